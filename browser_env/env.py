@@ -1,0 +1,157 @@
+"""The text browser as an environment: commands in, observations out. The one class that calls a `Backend`."""
+
+from typing import NamedTuple
+from urllib.parse import urldefrag
+
+from browser_env.actions import Action, Click, Invalid, Search, parse_action
+from browser_env.backends import Backend
+from browser_env.characters import clean
+from browser_env.errors import FetchError
+from browser_env.filters import forbidden_ngrams, is_blocked, shares_ngram, without_blocked_links
+from browser_env.observation import observe
+from browser_env.page import Page, error_page
+from browser_env.records import Question, Settings
+from browser_env.results import results_page
+from browser_env.state import BrowserState, Outcome, TokenCounter, answer, apply, count_action, count_words, open_page, shown
+
+MAX_QUESTION = 10_000
+"""Longest question, in characters; the longest of ELI5 has 4,710."""
+MAX_COMMAND = 10_000
+"""Longest command, in characters."""
+
+
+class Info(NamedTuple):
+    """What a step tells besides the observation."""
+
+    action: Action | Invalid | None
+    """The command as it was understood; None for the answer."""
+    problem: str | None = None
+    """Why the command was invalid."""
+    note: str | None = None
+    """What a person should know of a valid command that moved nothing."""
+
+
+class StepResult(NamedTuple):
+    """The result of a step, in Gymnasium's order."""
+
+    observation: str
+    reward: float
+    """Always 0: a score is given to finished answers, from outside."""
+    terminated: bool
+    truncated: bool
+    """Always False: both budgets are part of the task and are shown, so reaching one terminates."""
+    info: Info
+
+
+def check_question(text: str) -> None:
+    """Whether something can be asked.
+
+    Raises:
+        ValueError: It is empty or too long.
+    """
+    if not clean(text).strip():
+        raise ValueError("the question is empty")
+    if len(text) > MAX_QUESTION:
+        raise ValueError(f"the question has {len(text):,} characters; at most {MAX_QUESTION:,} are allowed")
+
+
+class BrowserEnv:
+    """One browsing and answering session at a time on a backend that others may share.
+
+    The same backend, question and commands give the same observations.
+    """
+
+    def __init__(self, backend: Backend, settings: Settings | None = None, *, count_tokens: TokenCounter = count_words) -> None:
+        self.backend = backend
+        self.settings = settings or Settings()
+        self._count_tokens = count_tokens
+        self._state: BrowserState | None = None
+        self._forbidden: frozenset[str] = frozenset()
+
+    @property
+    def state(self) -> BrowserState:
+        """The state that the last observation was made from."""
+        if self._state is None:
+            raise RuntimeError("call reset() first")
+        return self._state
+
+    def reset(self, question: Question | str) -> str:
+        """Begin with a question; returns the first observation.
+
+        Raises:
+            ValueError: The question is empty or too long.
+        """
+        if isinstance(question, str):
+            question = Question(id="question", text=question)
+        check_question(question.text)
+        self._forbidden = forbidden_ngrams(question.text, question.reference_answer) if self.settings.censor else frozenset()
+        self._state = BrowserState(question, self.settings, self._count_tokens)
+        return observe(self._state)
+
+    def step(self, text: str) -> StepResult:
+        """Carry out the command in the first line of a text, or take all of it as the answer in the answering phase."""
+        state = self.state
+        match state.phase:
+            case "ended":
+                raise RuntimeError("the episode has ended; call reset()")
+            case "answering":
+                self._state, info = answer(state), Info(None)
+            case "browsing":
+                action = _parse(text)
+                outcome = self._act(state, action)
+                self._state, info = count_action(outcome.state), Info(action, outcome.problem, outcome.note)
+        return StepResult(observe(self._state), 0.0, self._state.phase == "ended", False, info)
+
+    def _act(self, state: BrowserState, action: Action | Invalid) -> Outcome:
+        match action:
+            case Invalid(_, reason):
+                return Outcome(state, problem=reason)
+            case Search(query):
+                return Outcome(open_page(state, self._search(query), f"Search {shown(query)}"))
+            case Click(link_id):
+                return self._click(state, link_id)
+            case _:
+                return apply(state, action)
+
+    def _search(self, query: str) -> Page:
+        try:
+            hits = self.backend.search(query)
+        except FetchError as error:
+            return error_page("", str(error))
+        blocked = self.settings.blocked_domains
+        return results_page(
+            query,
+            (
+                hit
+                for hit in hits
+                if not is_blocked(hit.url, blocked) and not shares_ngram(f"{hit.title} {hit.snippet}", self._forbidden)
+            ),
+        )
+
+    def _click(self, state: BrowserState, link_id: int) -> Outcome:
+        page = state.page
+        if link_id >= len(page.link_urls):
+            known = f"0-{len(page.link_urls) - 1}" if page.link_urls else "it has none"
+            return Outcome(state, problem=f"link {link_id} is not on this page ({known})")
+        url = page.link_urls[link_id]
+        address, fragment = urldefrag(url)
+        target = page if address == urldefrag(page.url)[0] else self._fetch(address)
+        past_action = f"Click {shown(page.link_text(link_id))} {page.link_domain(url)}".rstrip()
+        return Outcome(open_page(state, target, past_action, fragment))
+
+    def _fetch(self, url: str) -> Page:
+        try:
+            page = self.backend.fetch(url)
+        except FetchError as error:
+            return error_page(url, str(error))
+        if is_blocked(page.url, self.settings.blocked_domains):
+            return error_page(url, f"{page.domain} is blocked")
+        if shares_ngram(f"{page.title} {page.text}", self._forbidden):
+            return error_page(url, "This page is not shown: it repeats the question or its answer word for word")
+        return without_blocked_links(page, self.settings.blocked_domains)
+
+
+def _parse(text: str) -> Action | Invalid:
+    if len(text) > MAX_COMMAND:
+        return Invalid(text, f"the command has {len(text):,} characters; at most {MAX_COMMAND:,} are allowed")
+    return parse_action(text)

@@ -1,0 +1,43 @@
+"""Everything that this project raises on purpose.
+
+::
+
+    WebGPTError
+    ├── FetchError          a page could not be had; the environment shows it as an error page
+    │   └── NotInCollection the address is not in this offline web
+    ├── CollectionError     a collection file is missing, corrupt, locked or of another version
+    ├── RecordError         a line of a records file cannot be read
+    ├── PolicyError         a policy could not give a completion
+    └── UsageError          what the person asked for cannot be done; the message says what to do
+
+Each message is one line that names the thing (address, file, line, flag) and says what to do about it. Bad model output is
+never an exception but a value (`browser_env.actions.Invalid`); a wrong argument from code is a `ValueError`.
+"""
+
+
+class WebGPTError(Exception):
+    """The root: catch this to catch all of them."""
+
+
+class FetchError(WebGPTError):
+    """Raised when a page could not be had. The message is shown to the policy on an error page."""
+
+
+class NotInCollection(FetchError):
+    """Raised when an address is not in an offline web."""
+
+
+class CollectionError(WebGPTError):
+    """Raised when a collection file is missing, corrupt, locked or of another version."""
+
+
+class RecordError(WebGPTError):
+    """Raised when a line of a records file cannot be read."""
+
+
+class PolicyError(WebGPTError):
+    """Raised when a policy could not give a completion."""
+
+
+class UsageError(WebGPTError):
+    """Raised when what the person asked for cannot be done."""

@@ -1,0 +1,69 @@
+"""What is shown: the browsing text of Figure 1b and the answering text of Appendix A.
+
+One function makes it for the terminal, the model, the record and the tests, so a person and a policy see byte-equal text.
+Page text, titles and the question cannot contain ``♦``, so a heading is always ours; a reference stands after an empty line
+and holds none, so a quote cannot forge another.
+"""
+
+from browser_env.characters import END_OF_FIELD, SECTION, clean, clean_line
+from browser_env.layout import wrap_text
+from browser_env.records import Reference
+from browser_env.state import BrowserState
+
+
+def observe(state: BrowserState) -> str:
+    """The text on which the next command or the answer is given; empty when the episode has ended."""
+    match state.phase:
+        case "browsing":
+            return _browsing(state)
+        case "answering":
+            return _answering(state)
+        case "ended":
+            return ""
+
+
+def view_lines(state: BrowserState) -> tuple[str, ...]:
+    """The lines of the page that are in view."""
+    top = state.visit.top
+    return state.layout.lines[top : top + state.settings.view_height]
+
+
+def scrollbar(state: BrowserState) -> tuple[int, int]:
+    """First and last percent of the page that is in view (Figure 1b)."""
+    lines = len(state.layout.lines)
+    if not lines:
+        return 0, 100
+    top = state.visit.top
+    bottom = min(lines, top + state.settings.view_height)
+    return 100 * top // lines, -(-100 * bottom // lines)
+
+
+def _browsing(state: BrowserState) -> str:
+    first, last = scrollbar(state)
+    quotes = "\n\n".join(_quoted(reference, state.settings.view_width) for reference in state.references)
+    sections = (
+        (f"{SECTION}Question", _question(state)),
+        (f"{SECTION}Quotes", *filter(None, [quotes])),
+        (f"{SECTION}Past actions", *state.past_actions),
+        (f"{SECTION}Title", *filter(None, [state.page.full_title])),
+        (f"{SECTION}Scrollbar: {first} - {last}", f"{SECTION}Text", *view_lines(state)),
+        (f"{SECTION}Actions left: {state.actions_left}", f"{SECTION}Next action\n"),
+    )
+    return "\n\n".join(map("\n".join, sections))
+
+
+def _quoted(reference: Reference, width: int) -> str:
+    extract = "\n".join(wrap_text(f"> {clean_line(reference.extract)}", width))
+    return f"From {reference.full_title}\n{extract}"
+
+
+def _answering(state: BrowserState) -> str:
+    references = (
+        f"[{number}] {reference.full_title}\n\n{reference.extract}{END_OF_FIELD}"
+        for number, reference in enumerate(state.references, start=1)
+    )
+    return f"{_question(state)}{END_OF_FIELD}{''.join(references)}"
+
+
+def _question(state: BrowserState) -> str:
+    return clean(state.question.text).strip()

@@ -1,0 +1,91 @@
+"""The text of pages that need JavaScript to show it, where their source carries it along as data."""
+
+import json
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from browser_env.rendering.tree import Tree, elements, parse, text_of, texts
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+
+SCRIPT_SHARE = 0.8
+"""Share of the source that is script, above which a page is an application."""
+LEAST_PROSE = 60
+"""Characters from which a string with spaces in it, among an application's data, counts as prose."""
+
+_APPLICATION_ROOTS = frozenset({"root", "app", "__next", "__nuxt", "___gatsby", "react-root", "app-root"})
+
+
+def needs_javascript(tree: Tree, source_length: int) -> bool:
+    """Whether a page with little visible text would show more if its scripts ran."""
+    scripts = tree.by_tag.get("script", [])
+    if not scripts:
+        return False
+    return (
+        any(text_of(element).strip() for element in tree.by_tag.get("noscript", []))
+        or sum(map(len, map(text_of, scripts))) > SCRIPT_SHARE * source_length
+        or any(
+            element.attributes.get("id") in _APPLICATION_ROOTS and not text_of(element).strip()
+            for element in elements(tree.root)
+        )
+    )
+
+
+def embedded_text(tree: Tree) -> list[str]:
+    """Paragraphs from the best source that has any: JSON-LD, the data of Next.js, the page's summary of itself."""
+    for source in (_structured_data, _application_data, _summary):
+        if paragraphs := list(dict.fromkeys(source(tree))):
+            return paragraphs
+    return []
+
+
+def _structured_data(tree: Tree) -> Iterator[str]:
+    for script in tree.by_tag.get("script", []):
+        if script.attributes.get("type", "").strip().lower() == "application/ld+json":
+            for value in _values(_json(text_of(script))):
+                if isinstance(value, dict) and isinstance(body := value.get("articleBody"), str):
+                    yield from _paragraphs(body)
+
+
+def _application_data(tree: Tree) -> Iterator[str]:
+    for script in tree.by_tag.get("script", []):
+        if script.attributes.get("id") == "__NEXT_DATA__":
+            for value in _values(_json(text_of(script))):
+                if isinstance(value, str) and len(value) >= LEAST_PROSE and value.count(" ") > len(value) / 20:
+                    yield from _paragraphs(value)
+
+
+def _summary(tree: Tree) -> Iterator[str]:
+    for name in ("og:description", "description"):
+        for meta in tree.by_tag.get("meta", []):
+            if name in (meta.attributes.get("property"), meta.attributes.get("name")):
+                yield from _paragraphs(meta.attributes.get("content", ""))
+                return
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """The paragraphs of a text that may be HTML."""
+    plain = "".join(texts(parse(text).root)) if "<" in text else text
+    for paragraph in plain.split("\n"):
+        if paragraph.strip():
+            yield paragraph.strip()
+
+
+def _json(text: str) -> Json:
+    try:
+        value: Json = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _values(root: Json) -> Iterator[Json]:
+    """Everything inside a JSON value, itself included, in order."""
+    stack = [root]
+    while stack:
+        value = stack.pop()
+        yield value
+        if isinstance(value, dict):
+            stack.extend(reversed(value.values()))
+        elif isinstance(value, list):
+            stack.extend(reversed(value))

@@ -1,0 +1,122 @@
+"""HTML to a `Page`: what a person would see of it, as text.
+
+*full* keeps everything visible; *reader* keeps the main content. The rules are the conformance table of
+``tests/browser_env/test_html.py``, a row each. Where a rule left a choice: ``div`` and its kin are set apart by an empty line;
+rows of a layout table are lines, and their cells share one unless a cell has several; a superscript of one character is
+``x^2``, a longer one ``x^{10}``, a bracketed one ``word^[1]``; buttons keep their text, selections show what is chosen, other
+form controls have none; the fallback content of audio, video and objects is kept, since it is written for browsers like this.
+"""
+
+import re
+from collections.abc import Callable
+from urllib.parse import unquote
+
+from browser_env.characters import clean_line
+from browser_env.errors import FetchError
+from browser_env.page import Page, domain_of
+from browser_env.rendering.embedded import embedded_text, needs_javascript
+from browser_env.rendering.flow import Flow
+from browser_env.rendering.links import Links, absolute, is_http
+from browser_env.rendering.main_content import ReadingMode, main_content
+from browser_env.rendering.tree import Element, Tree, parse, text_of
+from browser_env.rendering.truncation import cut, truncation_line
+from browser_env.rendering.walker import Walker
+
+MAX_TITLE = 300
+"""Characters of a title."""
+SHORT = 200
+"""Characters. A page with less visible text may hide it behind a dialog or a script."""
+SOFT_404_MOST = 600
+"""Characters of a page that says that there is none, although its status does not."""
+READER_LEAST, READER_SHARE = 250, 0.15
+"""Characters, and share of the full text, that the main content must have to be believed."""
+
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_BLOCK = "(?:p|div|li|tr|table|pre|ul|ol|dl|dt|dd|h[1-6]|section|article|blockquote)"
+_BLOCK_END = re.compile(rf"</{_BLOCK}\s*>|(?=<{_BLOCK}[\s>])", re.IGNORECASE)
+_NOT_FOUND = re.compile(
+    r"\b(?:404|not found|page (?:does not|doesn.t) exist|no longer (?:available|exists)|page missing|can.t find th\w+ page)\b",
+    re.IGNORECASE,
+)
+
+
+def render_html(html: str, url: str, *, mode: ReadingMode = "full", followable: Callable[[str], bool] = is_http) -> Page:
+    """The page that some HTML shows; `followable` says which absolute addresses become links.
+
+    Raises:
+        FetchError: It shows next to nothing without JavaScript.
+    """
+    source = cut(html, _BLOCK_END)
+    tree = parse(source)
+    links = Links(_base(tree, url), followable)
+    walker = _walk(tree.root, links)
+    notes: list[str] = []
+    if walker.dialogs and walker.flow.length < SHORT:
+        walker = _walk(tree.root, links, dialogs=True)
+        notes.append("consent_wall")
+    if walker.flow.length < SHORT and needs_javascript(tree, len(source)):
+        _write_embedded(tree, walker.flow, url)
+        notes.append("embedded")
+    title = _title(tree, url)
+    if walker.flow.length < SOFT_404_MOST and any(_NOT_FOUND.search(said) for said in (title, _heading(tree))):
+        notes.append("soft_404")
+    if mode == "reader":
+        main = _walk(main_content(tree.root), links)
+        if main.flow.length >= max(READER_LEAST, READER_SHARE * walker.flow.length):
+            walker = main
+            notes.append("reader")
+    if walker.hidden:
+        notes.append(f"{len(walker.hidden)} hidden")
+    num_read = tree.num_read if tree.num_read < len(source) else len(source)
+    if num_read < len(html):
+        walker.flow.block()
+        walker.flow.text(truncation_line(num_read, len(html)))
+        notes.append("truncated")
+    return walker.flow.page(url, title, notes)
+
+
+def _walk(root: Element, links: Links, *, dialogs: bool = False) -> Walker:
+    walker = Walker(links, dialogs=dialogs)
+    walker.walk(root)
+    walker.flow.close_link()
+    return walker
+
+
+def _write_embedded(tree: Tree, flow: Flow, url: str) -> None:
+    paragraphs = embedded_text(tree)
+    if not paragraphs:
+        said = clean_line(flow.page(url, "").text)
+        raise FetchError(f"{url} needs JavaScript to be read" + (f"; without it, it says: {said}" if said else ""))
+    for paragraph in paragraphs:
+        flow.block()
+        flow.text(paragraph)
+    flow.block()
+
+
+def _base(tree: Tree, url: str) -> str:
+    """What relative addresses are resolved against: the first ``<base href>``, itself resolved, or the page's address."""
+    for element in tree.by_tag.get("base", []):
+        if "href" in element.attributes:
+            return absolute(url, element.attributes["href"]) or url
+    return url
+
+
+def _title(tree: Tree, url: str) -> str:
+    """The page's title, its ``og:title``, its first heading, the domain, or the last part of the address."""
+    candidates = (
+        *(text_of(element) for element in tree.by_tag.get("title", [])[:1]),
+        *(
+            element.attributes.get("content", "")
+            for element in tree.by_tag.get("meta", [])
+            if element.attributes.get("property") == "og:title"
+        ),
+        _heading(tree),
+        domain_of(url),
+        unquote(url.rstrip("/").rpartition("/")[2]),
+    )
+    return next(filter(None, map(clean_line, candidates)), "")[:MAX_TITLE]
+
+
+def _heading(tree: Tree) -> str:
+    """The text of the first heading of the highest level."""
+    return next((clean_line(text_of(tree.by_tag[tag][0])) for tag in _HEADINGS if tree.by_tag.get(tag)), "")

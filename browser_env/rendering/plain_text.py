@@ -1,0 +1,42 @@
+"""Plain text, JSON and XML to a `Page`: line by line, as they stand."""
+
+import json
+import re
+from contextlib import suppress
+from urllib.parse import unquote, urlsplit
+
+from browser_env.characters import clean, clean_line
+from browser_env.page import Page, domain_of
+from browser_env.rendering.truncation import cut, truncation_line
+
+LONG_LINE = 500
+"""Characters from which a line of JSON is not meant to be read."""
+
+_EMPTY_LINE = re.compile(r"\n[ \t]*\n")
+
+
+def render_text(text: str, url: str) -> Page:
+    """Each line as it is, without white space at its end; tabs stop at every eighth column. Addresses in it are no links."""
+    source = cut(text, _EMPTY_LINE)
+    shown = "\n".join(line.expandtabs().rstrip() for line in clean(source).split("\n")).strip("\n")
+    if len(source) == len(text):
+        return Page(url=url, title=_title(url), text=shown)
+    shown = f"{shown}\n\n{truncation_line(len(source), len(text))}"
+    return Page(url=url, title=_title(url), text=shown, notes=("truncated",))
+
+
+def render_json(text: str, url: str) -> Page:
+    """JSON as text, indented if it came on one long line."""
+    if len(text) > LONG_LINE and text.count("\n") < len(text) / LONG_LINE:
+        with suppress(ValueError, RecursionError):  # what is no JSON is shown as it stands
+            text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    return render_text(text, url)
+
+
+def _title(url: str) -> str:
+    """The file's name, or the domain."""
+    try:
+        name = clean_line(unquote(urlsplit(url).path.rpartition("/")[2]))
+    except ValueError:
+        name = ""
+    return name or domain_of(url)

@@ -1,0 +1,21 @@
+"""Search results as a page like any other: link lines with snippets under them (Figure 1b)."""
+
+from collections.abc import Iterable
+
+from browser_env.backends import SearchHit
+from browser_env.characters import clean_line
+from browser_env.page import Page, PageBuilder
+
+
+def results_page(query: str, hits: Iterable[SearchHit]) -> Page:
+    """The page that a search shows. Titles and snippets are text from outside, so they are cleaned like a page's."""
+    builder = PageBuilder()
+    for hit in hits:
+        if builder.length:
+            builder.write("\n\n")
+        builder.link(clean_line(hit.title) or hit.url, hit.url)
+        if snippet := clean_line(hit.snippet):
+            builder.write(f"\n{snippet}")
+    if not builder.length:
+        builder.write("No results were found.")
+    return builder.page("", f"Search results for: {clean_line(query)}", kind="results")

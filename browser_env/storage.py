@@ -1,0 +1,105 @@
+"""Records on disk: JSON Lines, one record a line, read strictly and written so that nothing already there can be lost.
+
+The columns are plain, so ``datasets.load_dataset("json")`` and every other reader of JSON Lines takes the files as they are.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from browser_env.characters import clean_line
+from browser_env.errors import RecordError
+from browser_env.records import Episode, Question
+
+R = TypeVar("R", Episode, Question)
+
+
+def storable(text: str) -> str:
+    """Text that UTF-8 can hold: every lone surrogate becomes U+FFFD, two that belong together the character they mean."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def read_records(path: Path, kind: type[R]) -> Iterator[R]:
+    """The records of a file, in order, each as soon as it is read. Empty lines are skipped.
+
+    Raises:
+        RecordError: The file cannot be read, or a line is no such record: an unknown or missing key, a wrong type, another
+            schema version, a line that its writer was stopped in. All records before that line have been yielded.
+    """
+    adapter = TypeAdapter(kind)
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.isspace():
+                    continue
+                try:
+                    yield adapter.validate_json(line, strict=True)
+                except ValidationError as error:
+                    raise RecordError(f"{path}:{number}: {_problem(error, line, kind)}") from error
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def append_record(path: Path, record: Episode | Question, *, fsync: bool = False) -> None:
+    """Add one line to a file, which is made if there is none.
+
+    The line goes out in a single write, so writers in several processes can share a file; one that a full disk cuts is
+    taken back. A line that an earlier writer was stopped in stays as it is, on a line of its own.
+
+    Args:
+        path: The file.
+        record: Lone surrogates in its texts are stored as U+FFFD, which is all that UTF-8 allows.
+        fsync: Also wait until the disk has it.
+
+    Raises:
+        RecordError: The file cannot be written.
+        ValueError: A number in the record is not finite: JSON has no such number.
+    """
+    line = storable(json.dumps(asdict(record), ensure_ascii=False, allow_nan=False)).encode() + b"\n"
+    try:
+        with path.open("a+b", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
+                file.seek(size - 1)
+                if file.read(1) != b"\n":
+                    line = b"\n" + line
+            if file.write(line) != len(line):
+                file.truncate(size)
+                raise RecordError(f"{path}: cannot be written: the disk is full")
+            if fsync:
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def drop_torn_line(path: Path) -> None:
+    """Take away a last line without its line feed: its writer was stopped in it. A file that does not exist is whole."""
+    try:
+        with path.open("r+b") as file:
+            content = file.read()
+            if not content.endswith(b"\n"):
+                file.truncate(content.rfind(b"\n") + 1)
+    except FileNotFoundError:
+        return
+
+
+def _problem(error: ValidationError, line: bytes, kind: type[object]) -> str:
+    """One line on what is wrong with a line: another version before all else, since it explains the rest."""
+    problems = error.errors(include_url=False, include_context=False)
+    first = min(problems, key=lambda problem: problem["loc"][:1] != ("schema_version",))
+    if first["type"] == "json_invalid":
+        cut = "" if line.endswith(b"\n") else "; the writer was stopped in it"
+        return f"is no JSON{cut}; delete this line to read on"
+    if first["loc"] == ("schema_version",):
+        return f"schema version {first['input']!r} is not the one that this program reads"
+    where = ".".join(map(str, first["loc"])) or "the line"
+    return clean_line(f"is no {kind.__name__}: {where}: {first['msg']}")[:300]

@@ -1,0 +1,94 @@
+"""What the tests of collections and of the network share."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from browser_env.collection import Collection
+from browser_env.indexing import build
+from browser_env.sources.python_docs import PythonDocs
+
+MODULES = ("builtins", "collections", "json", "os", "os.path", "shutil", "string", "textwrap")
+
+
+@pytest.fixture(scope="session")
+def python_docs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A collection of a few modules, with real pages."""
+    path = tmp_path_factory.mktemp("collections") / "python.sqlite"
+    build(path, PythonDocs(modules=MODULES))
+    return path
+
+
+@pytest.fixture
+def python_docs(python_docs_file: Path) -> Iterator[Collection]:
+    with Collection.open(python_docs_file) as collection:
+        yield collection
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a test server says."""
+
+    body: bytes = b""
+    content_type: str | None = "text/html; charset=utf-8"
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    write: Callable[[BaseHTTPRequestHandler], None] | None = None
+    """Instead of all that: writes to the connection itself."""
+
+
+@dataclass
+class WebServer:
+    """A server on loopback that gives fixed answers and remembers who asked for what."""
+
+    url: str
+    port: int
+    answers: dict[str, Answer]
+    asked: list[str]
+    headers: list[Mapping[str, str]]
+
+
+@pytest.fixture
+def web_server() -> Iterator[WebServer]:
+    answers: dict[str, Answer] = {}
+    asked: list[str] = []
+    headers: list[Mapping[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            headers.append(dict(self.headers))
+            answer = answers.get(self.path, Answer(b"not found", status=404))
+            if answer.write is not None:
+                answer.write(self)
+                return
+            self.send_response(answer.status)
+            if answer.content_type is not None:
+                self.send_header("Content-Type", answer.content_type)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+        def handle_one_request(self) -> None:
+            try:
+                super().handle_one_request()
+            except ConnectionError:
+                self.close_connection = True  # the client has gone away on purpose
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    port = server.server_address[1]
+    yield WebServer(f"http://127.0.0.1:{port}", port, answers, asked, headers)
+    server.shutdown()
+    server.server_close()
+    thread.join()

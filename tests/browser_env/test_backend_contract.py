@@ -1,0 +1,104 @@
+"""What every `Backend` promises, held against each that ships."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from browser_env.backends import Backend, FakeBackend
+from browser_env.collection import Collection
+from browser_env.env import BrowserEnv
+from browser_env.errors import FetchError
+from browser_env.page import Page
+
+ODD_QUERIES = (
+    "",
+    " ",
+    "foo-bar",
+    "what's",
+    "AND",
+    '"x',
+    "???",
+    "東京",
+    "\0",
+    "\ud800",
+    "x" * 100_000,
+    "NEAR(a b)",
+    "title:x",
+    "-a",
+    "a*",
+)
+
+
+@pytest.fixture(params=["fake", "collection"])
+def backend(request: pytest.FixtureRequest, python_docs_file: Path) -> Backend:
+    if request.param == "fake":
+        return FakeBackend(
+            [Page("http://a.org/shutil", "shutil", "copytree(src, dst)\n    Recursively copy a directory tree.")]
+        )
+    collection = Collection.open(python_docs_file)
+    request.addfinalizer(collection.close)
+    return collection
+
+
+def test_it_has_a_name(backend: Backend) -> None:
+    assert backend.name
+    assert backend.name == backend.name.strip()
+
+
+def test_a_search_finds_pages_that_can_be_fetched(backend: Backend) -> None:
+    hits = backend.search("copytree directory tree")
+    assert hits
+    for hit in hits:
+        page = backend.fetch(hit.url)
+        assert page.kind == "page"
+        assert page.title == hit.title
+
+
+def test_the_same_query_and_address_give_the_same(backend: Backend) -> None:
+    hits = backend.search("copytree directory")
+    assert backend.search("copytree directory") == hits
+    assert backend.fetch(hits[0].url) == backend.fetch(hits[0].url)
+
+
+def test_a_fragment_is_ignored(backend: Backend) -> None:
+    url = backend.search("copytree")[0].url
+    assert backend.fetch(f"{url}#-copytree") == backend.fetch(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://nowhere.invalid/", "", "nonsense", "http://[", "file:///etc/passwd", "http://a.org/\ud800"]
+)
+def test_an_address_without_a_page_is_a_fetch_error_of_one_line(backend: Backend, url: str) -> None:
+    with pytest.raises(FetchError) as caught:
+        backend.fetch(url)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("query", ODD_QUERIES, ids=lambda query: ascii(query[:12]))
+def test_odd_queries_find_something_or_nothing(backend: Backend, query: str) -> None:
+    assert isinstance(backend.search(query), tuple)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=st.text())
+def test_no_query_raises(backend: Backend, query: str) -> None:
+    backend.search(query)
+
+
+def test_threads_see_what_one_sees(backend: Backend) -> None:
+    queries = ["copytree", "directory tree", "nothing of the kind"] * 20
+    expected = [backend.search(query) for query in queries]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(backend.search, queries)) == expected
+
+
+def test_a_snippet_can_be_quoted_from_its_page(backend: Backend) -> None:
+    env = BrowserEnv(backend)
+    env.reset("What does copytree do?")
+    snippet = " ".join(backend.search("copytree")[0].snippet.split())
+    env.step("Search copytree")
+    env.step("Clicked on link 0")
+    assert env.step(f"Quote: {snippet}").info.problem is None
