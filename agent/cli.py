@@ -1,0 +1,150 @@
+"""`webgpt`: a table of commands, each a dataclass that is imported when it is called.
+
+So the list of commands is instant and works without the packages that only some of them need. What every command has in
+common stands here: how arguments become the dataclass, and how an end of any kind becomes an exit code and one line.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from io import TextIOWrapper
+from typing import NamedTuple, Protocol
+
+from browser_env.characters import clean_line
+from browser_env.errors import UsageError, WebGPTError
+
+FAILURE, USAGE, UNSUPPORTED, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 130, 141
+"""Exit codes besides 0. The last two are what a shell reports of a program that SIGINT or SIGPIPE ended."""
+
+
+class Command(Protocol):
+    """What a command's dataclass can do."""
+
+    def run(self) -> int:
+        """Do it; the result is the exit code."""
+        ...
+
+
+class Entry(NamedTuple):
+    """A line of the table."""
+
+    name: str
+    arguments: str
+    summary: str
+    target: str
+    """``module:Class`` of the dataclass."""
+
+
+GROUPS: dict[str, tuple[Entry, ...]] = {
+    "Ask": (
+        Entry("ask", "QUESTION", "An answer whose every citation can be checked.", "agent.commands.ask:Ask"),
+        Entry("browse", "", "The text browser at a prompt: what a policy sees.", "agent.commands.browse:Browse"),
+    ),
+    "Look": (
+        Entry("bench", "--questions SET", "Policies measured on questions, with error bars.", "agent.commands.bench:Bench"),
+        Entry("view", "DIR|FILE", "Episodes and benchmarks as pages to look at.", "agent.commands.view:View"),
+    ),
+    "Prepare": (
+        Entry("index", "pydoc|DIR|URL", "An offline web in one file.", "agent.commands.index:Index"),
+        Entry("questions", "SET", "Make or convert a question set.", "agent.commands.questions:Questions"),
+    ),
+}
+COMMANDS = {entry.name: entry for entries in GROUPS.values() for entry in entries}
+
+EXAMPLES = (
+    ('webgpt ask "What does shutil.copytree do?"', "from Python's documentation"),
+    ("webgpt browse --collection notes.webgpt", "an offline web of your own"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; the result is the exit code."""
+    for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=errors)  # people type what is no UTF-8; pages have what not every terminal can show
+    try:
+        code = _dispatch(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()  # here, where a reader that went away can still be told from a crash
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains when it flushes at exit
+        return BROKEN_PIPE
+    except KeyboardInterrupt as interrupt:
+        return _end(f"interrupted{''.join(f': {kept}' for kept in interrupt.args)}", INTERRUPTED)
+    except UsageError as error:
+        return _end(str(error), USAGE)
+    except WebGPTError as error:
+        return _end(str(error), FAILURE)
+    except OSError as error:
+        return _end(f"{error.filename}: {error.strerror}" if error.filename else str(error), FAILURE)
+    return code
+
+
+def _dispatch(arguments: list[str]) -> int:
+    match arguments:
+        case [] | ["-h" | "--help"]:
+            print(help_text(styled=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+            return 0
+        case ["--version"]:
+            from importlib.metadata import version
+
+            print(f"webgpt {version('open-webgpt')}")
+            return 0
+        case ["help", *command]:
+            return _dispatch([*command, "--help"])
+        case [name, *rest] if name in COMMANDS:
+            return _parse(COMMANDS[name], rest).run()
+        case _:
+            name = arguments[0]
+            near = get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+            advice = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(COMMANDS)}"
+            raise UsageError(f"there is no command {name!r}; {advice} (webgpt --help)")
+
+
+def _parse(entry: Entry, arguments: list[str]) -> Command:
+    """The command that some arguments ask for. Prints and exits by itself on ``--help`` and what tyro cannot read."""
+    module, _, name = entry.target.partition(":")
+    command: type[Command] = getattr(import_module(module), name)
+    import tyro
+
+    try:
+        return tyro.cli(command, prog=f"webgpt {entry.name}", args=arguments, config=(tyro.conf.FlagCreatePairsOff,))
+    except ValueError as error:
+        raise UsageError(f"{error} (webgpt {entry.name} --help)") from error
+
+
+def _end(message: str, code: int) -> int:
+    print(f"webgpt: {clean_line(message)}", file=sys.stderr)
+    return code
+
+
+def help_text(*, styled: bool) -> str:
+    """The table of commands and how to go on, with bold and dim for a terminal if `styled`."""
+
+    def bold(text: str) -> str:
+        return f"\033[1m{text}\033[0m" if styled else text
+
+    def dim(text: str) -> str:
+        return f"\033[2m{text}\033[0m" if styled else text
+
+    lines = [
+        "Ask questions of an offline web and check every citation of the answers.",
+        "",
+        f"{bold('Usage:')} webgpt COMMAND [OPTIONS]",
+    ]
+    for group, entries in GROUPS.items():
+        lines += ["", bold(group)]
+        lines += [f"  {bold(entry.name)}{f' {entry.arguments}':{22 - len(entry.name)}}{entry.summary}" for entry in entries]
+    lines += ["", bold("Examples")]
+    lines += [f"  {example:42} {dim(f'# {meaning}')}" for example, meaning in EXAMPLES]
+    lines += [
+        "",
+        "webgpt COMMAND --help explains a command. Answers go to stdout, talk to stderr.",
+        dim("Exit codes: 0 done, 1 failure, 2 usage, 3 no supported answer, 130 interrupted."),
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""`webgpt ask`: one question, browsed and answered, with every citation checked."""
+
+import json
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console
+from rich.text import Text
+from tyro.conf import Positional, arg
+
+from agent.citations import CitationCheck, check_citations
+from agent.cli import FAILURE, UNSUPPORTED
+from agent.commands.running import check_writable, open_web, read_question, run_episode
+from agent.policies import TEMPERATURE, make_policy
+from agent.presentation import StepView, explain_ending, print_answer
+from browser_env.characters import clean
+from browser_env.records import Episode, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Answer a question with citations that can be checked.
+
+    A policy browses with the ten commands of WebGPT, quotes what it finds and answers from its quotes. Its steps go to
+    stderr while they happen; the answer and, under it, each reference with title, address and extract go to stdout. Behind
+    each cited sentence stands the share of its words that its references have.
+
+    Exit codes: 0 an answer that cites its references, 3 none, 1 failure, 2 usage, 130 interrupted.
+    """
+
+    question: Annotated[tuple[str, ...], Positional, arg(metavar="QUESTION", help_behavior_hint="")]
+    """What to ask; a single - reads it from stdin."""
+    collection: Annotated[Path | None, arg(metavar="FILE")] = None
+    """An offline web that `webgpt index` wrote. None: the documentation of this Python, which is indexed on first use."""
+    policy: str = "default"
+    """Who browses: default, scripted, search-only, hf:PATH_OR_ID or openai:MODEL."""
+    base_url: Annotated[str | None, arg(metavar="URL")] = None
+    """Server of openai:MODEL, with its /v1. None: OPENAI_BASE_URL, or else OpenAI's own."""
+    temperature: float = TEMPERATURE
+    """Of policies that sample; 0 takes the likeliest (paper, 3.2)."""
+    seed: int = 0
+    """The same seed gives the same answer, as far as the policy can."""
+    json: bool = False
+    """Print one JSON object instead: answer, supported, citations (sentence by sentence) and the whole episode."""
+    save: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Add the episode to this file of JSON Lines, also when it fails or is interrupted."""
+    settings: Annotated[Settings, arg(name="")] = field(default_factory=Settings)
+    """What the policy sees and how much it may do."""
+
+    def run(self) -> int:
+        """Ask, show, and say by the exit code whether the answer is supported."""
+        question = read_question(self.question)
+        policy = make_policy(self.policy, temperature=self.temperature, base_url=self.base_url)
+        check_writable(self.save)
+        talk = Console(stderr=True, highlight=False, force_terminal=None if sys.stdout.isatty() else False)
+        with open_web(self.collection) as web:
+            talk.print(Text(f"{policy.name} browses {web.name}", "dim"), soft_wrap=True)
+            with StepView(talk, self.settings) as view:
+                episode = run_episode(policy, web, question, self.settings, seed=self.seed, save=self.save, on_step=view)
+        answer = None if episode.answer is None else clean(episode.answer).strip()
+        check = check_citations(answer or "", episode.references)
+        if self.json:
+            print(json.dumps(_result(episode, answer, check)))
+        elif answer:
+            talk.print()
+            print_answer(Console(highlight=False), answer, check, episode.references)
+        if answer and check.is_supported:
+            return 0
+        if not answer:
+            talk.print(Text(explain_ending(episode), "yellow"), soft_wrap=True)
+        return FAILURE if episode.failure else UNSUPPORTED
+
+
+def _result(episode: Episode, answer: str | None, check: CitationCheck) -> dict[str, object]:
+    return {
+        "answer": answer,
+        "supported": check.is_supported,
+        "support": check.support,
+        "citations": [asdict(sentence) for sentence in check.sentences],
+        "episode": asdict(episode),
+    }

@@ -1,0 +1,112 @@
+"""What `ask` and `browse` share: a question from the command line, its web, and one episode that is kept however it ends."""
+
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from agent.commands.progress import build_progress
+from agent.policy import Policy
+from agent.rollout import StepEvent, rollout, stable_hash
+from browser_env.collection import Collection
+from browser_env.env import check_question
+from browser_env.errors import UsageError
+from browser_env.indexing import default_collection
+from browser_env.records import Episode, Question, Settings
+from browser_env.storage import append_record, storable
+
+MAX_STDIN = 10_000_000
+"""Bytes of a question that are read before it is refused."""
+
+
+def read_question(words: Sequence[str]) -> Question:
+    """The question that some arguments are; ``-`` alone stands for standard input.
+
+    Raises:
+        UsageError: It is empty or too long.
+    """
+    text = " ".join(words)
+    if text == "-":
+        text = sys.stdin.buffer.read(MAX_STDIN).decode("utf-8", "replace")
+    text = storable(text).strip()
+    try:
+        check_question(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return Question(id=stable_hash(text)[:12], text=text)
+
+
+def open_web(file: Path | None) -> Collection:
+    """A collection by its file, or the documentation of this Python, which is indexed on first use.
+
+    Raises:
+        CollectionError: There is none, or it cannot be read.
+    """
+    if file is not None:
+        return Collection.open(file)
+    announcement = f"Indexing the documentation of Python {platform.python_version()}: once, in 10 to 30 seconds."
+    with build_progress(announcement) as on_item:
+        return default_collection(on_item)
+
+
+def check_writable(file: Path | None) -> None:
+    """Find out before the work whether its result can be kept.
+
+    Raises:
+        OSError: It cannot.
+    """
+    if file is not None:
+        file.open("ab").close()
+
+
+def run_episode(
+    policy: Policy,
+    web: Collection,
+    question: Question,
+    settings: Settings,
+    *,
+    seed: int,
+    save: Path | None,
+    on_step: Callable[[StepEvent], None],
+) -> Episode:
+    """Answer one question. With `save`, the episode is added to that file however it ends.
+
+    Raises:
+        KeyboardInterrupt: With what was kept as its message.
+    """
+    if settings.token_counter != "words":
+        raise UsageError(f"--token-counter can be words, not {settings.token_counter!r}")
+    events: list[StepEvent] = []
+
+    def note(event: StepEvent) -> None:
+        events.append(event)
+        on_step(event)
+
+    try:
+        (episode,) = rollout(policy, web, [question], settings, seed=seed, batch_size=1, on_step=note)
+    except KeyboardInterrupt:
+        if save is None:
+            raise KeyboardInterrupt("nothing was saved (--save FILE keeps the steps)") from None
+        if not events:
+            raise KeyboardInterrupt(f"before the first step; {save} is as it was") from None
+        append_record(save, _interrupted(events, policy.name, web.name, seed))
+        raise KeyboardInterrupt(f"the {len(events)} steps until here were saved to {save}") from None
+    if save is not None:
+        append_record(save, episode)
+    return episode
+
+
+def _interrupted(events: Sequence[StepEvent], actor: str, web: str, seed: int) -> Episode:
+    question, state = events[-1].question, events[-1].state
+    return Episode(
+        id=stable_hash(question.id, actor, seed)[:12],
+        question=question,
+        settings=state.settings,
+        actor=actor,
+        backend=web,
+        seed=seed,
+        steps=tuple(event.step for event in events),
+        references=state.references,
+        ending=state.ending,
+        failure="interrupted",
+    )

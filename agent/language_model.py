@@ -1,0 +1,265 @@
+"""Any causal language model of transformers as a policy, in this process.
+
+The text of the observation is the prompt and a command is what the model writes up to the end of the line, an answer what it
+writes up to ``◼`` (the paper's end of a field) or its own end-of-text token. Every row of a batch has its own random numbers,
+drawn from its prompt's seed before the first token, so a sample depends on its prompt alone; what is left is the rounding of
+differently shaped matrices, 1e-6 in float32 and more in bfloat16. Log-probabilities are those of the distribution that was
+sampled, temperature included, which is what a policy gradient needs.
+
+Torch and transformers are imported when a model is loaded or used, not with this module.
+"""
+
+import inspect
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.policy import Completion, Prompt
+from browser_env.characters import END_OF_FIELD, clean_line
+from browser_env.errors import PolicyError, UsageError
+from browser_env.storage import storable
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+STOP_TAIL = 4
+"""Tokens at the end that are looked at for the stop: a character of three bytes is in at most three, a space before it."""
+
+
+class LanguageModel:
+    """A `Policy` over a model and its tokenizer."""
+
+    def __init__(
+        self,
+        model: Any,  # transformers' own classes: naming their types would import it, and they are duck-typed there too
+        tokenizer: Any,
+        *,
+        name: str,
+        temperature: float = 0.8,
+        max_command_tokens: int = 256,
+        max_answer_tokens: int = 512,
+    ) -> None:
+        """Take a model as it is: on its device, in its precision.
+
+        Args:
+            model: Any causal language model with a key-value cache.
+            tokenizer: Its tokenizer.
+            name: What records call it.
+            temperature: The logits are divided by it; 0 is greedy, which has no log-probabilities.
+            max_command_tokens: Tokens of the longest command. The paper's quotes have 125 on average (WebGLM's count).
+            max_answer_tokens: Tokens of the longest answer.
+        """
+        self.name = name
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.temperature = temperature
+        self.max_command_tokens = max_command_tokens
+        self.max_answer_tokens = max_answer_tokens
+        self._inputs = frozenset(inspect.signature(model.forward).parameters)
+        self._context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        self._end_tokens = _end_tokens(model, tokenizer)
+
+    @classmethod
+    def load(
+        cls,
+        path_or_id: str,
+        *,
+        name: str | None = None,
+        temperature: float = 0.8,
+        max_command_tokens: int = 256,
+        max_answer_tokens: int = 512,
+        device: str | None = None,
+        dtype: "torch.dtype | None" = None,
+    ) -> "LanguageModel":
+        """Load a model from a folder or the Hugging Face hub.
+
+        Args:
+            path_or_id: The folder, or the name on the hub.
+            name: What records call it; None: ``hf:`` and the name or the last part of the path.
+            temperature: See above, like the next two.
+            max_command_tokens: See above.
+            max_answer_tokens: See above.
+            device: As torch names it; None: CUDA where there is one, or else the CPU.
+            dtype: None: bfloat16 where the device computes in it, or else float32.
+
+        Raises:
+            UsageError: torch and transformers are not installed, or there is no such model.
+        """
+        try:
+            import torch
+            from safetensors import SafetensorError
+            from transformers import AutoModelForCausalLM, AutoTokenizer
+        except ImportError as error:
+            raise UsageError(f"hf:{path_or_id} needs torch and transformers: pip install 'open-webgpt[train]'") from error
+        folder = Path(path_or_id).expanduser()
+        if _is_path(path_or_id) and not (folder / "config.json").is_file():
+            raise UsageError(f"hf:{path_or_id} is no folder with a model: there is no {folder / 'config.json'}")
+        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        source = str(folder) if folder.is_dir() else path_or_id
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype or fast_dtype(place))
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise UsageError(
+                f"hf:{path_or_id} is no causal language model that can be loaded: {clean_line(str(error))[:300]}"
+            ) from error
+        return cls(
+            model.to(place),
+            tokenizer,
+            name=name or f"hf:{folder.resolve().name if folder.is_dir() else path_or_id}",
+            temperature=temperature,
+            max_command_tokens=max_command_tokens,
+            max_answer_tokens=max_answer_tokens,
+        )
+
+    def complete(self, prompts: Sequence[Prompt]) -> list[Completion | PolicyError]:
+        rows = [self._row(prompt) for prompt in prompts]
+        self._generate([row for row in rows if isinstance(row, _Row)])
+        return [row if isinstance(row, PolicyError) else self._completion(row) for row in rows]
+
+    def _row(self, prompt: Prompt) -> "_Row | PolicyError":
+        is_answer = prompt.state.phase == "answering"
+        # Pages are full of texts such as <|endoftext|>; as tokens they would be commands to the model.
+        ids = self.tokenizer(storable(prompt.text), split_special_tokens=True, verbose=False)["input_ids"]
+        most = self.max_answer_tokens if is_answer else self.max_command_tokens
+        room = most if self._context is None else self._context - len(ids)
+        if room < 1:
+            return PolicyError(
+                f"the prompt has {len(ids):,} tokens and {self.name} reads {self._context:,}, its own included: "
+                "show less at a time with --view-height, or take a model that reads more"
+            )
+        return _Row(ids, prompt.seed, END_OF_FIELD if is_answer else "\n", min(most, room))
+
+    def _generate(self, rows: Sequence["_Row"]) -> None:
+        """Write to every row until each has ended. Rows that have are dropped from the batch."""
+        import torch
+
+        if not rows:
+            return
+        device = self.model.device
+        uniforms = torch.stack([_uniforms(row.seed, max(self.max_command_tokens, self.max_answer_tokens)) for row in rows]).to(
+            device
+        )
+        input_ids, mask = _padded_left([row.prompt for row in rows], device)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        cache: Any = None
+        going = list(rows)
+        with torch.inference_mode():
+            while going:
+                inputs = {"attention_mask": mask, "position_ids": positions, "past_key_values": cache, "logits_to_keep": 1}
+                accepted = {key: value for key, value in inputs.items() if key in self._inputs}
+                output = self.model(input_ids=input_ids, use_cache=True, **accepted)
+                cache = output.past_key_values
+                drawn = uniforms[:, len(going[0].tokens)]
+                tokens, logprobs = choose(output.logits[:, -1], self.temperature, drawn)
+                for row, token, logprob in zip(going, tokens.tolist(), logprobs.tolist(), strict=True):
+                    row.tokens.append(token)
+                    row.logprobs.append(logprob)
+                staying = [index for index, row in enumerate(going) if not self._has_ended(row)]
+                if 0 < len(staying) < len(going):
+                    index = torch.tensor(staying, device=device)
+                    cache.batch_select_indices(index)
+                    mask, positions, tokens, uniforms = mask[index], positions[index], tokens[index], uniforms[index]
+                going = [going[index] for index in staying]
+                input_ids = tokens[:, None]
+                mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=-1)
+                positions = positions[:, -1:] + 1
+
+    def _has_ended(self, row: "_Row") -> bool:
+        return (
+            row.tokens[-1] in self._end_tokens
+            or len(row.tokens) == row.max_tokens
+            or row.stop in self._decode(row.tokens[-STOP_TAIL:])
+        )
+
+    def _completion(self, row: "_Row") -> Completion | PolicyError:
+        if not all(map(math.isfinite, row.logprobs)):
+            return PolicyError(
+                f"{self.name} gives probabilities that are not numbers; if it runs in float16, load it in float32"
+            )
+        text = self._decode(row.tokens).partition(row.stop)[0]
+        return Completion(text, token_ids=tuple(row.tokens), logprobs=tuple(row.logprobs) if self.temperature else None)
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        text: str = self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
+
+
+@dataclass
+class _Row:
+    """One completion in the making."""
+
+    prompt: list[int]
+    seed: int
+    stop: str
+    """Text that ends it. The token that holds it, or the end-of-text token, is its last: ending is an action of the model."""
+    max_tokens: int
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+
+
+def choose(logits: "Tensor", temperature: float, uniforms: "Tensor") -> tuple["Tensor", "Tensor"]:
+    """One token for each row, by inverting the cumulative distribution at a uniform number.
+
+    Args:
+        logits: Shape (B, V).
+        temperature: 0: the most probable token.
+        uniforms: In [0, 1), shape (B,).
+
+    Returns:
+        Tokens and their log-probabilities in nats under softmax(logits / temperature), both of shape (B,).
+    """
+    logprobs = (logits.float() / (temperature or 1.0)).log_softmax(-1)
+    if temperature == 0:
+        tokens = logprobs.argmax(-1)
+    else:
+        cumulative = logprobs.exp().cumsum(-1)
+        # "<=" steps over tokens of probability 0
+        tokens = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(-1).clamp(max=logits.shape[-1] - 1)
+    return tokens, logprobs.gather(-1, tokens[:, None])[:, 0]
+
+
+def fast_dtype(device: "torch.device") -> "torch.dtype":
+    """bfloat16 where the device has instructions for it (AMX or AVX-512 BF16 on a CPU); elsewhere it is slower than float32."""
+    import torch
+
+    if device.type == "cuda":
+        is_fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+        is_fast = any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16"))
+    return torch.bfloat16 if is_fast else torch.float32
+
+
+def _uniforms(seed: int, number: int) -> "Tensor":
+    """Drawn on the CPU, so that every device samples alike."""
+    import torch
+
+    return torch.rand(number, generator=torch.Generator().manual_seed(seed))
+
+
+def _padded_left(prompts: Sequence[Sequence[int]], device: "torch.device") -> tuple["Tensor", "Tensor"]:
+    """Token ids and attention mask, shape (B, longest prompt). What stands under the mask is never looked at."""
+    import torch
+
+    width = max(map(len, prompts))
+    ids = torch.zeros(len(prompts), width, dtype=torch.long)
+    mask = torch.zeros(len(prompts), width, dtype=torch.long)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt) :] = torch.tensor(prompt)
+        mask[row, width - len(prompt) :] = 1
+    return ids.to(device), mask.to(device)
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Every token that ends a text: models name one, several or none."""
+    named = model.generation_config.eos_token_id if model.generation_config is not None else None
+    tokens = [*named] if isinstance(named, list | tuple) else [named]
+    return frozenset(token for token in (*tokens, tokenizer.eos_token_id) if token is not None)
+
+
+def _is_path(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or name.count("/") > 1 or Path(name).exists()

@@ -1,0 +1,239 @@
+"""Running a policy: questions in, episodes out, many at once.
+
+Episodes go in lockstep: every one in flight is asked for its next action in one batch, then every action is carried out, and
+an episode that ends is replaced by the next question at once. What an episode does depends on its question, the policy and
+the seed alone, never on what else is in its batch. A failure is a value of the episode that it struck; the others go on.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+from agent.policy import Completion, Policy, Prompt
+from browser_env.backends import Backend
+from browser_env.characters import clean_line
+from browser_env.env import BrowserEnv, Info
+from browser_env.errors import PolicyError, WebGPTError
+from browser_env.records import Episode, Question, Settings, Step
+from browser_env.state import BrowserState, TokenCounter, count_words
+from browser_env.storage import storable
+
+MAX_COMPLETION = 20_000
+"""Longest completion that is kept, in characters: twice the longest command, eight times the longest answer of the paper's
+comparisons."""
+MAX_FAILURE = 500
+"""Longest failure that is kept, in characters."""
+MAX_THREADS = 16
+"""Most threads that wait for a backend, unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepEvent:
+    """One step of one episode, told when it was done."""
+
+    question: Question
+    index: int
+    """Number of the step, from 0."""
+    step: Step
+    info: Info
+    state: BrowserState
+    """After the step."""
+
+
+def rollout(
+    policy: Policy,
+    backend: Backend,
+    questions: Iterable[Question],
+    settings: Settings,
+    *,
+    seed: int = 0,
+    batch_size: int = 16,
+    count_tokens: TokenCounter = count_words,
+    on_step: Callable[[StepEvent], None] | None = None,
+    threads: int | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Episode]:
+    """Answer questions with a policy; yields each episode when it ends.
+
+    Args:
+        policy: What acts.
+        backend: The web, shared by all episodes.
+        questions: Taken one by one, when there is room. If taking one raises an error of this project, the episodes in
+            flight are finished first.
+        settings: Format and budgets.
+        seed: The same seed gives the same episodes, whatever the batch size and the order of the questions.
+        batch_size: Episodes in flight.
+        count_tokens: Counts the tokens of references.
+        on_step: Told of every step, in this thread, before its episode is yielded.
+        threads: Threads that wait for the backend; 1: none but this. None: one for each episode in flight, at most 16.
+        clock: Seconds that only grow.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    threads = min(batch_size, MAX_THREADS) if threads is None else threads
+    waiting = _Waiting(iter(questions))
+    running: list[_Run] = []
+    with ExitStack() as stack:
+        each: Callable[..., Iterable[object]] = map
+        if threads > 1:
+            pool = ThreadPoolExecutor(threads, thread_name_prefix="rollout")
+            stack.callback(pool.shutdown, cancel_futures=True)
+            each = pool.map
+        while True:
+            for question in waiting.take(batch_size - len(running)):
+                running.append(_Run(question, BrowserEnv(backend, settings, count_tokens=count_tokens)))
+                running[-1].begin()
+            if not running:
+                break
+            going = [run for run in running if not run.has_ended]
+            before = clock()
+            completions = _complete(policy, [run.prompt(seed) for run in going])
+            seconds = (clock() - before) / max(1, len(going))
+            infos = each(_Run.act, going, completions, [seconds] * len(going))
+            for run, info in zip(going, infos, strict=True):
+                if isinstance(info, Info) and on_step:
+                    on_step(StepEvent(run.question, len(run.steps) - 1, run.steps[-1], info, run.env.state))
+            yield from (run.episode(policy.name, seed) for run in running if run.has_ended)
+            running = [run for run in running if not run.has_ended]
+    if waiting.error:
+        raise waiting.error
+
+
+def stable_hash(*parts: object) -> str:
+    """Hexadecimal digest of some values' texts: the same in every process, unlike `hash`."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass
+class _Waiting:
+    """The questions that no episode has begun with, and the error that ended them."""
+
+    questions: Iterator[Question]
+    error: WebGPTError | None = None
+
+    def take(self, number: int) -> Iterator[Question]:
+        while number > 0 and self.error is None:
+            try:
+                question = next(self.questions)
+            except StopIteration:
+                return
+            except WebGPTError as error:
+                self.error = error
+                return
+            yield replace(question, text=storable(question.text))
+            number -= 1
+
+
+@dataclass(eq=False)
+class _Run:
+    """One episode in flight."""
+
+    question: Question
+    env: BrowserEnv
+    observation: str = ""
+    steps: list[Step] = field(default_factory=list)
+    failure: str | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.failure is not None or self.env.state.phase == "ended"
+
+    def begin(self) -> None:
+        try:
+            self.observation = self.env.reset(self.question)
+        except ValueError as error:
+            self._fail(error)
+
+    def prompt(self, seed: int) -> Prompt:
+        own = int(stable_hash(seed, self.question.id, len(self.steps))[:8], 16) & 0x7FFF_FFFF  # servers take 31 bits
+        return Prompt(self.observation, self.env.state, own)
+
+    def act(self, completion: Completion | Exception, seconds: float) -> Info | None:
+        """Carry out a completion; None if there was none or it ended in a failure."""
+        if isinstance(completion, Exception):
+            self._fail(completion)
+            return None
+        phase = self.env.state.phase
+        assert phase != "ended"  # only episodes that go on are asked
+        step, text = _step(phase, self.observation, completion, seconds)
+        try:
+            self.observation, _, _, _, info = self.env.step(text)
+        except Exception as error:  # noqa: BLE001 - any defect of a backend or a page is this episode's alone, and is recorded
+            self.steps.append(step)
+            self._fail(error)
+            return None
+        problem = "; ".join(filter(None, (info.problem, step.problem))) or None
+        self.steps.append(replace(step, problem=problem and storable(problem)))
+        return info
+
+    def episode(self, actor: str, seed: int) -> Episode:
+        state = self.env.state if self.steps else None  # nothing happened before the first step
+        return Episode(
+            id=stable_hash(self.question.id, actor, seed)[:12],
+            question=self.question,
+            settings=self.env.settings,
+            actor=actor,
+            backend=self.env.backend.name,
+            seed=seed,
+            steps=tuple(self.steps),
+            references=state.references if state else (),
+            ending=state.ending if state else None,
+            failure=self.failure,
+        )
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = clean_line(f"{type(error).__name__}: {error}")[:MAX_FAILURE]
+
+
+def _complete(policy: Policy, prompts: Sequence[Prompt]) -> list[Completion | Exception]:
+    """A completion or an error for each prompt. What strikes a whole batch is tried again prompt by prompt."""
+    if not prompts:
+        return []
+    try:
+        completions = list(policy.complete(prompts))
+        if len(completions) == len(prompts):
+            return [_checked(completion) for completion in completions]
+        problem: Exception = PolicyError(f"{policy.name} gave {len(completions)} completions for {len(prompts)} prompts")
+    except Exception as error:  # noqa: BLE001 - any defect of a policy strikes one episode, and is recorded on it
+        problem = error
+    if len(prompts) == 1:
+        return [problem]
+    return [completion for prompt in prompts for completion in _complete(policy, [prompt])]
+
+
+def _checked(completion: Completion | PolicyError) -> Completion | PolicyError:
+    """The completion, or an error if no record can hold it."""
+    if isinstance(completion, Completion) and completion.logprobs is not None:
+        if len(completion.logprobs) != len(completion.token_ids or ()):
+            return PolicyError(f"{len(completion.logprobs)} logprobs for {len(completion.token_ids or ())} tokens")
+        if not all(map(math.isfinite, completion.logprobs)):
+            return PolicyError("a log-probability is not finite")
+    if not isinstance(completion, (Completion, PolicyError)):
+        return PolicyError(f"a completion is a {type(completion).__name__}")  # type: ignore[unreachable]
+    return completion
+
+
+def _step(phase: str, observation: str, completion: Completion, seconds: float) -> tuple[Step, str]:
+    """The record of a completion, and what the environment is given.
+
+    The environment sees a command in full, so that it can say how long it was; an answer is what the record keeps.
+    """
+    given = completion.text if completion.command is None else completion.command
+    text = storable(completion.text)
+    command = None if completion.command is None else storable(completion.command)
+    is_cut = len(text) > MAX_COMPLETION
+    step = Step(
+        phase="answering" if phase == "answering" else "browsing",
+        observation=observation,
+        completion=text[:MAX_COMPLETION],
+        command=None if command is None else command[:MAX_COMPLETION],
+        problem=f"of {len(text):,} characters the first {MAX_COMPLETION:,} were kept" if is_cut else None,
+        token_ids=None if is_cut else completion.token_ids,
+        logprobs=None if is_cut else completion.logprobs,
+        seconds=seconds,
+    )
+    return step, storable(given)

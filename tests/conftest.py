@@ -1,0 +1,55 @@
+"""The real program on a small offline web: what the tests of the command line share."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from browser_env.indexing import build
+from browser_env.sources.python_docs import PythonDocs
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """A shell that starts the tests in the background makes them ignore SIGINT, and their children would inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def program() -> Path:
+    """`webgpt`, as it was installed."""
+    return Path(sys.executable).with_name("webgpt")
+
+
+@pytest.fixture(scope="session")
+def small_collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two modules of the Python documentation."""
+    path = tmp_path_factory.mktemp("collection") / "small.sqlite"
+    build(path, PythonDocs(modules=("shutil", "textwrap")))
+    return path
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of somebody with an empty home and no keys."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "XDG_", "PYTHON"))}
+    return kept | {"HOME": str(tmp_path_factory.mktemp("home")), "TERM": "xterm-256color", "COLUMNS": "80"}
+
+
+@pytest.fixture(scope="session")
+def webgpt(program: Path, environment: dict[str, str]) -> Run:
+    """Runs the program to its end."""
+
+    def run(*arguments: object, stdin: str = "", **variables: str) -> "subprocess.CompletedProcess[str]":
+        command = [program, *map(str, arguments)]
+        return subprocess.run(
+            command, input=stdin, capture_output=True, encoding="utf-8", env=environment | variables, timeout=60, check=False
+        )
+
+    return run
