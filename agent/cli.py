@@ -6,7 +6,7 @@ common stands here: how arguments become the dataclass, and how an end of any ki
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
@@ -46,6 +46,7 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
         Entry("bench", "--questions SET", "Policies measured on questions, with error bars.", "agent.commands.bench:Bench"),
         Entry("view", "DIR|FILE", "Episodes and benchmarks as pages to look at.", "agent.commands.view:View"),
     ),
+    "Train": (Entry("train base", "--out DIR", "The small model, from nothing.", "training.commands.base:TrainBase"),),
     "Prepare": (
         Entry("index", "pydoc|DIR|URL", "An offline web in one file.", "agent.commands.index:Index"),
         Entry("questions", "SET", "Make or convert a question set.", "agent.commands.questions:Questions"),
@@ -93,8 +94,16 @@ def _dispatch(arguments: list[str]) -> int:
             return 0
         case ["help", *command]:
             return _dispatch([*command, "--help"])
+        case [group, name, *rest] if (entry := COMMANDS.get(f"{group} {name}")) is not None:
+            return _parse(entry, rest).run()
         case [name, *rest] if name in COMMANDS:
             return _parse(COMMANDS[name], rest).run()
+        case [group, *rest] if members := [name for name in COMMANDS if name.startswith(f"{group} ")]:
+            if rest and rest[0] not in ("-h", "--help"):
+                kinds = ", ".join(name.removeprefix(f"{group} ") for name in members)
+                raise UsageError(f"there is no command {f'{group} {rest[0]}'!r}; webgpt {group} is followed by {kinds}")
+            print("\n".join(f"webgpt {_line(COMMANDS[name])}" for name in members))
+            return 0
         case _:
             name = arguments[0]
             near = get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
@@ -119,6 +128,10 @@ def _end(message: str, code: int) -> int:
     return code
 
 
+def _line(entry: Entry, bold: Callable[[str], str] = str) -> str:
+    return f"{bold(entry.name)}{f' {entry.arguments}':{22 - len(entry.name)}}{entry.summary}"
+
+
 def help_text(*, styled: bool) -> str:
     """The table of commands and how to go on, with bold and dim for a terminal if `styled`."""
 
@@ -135,7 +148,7 @@ def help_text(*, styled: bool) -> str:
     ]
     for group, entries in GROUPS.items():
         lines += ["", bold(group)]
-        lines += [f"  {bold(entry.name)}{f' {entry.arguments}':{22 - len(entry.name)}}{entry.summary}" for entry in entries]
+        lines += [f"  {_line(entry, bold)}" for entry in entries]
     lines += ["", bold("Examples")]
     lines += [f"  {example:42} {dim(f'# {meaning}')}" for example, meaning in EXAMPLES]
     lines += [

@@ -68,17 +68,27 @@ def test_each_command_explains_itself_without_loading_a_model(webgpt: Run, name:
     module, _, cls = COMMANDS[name].target.partition(":")
     assert callable(getattr(import_module(module), cls).run)
     assert "torch" not in loaded_by(f"import {module}")
-    for arguments in ([name, "--help"], ["help", name]):
+    for arguments in ([*name.split(), "--help"], ["help", *name.split()]):
         done = webgpt(*arguments)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith(f"usage: webgpt {name} ")
 
 
 ALL = ", ".join(COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [["train"], ["train", "--help"], ["help", "train"]], ids=" ".join)
+def test_a_group_of_commands_lists_them(webgpt: Run, arguments: list[str]) -> None:
+    done = webgpt(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("webgpt train base --out DIR")
+
+
 MISTAKES = {
     "nearly a command": (["brwose"], 2, "there is no command 'brwose'; did you mean 'browse'? (webgpt --help)"),
     "no command": (["xyzzy"], 2, f"there is no command 'xyzzy'; it is one of {ALL} (webgpt --help)"),
     "escape": (["\x1b[31mred"], 2, f"there is no command '\\x1b[31mred'; it is one of {ALL} (webgpt --help)"),
+    "no such training": (["train", "xyzzy"], 2, "there is no command 'train xyzzy'; webgpt train is followed by base"),
     "setting": (["ask", "x", "--max-actions", "0"], 2, "max_actions must be at least 1, got 0 (webgpt ask --help)"),
     "no collection": (["ask", "x", "--collection", "/no/such"], 1, "there is no collection /no/such"),
     "not writable": (["ask", "x", "--save", "/no/such/file"], 1, "/no/such/file: No such file or directory"),

@@ -1,0 +1,223 @@
+"""Steps to learn from pages alone, before there are any demonstrations.
+
+A sentence of a page is taken for an answer and some of its words, with or without the name of what it describes, for the
+question (the inverse cloze task of Lee et al. 2019). What a person would do next is then known without a person: search for
+the name, open the result that has the sentence, find the name, quote the sentence, answer with it. The observations are real
+ones, made by the environment's own functions.
+"""
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from urllib.parse import urldefrag
+
+from agent.question_sets.definitions import Definition, definitions
+from agent.tokens import Phase
+from browser_env.actions import Action, Click, Find, Quote, Search, format_action
+from browser_env.backends import Backend
+from browser_env.characters import ELLIPSIS_BAR, LINK_FIELD, LINK_OPEN, clean_line
+from browser_env.layout import lay_out
+from browser_env.matching import find_next, find_quote
+from browser_env.observation import observe, view_lines
+from browser_env.records import Question, Reference, Settings
+from browser_env.results import results_page
+from browser_env.state import BrowserState, apply, count_action, open_page
+from browser_env.words import STOP_WORDS
+
+WORD = re.compile(r"[A-Za-z_][\w.]*\w|[A-Za-z]")
+KINDS = {"quote": 0.5, "search": 0.08, "click": 0.12, "find": 0.12, "answer": 0.1, "end": 0.08}
+"""What is learned, and how often: the quote is the hardest."""
+MAX_QUOTE_WORDS = 30
+"""Longer ones are abbreviated, like a demonstrator's."""
+END_WORDS = 5
+ABOUT = (
+    "{words} in {name}?",
+    "What does {name} do about {words}?",
+    "How does {name} treat {words}?",
+    "{name}: {words}",
+    "What is said of {words} in `{name}`?",
+    "Tell me about {words}. I mean {name}.",
+    "In `{name}`, what of {words}?",
+)
+NAMELESS = (
+    "{words}?",
+    "What is said of {words}?",
+    "Where do I find {words}?",
+    "Which one is about {words}?",
+    "Explain {words}.",
+)
+NAMED = ("What is {name}?", "What does {name} do?", "Explain `{name}` to me.", "`{name}`?", "What is {name} for?")
+
+
+@dataclass(frozen=True, slots=True)
+class Pretext:
+    """One step as text."""
+
+    observation: str
+    completion: str
+    phase: Phase
+
+
+class Pretexts:
+    """Makes steps from the pages of a documentation."""
+
+    def __init__(self, web: Backend, urls: Sequence[str], settings: Settings) -> None:
+        """Read the pages.
+
+        Args:
+            web: Holds them, and is searched.
+            urls: The pages that may be learned from.
+            settings: The format of the observations.
+        """
+        self.web = web
+        self.settings = settings
+        self._fetch = lru_cache(maxsize=None)(web.fetch)
+        self._search = lru_cache(maxsize=100_000)(lambda query: results_page(query, web.search(query)))
+        self._definitions = [found for url in urls for found in definitions(self._fetch(url)) if found.sentences]
+        if not self._definitions:
+            raise ValueError("the pages define nothing that could be asked about")
+
+    def steps(self, rng: random.Random) -> Iterator[Pretext]:
+        """Steps without end."""
+        while True:
+            kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
+            if step := self._step(kind, _Case.draw(rng.choice(self._definitions), rng), rng):
+                yield step
+
+    def _step(self, kind: str, case: "_Case", rng: random.Random) -> Pretext | None:
+        state = BrowserState(Question(id="pretext", text=case.question), self.settings)
+        if kind == "search":
+            return _shown(state, Search(case.query))
+        state = count_action(open_page(state, self._search(case.query), f"Search {case.query}"))
+        page = self._fetch(case.definition.url)
+        if kind == "click":
+            number = next((id_ for url, id_ in state.page.link_ids.items() if urldefrag(url)[0] == page.url), None)
+            in_view = any(line.startswith(f"{LINK_OPEN}{number}{LINK_FIELD}") for line in view_lines(state))
+            return _shown(state, Click(number)) if number is not None and in_view else None
+        state = count_action(open_page(state, page, f"Click {page.title}"))
+        if kind == "find":
+            return self._find(state, case)
+        span = find_quote(page.normal, case.sentence, 0)
+        if isinstance(span, str):
+            return None
+        if case.is_named and rng.random() < 0.8:
+            state = count_action(apply(state, Find(case.landmark)).state)
+        state = _looking_at(state, span, rng)
+        told = clean_line(page.text[slice(*span)])  # the page's own words, quotation marks included
+        quote = Quote(_abbreviated(told))
+        if kind == "quote":
+            if rng.random() < 0.15:
+                state = self._with_another(state, rng)
+            return _shown(state, quote)
+        state = count_action(apply(state, quote).state)
+        if not state.references:
+            return None
+        if kind == "end":
+            return Pretext(observe(state), "End: Answer", "browsing")
+        return self._answer(state, told, rng)
+
+    def _find(self, state: BrowserState, case: "_Case") -> Pretext | None:
+        hit = find_next(state.page.normal, case.landmark, 0)
+        return _shown(state, Find(case.landmark)) if hit and case.is_named else None
+
+    def _answer(self, state: BrowserState, told: str, rng: random.Random) -> Pretext:
+        number = 1
+        if rng.random() < 0.3:
+            other = self._with_another(state, rng)
+            flipped = other.references[::-1] if rng.random() < 0.5 else other.references
+            number = flipped.index(state.references[0]) + 1
+            state = replace(other, references=flipped)
+        state = replace(state, ending="answer")
+        return Pretext(observe(state), f"{told}{'' if told.endswith(('.', '!', '?')) else '.'} [{number}]", "answering")
+
+    def _with_another(self, state: BrowserState, rng: random.Random) -> BrowserState:
+        """With a reference that was quoted before, about something else."""
+        other = rng.choice(self._definitions)
+        page = self._fetch(other.url)
+        span = find_quote(page.normal, rng.choice(other.sentences), 0)
+        if isinstance(span, str) or page.url == state.page.url:
+            return state
+        reference = Reference(
+            title=page.title, url=page.url, extract=page.text[slice(*span)], page=page.digest, start=span[0], end=span[1]
+        )
+        earlier = (f"Search {other.full_name}", f"Click {page.title}", "Quote")
+        return replace(
+            state,
+            references=(reference, *state.references),
+            past_actions=(*earlier, *state.past_actions),
+            actions_taken=state.actions_taken + len(earlier),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A sentence that answers, and the question that it answers."""
+
+    definition: Definition
+    sentence: str
+    question: str
+    query: str
+    landmark: str
+    """What is looked for on the page."""
+    is_named: bool
+
+    @classmethod
+    def draw(cls, definition: Definition, rng: random.Random) -> "_Case":
+        first = definition.summary or definition.sentences[0]
+        sentence = first if rng.random() < 0.4 else rng.choice(definition.sentences)
+        name = definition.full_name if rng.random() < 0.7 else definition.short_name
+        landmark = f"{definition.short_name}(" if definition.kind in ("function", "method") else definition.short_name
+        if definition.kind in ("class", "exception"):
+            landmark = f"class {definition.short_name}("
+        if sentence == first and rng.random() < 0.6:
+            return cls(definition, sentence, rng.choice(NAMED).format(name=name), name, landmark, True)
+        words = _some_words(sentence, rng)
+        if rng.random() < 0.7:
+            question = rng.choice(ABOUT).format(name=name, words=words)
+            return cls(definition, sentence, question, name, landmark, True)
+        return cls(definition, sentence, rng.choice(NAMELESS).format(words=words), words, landmark, False)
+
+
+def _some_words(sentence: str, rng: random.Random) -> str:
+    """A stretch of a sentence, or some of its words in order with their endings changed here and there."""
+    parts = sentence.rstrip(".!?").split()
+    if rng.random() < 0.5:
+        size = min(len(parts), rng.randint(3, 8))
+        start = rng.randrange(len(parts) - size + 1)
+        return " ".join(parts[start : start + size])
+    telling = [word for word in WORD.findall(sentence) if word.casefold() not in STOP_WORDS]
+    size = min(len(telling), rng.randint(2, 6))
+    kept = sorted(rng.sample(range(len(telling)), size))
+    return " ".join(_otherwise(telling[index], rng) for index in kept) or sentence
+
+
+def _otherwise(word: str, rng: random.Random) -> str:
+    if rng.random() < 0.75 or not word.isalpha() or len(word) < 4:
+        return word
+    if word.endswith("s"):
+        return word[:-1]
+    return word[:-1] + "ing" if word.endswith("e") else word + rng.choice(("s", "ed", "ing"))
+
+
+def _looking_at(state: BrowserState, span: tuple[int, int], rng: random.Random) -> BrowserState:
+    """With the span somewhere in view; where it was already, perhaps left as it is."""
+    layout, height = lay_out(state.page, state.settings.view_width), state.settings.view_height
+    first, last = layout.line_at(span[0]), layout.line_at(span[1] - 1)
+    top = state.visit.top
+    if not (top <= first and last < top + height) or rng.random() < 0.3:
+        top = rng.randint(min(first, max(0, last - height + 1)), first)
+    top = max(0, min(top, len(layout.lines) - height))
+    return replace(state, visits=(*state.visits[:-1], replace(state.visit, top=top)))
+
+
+def _abbreviated(sentence: str) -> str:
+    parts = sentence.split()
+    if len(parts) <= MAX_QUOTE_WORDS:
+        return " ".join(parts)
+    return f"{' '.join(parts[:END_WORDS])}{ELLIPSIS_BAR}{' '.join(parts[-END_WORDS:])}"
+
+
+def _shown(state: BrowserState, action: Action) -> Pretext:
+    return Pretext(observe(state), format_action(action), "browsing")

@@ -1,0 +1,85 @@
+"""A training run's folder: the resolved configuration, the versions it ran with, and the model it made."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.model_folder import save_settings
+from browser_env.errors import UsageError
+from browser_env.records import Settings
+
+if TYPE_CHECKING:
+    import torch
+
+CONFIG_FILE = "config.json"
+PACKAGES = ("open-webgpt", "torch", "transformers", "trl", "accelerate", "tokenizers", "datasets", "peft")
+
+
+def begin_run(out: Path, config: Any) -> None:
+    """Make the folder of a run and write down how it is made, or check that it is the same run that goes on.
+
+    Args:
+        out: The folder.
+        config: A dataclass; everything that decides the result.
+
+    Raises:
+        UsageError: The folder holds a run with another configuration.
+    """
+    if not is_dataclass(config) or isinstance(config, type):
+        raise ValueError(f"a run's configuration is a dataclass, got {config!r}")
+    resolved = json.loads(json.dumps(asdict(config), default=str, sort_keys=True))
+    file = out / CONFIG_FILE
+    if file.is_file():
+        earlier = json.loads(file.read_text())["config"]
+        changed = sorted(key for key in {*resolved, *earlier} if resolved.get(key) != earlier.get(key))
+        if changed:
+            raise UsageError(
+                f"{out} holds a run with another {', '.join(changed)}: name another folder with --out, or delete this one"
+            )
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"config": resolved, "versions": versions()}, indent=2)
+    file.write_text(text + "\n")
+
+
+def versions() -> dict[str, str]:
+    """What a run depends on beside its configuration."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def save_model(folder: Path, model: Any, tokenizer: Any, settings: Settings, *, dtype: "torch.dtype | None" = None) -> None:
+    """Write a model so that ``hf:FOLDER`` is a policy and transformers loads it.
+
+    Args:
+        folder: Made if there is none.
+        model: Any model of transformers.
+        tokenizer: Its tokenizer.
+        settings: The format that it was trained on, which goes with it.
+        dtype: Of the weights on disk; None: as they are.
+    """
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: value.to(dtype) if dtype and torch.is_floating_point(value) else value
+        for name, value in model.state_dict().items()
+    }
+    model.save_pretrained(folder, state_dict=state)
+    tokenizer.save_pretrained(folder)
+    save_settings(folder, settings)
+
+
+def log_entry(file: Path, entry: Mapping[str, float | str]) -> None:
+    """Add one line to a log of JSON Lines."""
+    with file.open("a") as log:
+        log.write(json.dumps(entry) + "\n")
