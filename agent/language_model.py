@@ -4,7 +4,9 @@ The text of the observation is the prompt and a command is what the model writes
 writes up to ``◼`` (the paper's end of a field) or its own end-of-text token. Every row of a batch has its own random numbers,
 drawn from its prompt's seed before the first token, so a sample depends on its prompt alone; what is left is the rounding of
 differently shaped matrices, 1e-6 in float32 and more in bfloat16. Log-probabilities are those of the distribution that was
-sampled, temperature included, which is what a policy gradient needs.
+sampled, temperature and limits included, which is what a policy gradient needs.
+
+Commands are held to what the environment can do (`agent.feasible`) unless the policy is *free*, as the paper's was.
 
 Torch and transformers are imported when a model is loaded or used, not with this module.
 """
@@ -16,14 +18,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.model_folder import load_settings
 from agent.policy import Completion, Prompt
-from browser_env.characters import END_OF_FIELD, clean_line
+from agent.tokens import Phase, prompt_ids, stop_of
+from browser_env.characters import clean_line
 from browser_env.errors import PolicyError, UsageError
-from browser_env.storage import storable
+from browser_env.records import Settings
+from browser_env.state import BrowserState
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import Tensor
+
+    from agent.feasible import Feasible, Walk
 
 STOP_TAIL = 4
 """Tokens at the end that are looked at for the stop: a character of three bytes is in at most three, a space before it."""
@@ -41,6 +50,8 @@ class LanguageModel:
         temperature: float = 0.8,
         max_command_tokens: int = 256,
         max_answer_tokens: int = 512,
+        free: bool = False,
+        settings: Settings | None = None,
     ) -> None:
         """Take a model as it is: on its device, in its precision.
 
@@ -51,8 +62,14 @@ class LanguageModel:
             temperature: The logits are divided by it; 0 is greedy, which has no log-probabilities.
             max_command_tokens: Tokens of the longest command. The paper's quotes have 125 on average (WebGLM's count).
             max_answer_tokens: Tokens of the longest answer.
+            free: Write anything, not just what the environment can do.
+            settings: Of the episodes that it was trained on; None: unknown.
+
+        Raises:
+            UsageError: Its tokenizer is of a kind that cannot be held to anything; a free one may be of any.
         """
         self.name = name
+        self.settings = settings
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.temperature = temperature
@@ -61,6 +78,8 @@ class LanguageModel:
         self._inputs = frozenset(inspect.signature(model.forward).parameters)
         self._context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._end_tokens = _end_tokens(model, tokenizer)
+        self.feasible = None if free else _feasible(model, tokenizer, self._end_tokens)
+        """What commands are held to; None: nothing."""
 
     @classmethod
     def load(
@@ -71,6 +90,7 @@ class LanguageModel:
         temperature: float = 0.8,
         max_command_tokens: int = 256,
         max_answer_tokens: int = 512,
+        free: bool = False,
         device: str | None = None,
         dtype: "torch.dtype | None" = None,
     ) -> "LanguageModel":
@@ -78,15 +98,17 @@ class LanguageModel:
 
         Args:
             path_or_id: The folder, or the name on the hub.
-            name: What records call it; None: ``hf:`` and the name or the last part of the path.
+            name: What records call it; None: ``hf:`` and the name or the last part of the path, with ``free`` behind it if
+                it is.
             temperature: See above, like the next two.
             max_command_tokens: See above.
             max_answer_tokens: See above.
+            free: See above.
             device: As torch names it; None: CUDA where there is one, or else the CPU.
             dtype: None: bfloat16 where the device computes in it, or else float32.
 
         Raises:
-            UsageError: torch and transformers are not installed, or there is no such model.
+            UsageError: torch and transformers are not installed, there is no such model, or it can only be free.
         """
         try:
             import torch
@@ -106,13 +128,16 @@ class LanguageModel:
             raise UsageError(
                 f"hf:{path_or_id} is no causal language model that can be loaded: {clean_line(str(error))[:300]}"
             ) from error
+        own_name = f"hf:{folder.resolve().name if folder.is_dir() else path_or_id}"
         return cls(
             model.to(place),
             tokenizer,
-            name=name or f"hf:{folder.resolve().name if folder.is_dir() else path_or_id}",
+            name=name or (f"{own_name} free" if free else own_name),
             temperature=temperature,
             max_command_tokens=max_command_tokens,
             max_answer_tokens=max_answer_tokens,
+            free=free,
+            settings=load_settings(folder) if folder.is_dir() else None,
         )
 
     def complete(self, prompts: Sequence[Prompt]) -> list[Completion | PolicyError]:
@@ -120,22 +145,54 @@ class LanguageModel:
         self._generate([row for row in rows if isinstance(row, _Row)])
         return [row if isinstance(row, PolicyError) else self._completion(row) for row in rows]
 
+    def max_tokens(self, phase: Phase, prompt_length: int) -> int:
+        """How many tokens a completion may have; less than 1: the prompt leaves no room.
+
+        Args:
+            phase: Of the state.
+            prompt_length: Tokens of the prompt.
+        """
+        most = self.max_answer_tokens if phase == "answering" else self.max_command_tokens
+        return most if self._context is None else min(most, self._context - prompt_length)
+
+    def allowed_along(
+        self, state: BrowserState, prompt_length: int, token_ids: Sequence[int]
+    ) -> "list[NDArray[np.int64] | None]":
+        """The tokens among which each token of a completion was chosen, to compute its log-probabilities again.
+
+        Args:
+            state: That it was written in.
+            prompt_length: Tokens of its prompt.
+            token_ids: Of the completion.
+
+        Returns:
+            For each token the ids that were allowed, in order, or None for all of them, as for each of a free policy. Where the
+            completion is not what this policy could have written, it is taken for free from there on.
+        """
+        if self.feasible is None:
+            return [None] * len(token_ids)
+        return self.feasible.allowed_along(state, token_ids, self.max_tokens(_phase(state), prompt_length))
+
     def _row(self, prompt: Prompt) -> "_Row | PolicyError":
-        is_answer = prompt.state.phase == "answering"
-        # Pages are full of texts such as <|endoftext|>; as tokens they would be commands to the model.
-        ids = self.tokenizer(storable(prompt.text), split_special_tokens=True, verbose=False)["input_ids"]
-        most = self.max_answer_tokens if is_answer else self.max_command_tokens
-        room = most if self._context is None else self._context - len(ids)
-        if room < 1:
+        ids = prompt_ids(self.tokenizer, prompt.text)
+        phase = _phase(prompt.state)
+        most = self.max_tokens(phase, len(ids))
+        if most < 1:
             return PolicyError(
                 f"the prompt has {len(ids):,} tokens and {self.name} reads {self._context:,}, its own included: "
                 "show less at a time with --view-height, or take a model that reads more"
             )
-        return _Row(ids, prompt.seed, END_OF_FIELD if is_answer else "\n", min(most, room))
+        walk = None if self.feasible is None else self.feasible.begin(prompt.state)
+        return _Row(ids, prompt.seed, stop_of(phase), most, walk)
 
     def _generate(self, rows: Sequence["_Row"]) -> None:
-        """Write to every row until each has ended. Rows that have are dropped from the batch."""
+        """Write to every row until each has ended. Rows that have are dropped from the batch.
+
+        A prompt that several rows have is read once.
+        """
         import torch
+
+        from agent.feasible import rule_out
 
         if not rows:
             return
@@ -143,8 +200,10 @@ class LanguageModel:
         uniforms = torch.stack([_uniforms(row.seed, max(self.max_command_tokens, self.max_answer_tokens)) for row in rows]).to(
             device
         )
-        input_ids, mask = _padded_left([row.prompt for row in rows], device)
+        numbers = {prompt: number for number, prompt in enumerate(dict.fromkeys(tuple(row.prompt) for row in rows))}
+        input_ids, mask = _padded_left([*numbers], device)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        shared = torch.tensor([numbers[tuple(row.prompt)] for row in rows], device=device) if len(numbers) < len(rows) else None
         cache: Any = None
         going = list(rows)
         with torch.inference_mode():
@@ -153,15 +212,19 @@ class LanguageModel:
                 accepted = {key: value for key, value in inputs.items() if key in self._inputs}
                 output = self.model(input_ids=input_ids, use_cache=True, **accepted)
                 cache = output.past_key_values
+                logits = output.logits[:, -1]
+                if shared is not None:
+                    cache.reorder_cache(shared)
+                    logits, mask, positions = logits[shared], mask[shared], positions[shared]
+                    shared = None
                 drawn = uniforms[:, len(going[0].tokens)]
-                tokens, logprobs = choose(output.logits[:, -1], self.temperature, drawn)
+                tokens, logprobs = choose(rule_out(logits, [row.allowed() for row in going]), self.temperature, drawn)
                 for row, token, logprob in zip(going, tokens.tolist(), logprobs.tolist(), strict=True):
-                    row.tokens.append(token)
-                    row.logprobs.append(logprob)
+                    row.write(token, logprob)
                 staying = [index for index, row in enumerate(going) if not self._has_ended(row)]
                 if 0 < len(staying) < len(going):
                     index = torch.tensor(staying, device=device)
-                    cache.batch_select_indices(index)
+                    cache.reorder_cache(index)  # it selects as well, and unlike batch_select_indices every kind of layer has it
                     mask, positions, tokens, uniforms = mask[index], positions[index], tokens[index], uniforms[index]
                 going = [going[index] for index in staying]
                 input_ids = tokens[:, None]
@@ -197,8 +260,21 @@ class _Row:
     stop: str
     """Text that ends it. The token that holds it, or the end-of-text token, is its last: ending is an action of the model."""
     max_tokens: int
+    walk: "Walk | None"
+    """What it is held to."""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+
+    def allowed(self) -> "NDArray[np.int64] | None":
+        """The tokens that may come next; None: any."""
+        return None if self.walk is None else self.walk.allowed(self.max_tokens - len(self.tokens))
+
+    def write(self, token: int, logprob: float) -> None:
+        """Add a token."""
+        self.tokens.append(token)
+        self.logprobs.append(logprob)
+        if self.walk is not None:
+            self.walk.advance(token)
 
 
 def choose(logits: "Tensor", temperature: float, uniforms: "Tensor") -> tuple["Tensor", "Tensor"]:
@@ -220,6 +296,10 @@ def choose(logits: "Tensor", temperature: float, uniforms: "Tensor") -> tuple["T
         # "<=" steps over tokens of probability 0
         tokens = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(-1).clamp(max=logits.shape[-1] - 1)
     return tokens, logprobs.gather(-1, tokens[:, None])[:, 0]
+
+
+def _phase(state: BrowserState) -> Phase:
+    return "answering" if state.phase == "answering" else "browsing"
 
 
 def fast_dtype(device: "torch.device") -> "torch.dtype":
@@ -252,6 +332,13 @@ def _padded_left(prompts: Sequence[Sequence[int]], device: "torch.device") -> tu
         ids[row, width - len(prompt) :] = torch.tensor(prompt)
         mask[row, width - len(prompt) :] = 1
     return ids.to(device), mask.to(device)
+
+
+def _feasible(model: Any, tokenizer: Any, end_tokens: frozenset[int]) -> "Feasible":
+    from agent.feasible import Feasible
+    from agent.vocabulary import Vocabulary
+
+    return Feasible(Vocabulary(tokenizer, model.config.get_text_config().vocab_size, end_tokens))
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -16,7 +16,12 @@ TEMPERATURE = 0.8
 
 
 def make_policy(
-    spec: str, *, temperature: float = TEMPERATURE, base_url: str | None = None, environ: Mapping[str, str] | None = None
+    spec: str,
+    *,
+    temperature: float = TEMPERATURE,
+    base_url: str | None = None,
+    free: bool = False,
+    environ: Mapping[str, str] | None = None,
 ) -> Policy:
     """The policy that a ``--policy`` names. Each kind is imported when it is asked for, so the light ones stay light.
 
@@ -25,6 +30,7 @@ def make_policy(
             model of transformers, or ``openai:`` and a model of an OpenAI-compatible chat server.
         temperature: Of the policies that sample; 0 is greedy.
         base_url: The chat server; None: ``OPENAI_BASE_URL``, or else OpenAI's.
+        free: A language model in this process may write anything, not just what the environment can do.
         environ: Where ``OPENAI_API_KEY`` and ``OPENAI_BASE_URL`` are; None: this process's environment.
 
     Raises:
@@ -34,6 +40,8 @@ def make_policy(
     kind, _, name = spec.partition(":")
     if base_url is not None and kind != "openai":
         raise UsageError(f"--base-url is for --policy openai:MODEL, not for --policy {spec}")
+    if free and not can_be_free(spec):
+        raise UsageError(f"--free is for --policy hf:PATH_OR_ID, not for --policy {spec}")
     if not 0 <= temperature <= 100:
         raise UsageError(f"--temperature must be between 0 and 100, got {temperature:g}")
     match kind, name:
@@ -48,7 +56,7 @@ def make_policy(
         case "hf", name if name:
             from agent.language_model import LanguageModel
 
-            return LanguageModel.load(name, temperature=temperature)
+            return LanguageModel.load(name, temperature=temperature, free=free)
         case "openai", name if name:
             from agent.chat import Chat
 
@@ -63,6 +71,11 @@ def make_policy(
             return Chat(name, url, key, temperature=temperature)
         case _:
             raise UsageError(f"there is no policy {spec[:80]!r}; --policy takes {GRAMMAR}")
+
+
+def can_be_free(spec: str) -> bool:
+    """Whether a policy is held to what the environment can do unless it is told otherwise."""
+    return spec.startswith("hf:")
 
 
 def _is_web_address(url: str) -> bool:

@@ -12,11 +12,11 @@ from tyro.conf import Positional, arg
 
 from agent.citations import CitationCheck, check_citations
 from agent.cli import FAILURE, UNSUPPORTED
-from agent.commands.running import check_writable, open_web, read_question, run_episode
+from agent.commands.running import Format, check_writable, open_web, read_question, run_episode
 from agent.policies import TEMPERATURE, make_policy
 from agent.presentation import StepView, explain_ending, print_answer
 from browser_env.characters import clean
-from browser_env.records import Episode, Settings
+from browser_env.records import Episode
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +40,28 @@ class Ask:
     """Server of openai:MODEL, with its /v1. None: OPENAI_BASE_URL, or else OpenAI's own."""
     temperature: float = TEMPERATURE
     """Of policies that sample; 0 takes the likeliest (paper, 3.2)."""
+    free: bool = False
+    """Let hf:PATH_OR_ID write anything, as the paper did, not just commands that can be carried out here."""
     seed: int = 0
     """The same seed gives the same answer, as far as the policy can."""
     json: bool = False
     """Print one JSON object instead: answer, supported, citations (sentence by sentence) and the whole episode."""
     save: Annotated[Path | None, arg(metavar="FILE")] = None
     """Add the episode to this file of JSON Lines, also when it fails or is interrupted."""
-    settings: Annotated[Settings, arg(name="")] = field(default_factory=Settings)
+    settings: Annotated[Format, arg(name="")] = field(default_factory=Format)
     """What the policy sees and how much it may do."""
 
     def run(self) -> int:
         """Ask, show, and say by the exit code whether the answer is supported."""
         question = read_question(self.question)
-        policy = make_policy(self.policy, temperature=self.temperature, base_url=self.base_url)
+        policy = make_policy(self.policy, temperature=self.temperature, base_url=self.base_url, free=self.free)
+        settings = self.settings.of(policy)
         check_writable(self.save)
         talk = Console(stderr=True, highlight=False, force_terminal=None if sys.stdout.isatty() else False)
         with open_web(self.collection) as web:
             talk.print(Text(f"{policy.name} browses {web.name}", "dim"), soft_wrap=True)
-            with StepView(talk, self.settings) as view:
-                episode = run_episode(policy, web, question, self.settings, seed=self.seed, save=self.save, on_step=view)
+            with StepView(talk, settings) as view:
+                episode = run_episode(policy, web, question, settings, seed=self.seed, save=self.save, on_step=view)
         answer = None if episode.answer is None else clean(episode.answer).strip()
         check = check_citations(answer or "", episode.references)
         if self.json:

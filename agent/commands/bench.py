@@ -18,11 +18,11 @@ from tyro.conf import UseAppendAction, arg
 
 from agent.benchmark import Benchmark, Json, OnEpisode, choose, digest, file_stem
 from agent.cli import INTERRUPTED
-from agent.commands.running import open_web
+from agent.commands.running import Format, open_web
 from agent.entailment import Entailment, TruthJudge, Verdicts, make_entailment, make_truth_judge
 from agent.guard import Guarded
 from agent.intervals import RESAMPLES
-from agent.policies import TEMPERATURE, make_policy
+from agent.policies import TEMPERATURE, can_be_free, make_policy
 from agent.policy import Policy
 from agent.questions import load_questions
 from browser_env.errors import UsageError
@@ -58,6 +58,8 @@ class Bench:
     """Server of openai:MODEL, with its /v1, for policies and judges. None: OPENAI_BASE_URL, or else OpenAI's own."""
     temperature: float = TEMPERATURE
     """Of policies that sample; 0 takes the likeliest (paper, 3.2)."""
+    free: bool = False
+    """Let each hf:PATH_OR_ID write anything, as the paper did, not just commands that can be carried out."""
     judge: str = "lexical"
     """Decides whether citations support a sentence: lexical, hf:PATH_OR_ID (a model of natural language inference) or
     openai:MODEL."""
@@ -65,28 +67,30 @@ class Bench:
     """Decides whether answers to TruthfulQA are true and informative. None: nobody does, ROUGE alone is reported."""
     max_seconds: float = 600
     """For one batch of commands; a policy that takes longer fails the questions that it hangs on."""
-    settings: Annotated[Settings, arg(name="")] = field(default_factory=Settings)
-    """What the policy sees and how much it may do."""
+    settings: Annotated[Format, arg(name="")] = field(default_factory=Format)
+    """What the policies see and how much they may do."""
 
     def run(self) -> int:
         """Run what is missing, measure everything, print the table."""
         self._check()
-        policies = [Guarded(self._make(spec), self.max_seconds) for spec in self._specs]
+        made = [self._make(spec) for spec in self._specs]
+        formats = [self.settings.of(policy) for policy in made]
+        policies = [Guarded(policy, self.max_seconds) for policy in made]
         names = [policy.name for policy in policies]
         if len({file_stem(name) for name in names}) < len(names):
             raise UsageError(f"two of the policies have the same name: {', '.join(names)}; give each of them once")
         questions = self._chosen()
         with open_web(self.collection) as web:
-            config = self._config(names, questions, web.name)
+            config = self._config(dict(zip(names, formats, strict=True)), questions, web.name)
             with Benchmark.open(self.out, questions, config) as benchmark:
                 # Now, so that a judge that is not there is told of before the work and not after it.
                 verdicts = Verdicts(self.out / "verdicts.jsonl")
                 entailment, truth = self._judges(verdicts)
                 try:
-                    for policy in policies:
+                    for policy, settings in zip(policies, formats, strict=True):
                         with _progress(policy.name, len(questions)) as on_episode:
                             benchmark.run(
-                                policy, web, self.settings, seed=self.seed, batch_size=self.batch_size, on_episode=on_episode
+                                policy, web, settings, seed=self.seed, batch_size=self.batch_size, on_episode=on_episode
                             )
                     table = benchmark.score(names, entailment, truth)
                 except KeyboardInterrupt:
@@ -113,8 +117,10 @@ class Bench:
             raise UsageError(f"--batch-size must be at least 1, got {self.batch_size}")
         if not 0 < self.max_seconds < 1e6:
             raise UsageError(f"--max-seconds must be above 0 and below a million, got {self.max_seconds:g}")
-        if self.settings.token_counter != "words":
+        if self.settings.token_counter not in (None, "words"):
             raise UsageError(f"--token-counter can be words, not {self.settings.token_counter!r}")
+        if self.free and not any(map(can_be_free, self._specs)):
+            raise UsageError("--free is for --policy hf:PATH_OR_ID, and no policy is one")
         asked = [*self._specs, self.judge, self.truth_judge or ""]
         if self.base_url is not None and not any(spec.startswith("openai:") for spec in asked):
             raise UsageError("--base-url is for openai:MODEL, and neither a policy nor a judge is one")
@@ -123,7 +129,7 @@ class Bench:
         return choose(list(load_questions(self.questions, open_docs=lambda: open_web(self.collection))), self.limit, self.seed)
 
     def _make(self, spec: str) -> Policy:
-        return make_policy(spec, temperature=self.temperature, base_url=self._url(spec))
+        return make_policy(spec, temperature=self.temperature, base_url=self._url(spec), free=self.free and can_be_free(spec))
 
     def _url(self, spec: str) -> str | None:
         return self.base_url if spec.startswith("openai:") else None
@@ -134,21 +140,23 @@ class Bench:
             return entailment, None
         return entailment, make_truth_judge(self.truth_judge, verdicts, base_url=self.base_url)
 
-    def _config(self, names: Sequence[str], questions: Sequence[Question], web: str) -> Mapping[str, Json]:
+    def _config(self, formats: Mapping[str, Settings], questions: Sequence[Question], web: str) -> Mapping[str, Json]:
+        common = self.settings.over(Settings())
+        own = {name: _as_json(settings) for name, settings in formats.items() if settings != common}
         return {
             "questions": self.questions,
             "num_questions": len(questions),
             "questions_digest": digest(questions),
             "limit": self.limit,
             "seed": self.seed,
-            "policies": list(names),
+            "policies": list(formats),
             "policy_specs": list(self._specs),
             "temperature": self.temperature,
             "base_url": self.base_url and _without_login(self.base_url),
             "backend": web,
-            "settings": {
-                key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self.settings).items()
-            },
+            "settings": _as_json(common),
+            # Of policies that have a format of their own.
+            **({"own_settings": own} if own else {}),
             "batch_size": self.batch_size,
             "max_seconds": self.max_seconds,
             "judge": self.judge,
@@ -170,6 +178,10 @@ class Bench:
             f"Failed episodes count as wrong. Citations were judged by: {entailment.name}. Truth was judged by: "
             f"{truth.name if truth else 'nobody; the ROUGE figures and correct (ROUGE-L) compare words only'}.\n"
         )
+
+
+def _as_json(settings: Settings) -> Json:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(settings).items()}
 
 
 def _without_login(url: str) -> str:

@@ -1,9 +1,13 @@
-"""What `ask` and `browse` share: a question from the command line, its web, and one episode that is kept however it ends."""
+"""What the commands that run episodes share: a question, its web, a policy's format, one episode that is kept in any case."""
 
 import platform
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
 
 from agent.commands.progress import build_progress
 from agent.policy import Policy
@@ -17,6 +21,40 @@ from browser_env.storage import append_record, storable
 
 MAX_STDIN = 10_000_000
 """Bytes of a question that are read before it is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """Settings of episodes as a command line gives them: what is not given is left to the policy."""
+
+    view_width: Annotated[int | None, arg(metavar="CELLS")] = None
+    """Terminal cells in a line of the view. None, here and below: what the policy was trained on, or else 80."""
+    view_height: Annotated[int | None, arg(metavar="LINES")] = None
+    """Lines of a page in view. None: as above, or else 40."""
+    max_actions: Annotated[int | None, arg(metavar="N")] = None
+    """Commands before browsing ends. None: as above, or else 100 (Appendix A)."""
+    max_reference_tokens: Annotated[int | None, arg(metavar="N")] = None
+    """Tokens of all references, titles included, at which browsing ends. None: as above, or else 512 (Figure 1a)."""
+    token_counter: Annotated[str | None, arg(metavar="NAME")] = None
+    """Name of what counts those tokens. None: as above, or else words."""
+    blocked_domains: Annotated[tuple[str, ...] | None, arg(metavar="[DOMAIN ...]")] = None
+    """Search hits and links to these and their subdomains are removed. None: as above, or else those of
+    Appendix A, reddit.com and quora.com."""
+    censor: bool = False
+    """Replace pages that share ten words in a row with the question or its reference answer by an error (Appendix A)."""
+
+    def __post_init__(self) -> None:
+        self.over(Settings())  # says what is wrong with them
+
+    def over(self, settings: Settings) -> Settings:
+        """Some settings with what was given in their place."""
+        given = {name: value for name, value in asdict(self).items() if value is not None and name != "censor"}
+        return replace(settings, **given, censor=self.censor or settings.censor)
+
+    def of(self, policy: Policy) -> Settings:
+        """What a policy is asked with: what was given, or else what it was trained on, or else the paper's."""
+        own = getattr(policy, "settings", None)
+        return self.over(own if isinstance(own, Settings) else Settings())
 
 
 def read_question(words: Sequence[str]) -> Question:

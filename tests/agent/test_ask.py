@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -18,7 +19,9 @@ from rich.console import Console
 
 from agent.citations import check_citations
 from agent.commands.progress import build_progress
+from agent.commands.running import Format
 from agent.presentation import explain_ending, one_line, print_answer, reflow
+from agent.scripted import Scripted
 from browser_env.documents import Document
 from browser_env.records import Episode, Question, Reference, Settings, Step
 from browser_env.sources import Expected, Skipped
@@ -280,6 +283,30 @@ def test_commands_are_shown_on_one_line_as_they_are() -> None:
 
 
 STEP = Step(phase="answering", observation="", completion=" ")
+OWN = Settings(view_height=12, max_actions=30, blocked_domains=("a.org",), censor=True)
+FORMATS: dict[str, tuple[dict[str, Any], Settings | None, Settings]] = {
+    "nothing given, nothing known": ({}, None, Settings()),
+    "nothing given": ({}, OWN, OWN),
+    "given, nothing known": ({"view_width": 40}, None, Settings(view_width=40)),
+    "given": ({"view_height": 9, "blocked_domains": ()}, OWN, replace(OWN, view_height=9, blocked_domains=())),
+    "censoring": ({"censor": True}, None, Settings(censor=True)),
+}
+
+
+@pytest.mark.parametrize(("given", "own", "used"), FORMATS.values(), ids=FORMATS.keys())
+def test_a_policy_is_asked_in_the_format_that_it_knows_unless_told_otherwise(
+    given: dict[str, Any], own: Settings | None, used: Settings
+) -> None:
+    policy = Scripted()
+    policy.settings = own  # type: ignore[attr-defined]
+    assert Format(**given).of(policy) == used
+
+
+def test_an_impossible_format_is_refused_where_it_is_given() -> None:
+    with pytest.raises(ValueError, match="view_width must be at least 20, got 3"):
+        Format(view_width=3)
+
+
 REASONS = {
     "failure": ({"failure": "FetchError: no", "ending": None}, "No answer: FetchError: no"),
     "interrupt": ({"ending": None}, "No answer: browsing did not end."),

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -15,7 +16,8 @@ from typing import Any
 import pytest
 
 from agent.chat_prompt import ANSWERING
-from browser_env.records import Episode, Question
+from agent.model_folder import save_settings
+from browser_env.records import Episode, Question, Settings
 from browser_env.storage import append_record, read_records
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -53,6 +55,25 @@ def test_a_benchmark_prints_its_table_and_keeps_everything(webgpt: Run, small_co
 def test_the_default_policy_is_measured_if_none_is_named(webgpt: Run, small_collection: Path, tmp_path: Path) -> None:
     done = webgpt("bench", *SET[:2], "--limit", 2, "--out", tmp_path / "out", "--collection", small_collection)
     assert done.stdout.startswith("|  | n | scripted |\n")
+
+
+def test_each_policy_runs_in_the_format_that_it_was_trained_on(
+    webgpt: Run, small_collection: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    trained = tmp_path / "trained"
+    shutil.copytree(tiny_model, trained)
+    save_settings(trained, Settings(view_height=12, max_actions=2))
+    options = ("--policy", "scripted", "--policy", f"hf:{trained}", "--free", "--limit", 1, "--view-width", 60)
+    done = webgpt("bench", *SET[:2], *options, "--out", tmp_path / "out", "--collection", small_collection)
+    assert done.returncode == 0, done.stderr
+    config = json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))
+    assert config["policies"] == ["scripted", "hf:trained free"]
+    assert (config["settings"]["view_width"], config["settings"]["view_height"]) == (60, 40)
+    assert config["own_settings"].keys() == {"hf:trained free"}
+    (scripted,) = read_records(tmp_path / "out" / "episodes" / "scripted.jsonl", Episode)
+    (own,) = read_records(tmp_path / "out" / "episodes" / "hf-trained-free.jsonl", Episode)
+    assert scripted.settings == Settings(view_width=60)
+    assert own.settings == Settings(view_width=60, view_height=12, max_actions=2)
 
 
 # ------------------------------------------------------------------------------------------- a policy behind a server
@@ -117,7 +138,7 @@ def test_killed_five_times_at_random_it_ends_with_the_same_table(
         before = ids(finished)
         asked.clear()
         reached.clear()
-        kill_at[0] = generator.randint(5, number_asked // 6)
+        kill_at[0] = generator.randint(5, number_asked // 4)
         process = subprocess.Popen(
             [program, "bench", *options, "--out", folder],
             env=environment,
@@ -230,6 +251,7 @@ REFUSED: list[tuple[str, tuple[str, ...], str]] = [
     ("server-of-nobody", ("--base-url", "http://localhost:1/v1"), "neither a policy nor a judge is one"),
     ("no-such-set", ("--questions", "no/such/file.jsonl"), "there is no question set 'no/such/file.jsonl'"),
     ("token-counter", ("--token-counter", "gpt2"), "--token-counter can be words"),
+    ("free-program", ("--policy", "scripted", "--free"), "--free is for --policy hf:PATH_OR_ID, and no policy is one"),
 ]
 
 

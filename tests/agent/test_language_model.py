@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,8 +8,11 @@ import pytest
 import torch
 
 from agent.language_model import LanguageModel, choose
+from agent.model_folder import save_settings
 from agent.policy import Completion, Prompt
 from agent.rollout import rollout
+from agent.tokens import prompt_ids
+from browser_env.actions import Invalid, parse_action
 from browser_env.backends import FakeBackend
 from browser_env.env import BrowserEnv
 from browser_env.errors import PolicyError, UsageError
@@ -47,7 +51,7 @@ def completed(model: LanguageModel, batch: Sequence[Prompt]) -> list[Completion]
 def forward(model: LanguageModel, prompt: Prompt, completion: Completion) -> torch.Tensor:
     """Log-probabilities of a completion's tokens by one plain pass over one unpadded row."""
     assert completion.token_ids is not None
-    ids = model.tokenizer(prompt.text)["input_ids"]
+    ids = prompt_ids(model.tokenizer, prompt.text)
     with torch.inference_mode():
         logits: torch.Tensor = model.model(torch.tensor([[*ids, *completion.token_ids]])).logits[0, len(ids) - 1 : -1]
     logprobs = (logits / model.temperature).log_softmax(-1)
@@ -63,12 +67,85 @@ def test_a_sample_does_not_depend_on_its_batch(folder: Path) -> None:
     assert len({len(c.token_ids or ()) for c in together}) > 1  # rows ended at different times
 
 
-def test_logprobs_are_those_of_a_plain_pass(folder: Path) -> None:
-    model = load(folder, temperature=0.8)
+def test_logprobs_of_a_free_policy_are_those_of_a_plain_pass(folder: Path) -> None:
+    model = load(folder, temperature=0.8, free=True)
     batch = prompts(1, 2, 3, 4, 5)
     for prompt, completion in zip(batch, completed(model, batch), strict=True):
         assert completion.logprobs is not None
         torch.testing.assert_close(torch.tensor(completion.logprobs), forward(model, prompt, completion), atol=1e-4, rtol=0)
+
+
+def test_prompts_that_are_the_same_are_read_once_and_answered_as_if_alone(folder: Path) -> None:
+    model = load(folder, max_answer_tokens=24)
+    read: list[int] = []
+    forward = model.model.forward
+
+    def counting(**inputs: torch.Tensor) -> object:
+        read.append(inputs["input_ids"].numel())
+        return forward(**inputs)
+
+    alone = [model.complete([prompt])[0] for prompt in (prompts(1)[0], *[answering(seed) for seed in range(6)])]
+    model.model.forward = counting
+    together = completed(model, [*prompts(1), *[answering(seed) for seed in range(6)]])
+    for one, other in zip(alone, together, strict=True):
+        assert isinstance(one, Completion)
+        assert (one.text, one.token_ids) == (other.text, other.token_ids)
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
+    assert len({c.token_ids for c in together[1:]}) > 3
+    longest = max(len(prompt_ids(model.tokenizer, prompt.text)) for prompt in (prompts(1)[0], answering()))
+    assert read[0] == 2 * longest
+
+
+@pytest.fixture(scope="module")
+def hybrid() -> torch.nn.Module:
+    """Short convolutions between attention layers, whose caches are of two kinds."""
+    from transformers import Lfm2Config, Lfm2ForCausalLM
+
+    torch.manual_seed(0)
+    config = Lfm2Config(
+        vocab_size=400,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        layer_types=["conv", "full_attention", "conv"],
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=1024,
+        bos_token_id=0,
+        eos_token_id=1,
+        initializer_range=0.4,
+    )
+    return Lfm2ForCausalLM(config)
+
+
+def test_every_kind_of_cache_is_shared_and_cut(folder: Path, hybrid: torch.nn.Module) -> None:
+    tokenizer = load(folder).tokenizer
+    model = LanguageModel(hybrid, tokenizer, name="hybrid", max_command_tokens=24, max_answer_tokens=24)
+    batch = [*prompts(1, 2, 3), *[answering(seed) for seed in range(4)]]
+    together = completed(model, batch)
+    assert [c.token_ids for c in together] == [completed(model, [prompt])[0].token_ids for prompt in batch]
+    assert len({len(c.token_ids or ()) for c in together}) > 1
+    for prompt, completion in zip(batch, together, strict=True):
+        limited = model.allowed_along(prompt.state, len(prompt_ids(tokenizer, prompt.text)), completion.token_ids or ())
+        assert all(ids is not None for ids in limited)
+
+
+def test_commands_are_valid_unless_the_policy_is_free(folder: Path) -> None:
+    def invalid(free: bool) -> int:
+        texts = [c.text for c in completed(load(folder, free=free), [prompts(seed)[0] for seed in range(8)])]
+        return sum(isinstance(parse_action(text), Invalid) for text in texts)
+
+    assert invalid(free=False) == 0
+    assert invalid(free=True) > 4
+
+
+def test_a_policy_brings_the_settings_that_it_was_trained_on(folder: Path, tmp_path: Path) -> None:
+    assert load(folder).settings is None
+    trained = tmp_path / "trained"
+    shutil.copytree(folder, trained)
+    settings = Settings(view_height=12, max_actions=30)
+    save_settings(trained, settings)
+    assert load(trained).settings == settings
 
 
 def test_the_seed_decides(folder: Path) -> None:
@@ -79,7 +156,7 @@ def test_the_seed_decides(folder: Path) -> None:
 
 
 def test_temperature_0_is_greedy_decoding(folder: Path) -> None:
-    model = load(folder, temperature=0)
+    model = load(folder, temperature=0, free=True)
     batch = prompts(1, 2, 3)
     for prompt, completion in zip(batch, completed(model, batch), strict=True):
         assert completion.logprobs is None
@@ -104,7 +181,7 @@ ENDINGS = [
     ("phase", "written", "text", "ending"), [case[1:] for case in ENDINGS], ids=[case[0] for case in ENDINGS]
 )
 def test_a_completion_ends_with_what_ends_it(folder: Path, phase: str, written: str, text: str, ending: str) -> None:
-    model = load(folder)
+    model = load(folder, free=True)
     tokens = model.tokenizer(written, add_special_tokens=False)["input_ids"]
     model.model.forward = Reciting(model.model.forward, tokens)
     [prompt] = prompts(0) if phase == "browsing" else [answering()]
@@ -114,16 +191,16 @@ def test_a_completion_ends_with_what_ends_it(folder: Path, phase: str, written: 
     assert model.tokenizer.decode(completion.token_ids) == text + ending
 
 
-def answering() -> Prompt:
+def answering(seed: int = 0) -> Prompt:
     env = BrowserEnv(FakeBackend([CROWS]))
     env.reset(QUESTIONS[0])
     for command in ("Search crows", "Clicked on link 0", "Quote: bring gifts", "End: Answer"):
         observation = env.step(command).observation
-    return Prompt(observation, env.state, 0)
+    return Prompt(observation, env.state, seed)
 
 
 def test_commands_and_answers_have_their_own_longest_length(folder: Path) -> None:
-    model = load(folder, max_command_tokens=5, max_answer_tokens=9)
+    model = load(folder, max_command_tokens=5, max_answer_tokens=9, free=True)
     model.model.forward = Reciting(model.model.forward, [50] * 9)
     command, answer = completed(model, [*prompts(0), answering()])
     assert (len(command.token_ids or ()), len(answer.token_ids or ())) == (5, 9)
@@ -225,6 +302,7 @@ def test_a_lower_temperature_sharpens() -> None:
 
 def test_a_model_is_named_by_its_folder(folder: Path) -> None:
     assert load(folder).name == f"hf:{folder.name}"
+    assert load(folder, free=True).name == f"hf:{folder.name} free"
     assert load(folder, name="mine").name == "mine"
 
 

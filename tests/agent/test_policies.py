@@ -1,9 +1,11 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from agent.chat import Chat
+from agent.language_model import LanguageModel
 from agent.policies import make_policy
 from agent.scripted import Scripted
 from agent.search_only import SearchOnly
@@ -15,6 +17,14 @@ PROGRAMS = [("default", Scripted), ("scripted", Scripted), ("search-only", Searc
 @pytest.mark.parametrize(("spec", "kind"), PROGRAMS, ids=[spec for spec, _ in PROGRAMS])
 def test_a_program_is_made_by_its_name(spec: str, kind: type[object]) -> None:
     assert isinstance(make_policy(spec), kind)
+
+
+def test_a_language_model_is_held_to_commands_unless_it_is_free(tiny_model: Path) -> None:
+    held, free = (make_policy(f"hf:{tiny_model}", free=free) for free in (False, True))
+    assert isinstance(held, LanguageModel)
+    assert isinstance(free, LanguageModel)
+    assert (held.feasible is not None, free.feasible is None) == (True, True)
+    assert held.name != free.name
 
 
 def test_a_chat_model_is_named_as_it_was_asked_for() -> None:
@@ -49,6 +59,8 @@ REFUSED = [
     ("server-of-no-chat-model", "scripted", {"base_url": "http://localhost/v1"}, "--base-url is for --policy openai:MODEL"),
     ("temperature-below-0", "scripted", {"temperature": -1.0}, "--temperature must be between 0 and 100, got -1"),
     ("temperature-that-is-no-number", "scripted", {"temperature": float("nan")}, "--temperature must be between"),
+    ("free-program", "scripted", {"free": True}, "--free is for --policy hf:PATH_OR_ID, not for --policy scripted"),
+    ("free-chat-model", "openai:m", {"free": True}, "--free is for --policy hf:PATH_OR_ID, not for --policy openai:m"),
     ("no-such-folder", "hf:./no/such/folder", {}, "./no/such/folder"),
 ]
 
