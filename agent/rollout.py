@@ -8,16 +8,18 @@ the seed alone, never on what else is in its batch. A failure is a value of the 
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from agent.policy import Completion, Policy, Prompt
 from browser_env.backends import Backend
 from browser_env.characters import clean_line
 from browser_env.env import BrowserEnv, Info
 from browser_env.errors import PolicyError, WebGPTError
+from browser_env.observation import observe
 from browser_env.records import Episode, Question, Settings, Step
 from browser_env.state import BrowserState, TokenCounter, count_words
 from browser_env.storage import storable
@@ -72,10 +74,36 @@ def rollout(
         threads: Threads that wait for the backend; 1: none but this. None: one for each episode in flight, at most 16.
         clock: Seconds that only grow.
     """
+    return rollout_seeds(
+        policy,
+        backend,
+        ((question, seed) for question in questions),
+        settings,
+        batch_size=batch_size,
+        count_tokens=count_tokens,
+        on_step=on_step,
+        threads=threads,
+        clock=clock,
+    )
+
+
+def rollout_seeds(
+    policy: Policy,
+    backend: Backend,
+    asked: Iterable[tuple[Question, int]],
+    settings: Settings,
+    *,
+    batch_size: int = 16,
+    count_tokens: TokenCounter = count_words,
+    on_step: Callable[[StepEvent], None] | None = None,
+    threads: int | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Episode]:
+    """`rollout` of questions each with a seed of its own, so that many episodes of one question share a batch."""
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     threads = min(batch_size, MAX_THREADS) if threads is None else threads
-    waiting = _Waiting(iter(questions))
+    waiting = _Waiting(iter(asked))
     running: list[_Run] = []
     with ExitStack() as stack:
         each: Callable[..., Iterable[object]] = map
@@ -84,23 +112,95 @@ def rollout(
             stack.callback(pool.shutdown, cancel_futures=True)
             each = pool.map
         while True:
-            for question in waiting.take(batch_size - len(running)):
-                running.append(_Run(question, BrowserEnv(backend, settings, count_tokens=count_tokens)))
+            for question, seed in waiting.take(batch_size - len(running)):
+                running.append(_Run(question, seed, BrowserEnv(backend, settings, count_tokens=count_tokens)))
                 running[-1].begin()
             if not running:
                 break
             going = [run for run in running if not run.has_ended]
             before = clock()
-            completions = _complete(policy, [run.prompt(seed) for run in going])
+            completions = _complete(policy, [run.prompt() for run in going])
             seconds = (clock() - before) / max(1, len(going))
             infos = each(_Run.act, going, completions, [seconds] * len(going))
             for run, info in zip(going, infos, strict=True):
                 if isinstance(info, Info) and on_step:
                     on_step(StepEvent(run.question, len(run.steps) - 1, run.steps[-1], info, run.env.state))
-            yield from (run.episode(policy.name, seed) for run in running if run.has_ended)
+            yield from (run.episode(policy.name) for run in running if run.has_ended)
             running = [run for run in running if not run.has_ended]
     if waiting.error:
         raise waiting.error
+
+
+def answer(
+    policy: Policy,
+    episodes: Iterable[Episode],
+    num: int,
+    *,
+    seed: int = 0,
+    skip: Container[str] = (),
+    batch_size: int = 16,
+    count_tokens: TokenCounter = count_words,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Episode]:
+    """Answer again from what was browsed: episodes of the answering phase alone (Appendix E has 15 more of them).
+
+    Each has the references and the ending of the episode it goes back to, that one's id with a number behind it, and one step.
+
+    Args:
+        policy: What answers.
+        episodes: Finished ones; those without an answering phase are skipped.
+        num: Answers for each.
+        seed: The same seed gives the same answers, whatever the batch size.
+        skip: Ids of further answers that there are already.
+        batch_size: Answers asked for at a time.
+        count_tokens: Counts the tokens of references.
+        clock: Seconds that only grow.
+    """
+    waiting = (
+        (episode, number)
+        for episode in episodes
+        if has_answering_phase(episode)
+        for number in range(1, num + 1)
+        if answer_id(episode, number) not in skip
+    )
+    while batch := list(islice(waiting, batch_size)):
+        states = [_answering_state(episode, count_tokens) for episode, _ in batch]
+        prompts = [
+            Prompt(observe(state), state, _prompt_seed(seed, episode.id, number))
+            for (episode, number), state in zip(batch, states, strict=True)
+        ]
+        before = clock()
+        completions = _complete(policy, prompts)
+        seconds = (clock() - before) / len(batch)
+        for (episode, number), prompt, completion in zip(batch, prompts, completions, strict=True):
+            again = replace(episode, id=answer_id(episode, number), actor=policy.name, seed=seed, steps=(), failure=None)
+            if isinstance(completion, Exception):
+                yield replace(again, failure=_failure(completion))
+            else:
+                yield replace(again, steps=(_step("answering", prompt.text, completion, seconds)[0],))
+
+
+def has_answering_phase(episode: Episode) -> bool:
+    """Whether browsing ended with something to answer from."""
+    return episode.failure is None and _answering_state(episode, count_words).phase == "answering"
+
+
+def episode_id(question: Question, actor: str, seed: int) -> str:
+    """The id of the episode that a rollout makes."""
+    return stable_hash(question.id, actor, seed)[:12]
+
+
+def answer_id(episode: Episode, number: int) -> str:
+    """The id of a further answer over an episode's references; numbers count from 1."""
+    return f"{episode.id}-{number}"
+
+
+def _answering_state(episode: Episode, count_tokens: TokenCounter) -> BrowserState:
+    return BrowserState(episode.question, episode.settings, count_tokens, references=episode.references, ending=episode.ending)
+
+
+def _prompt_seed(*parts: object) -> int:
+    return int(stable_hash(*parts)[:8], 16) & 0x7FFF_FFFF  # servers take 31 bits
 
 
 def stable_hash(*parts: object) -> str:
@@ -110,21 +210,21 @@ def stable_hash(*parts: object) -> str:
 
 @dataclass
 class _Waiting:
-    """The questions that no episode has begun with, and the error that ended them."""
+    """The questions and seeds that no episode has begun with, and the error that ended them."""
 
-    questions: Iterator[Question]
+    asked: Iterator[tuple[Question, int]]
     error: WebGPTError | None = None
 
-    def take(self, number: int) -> Iterator[Question]:
+    def take(self, number: int) -> Iterator[tuple[Question, int]]:
         while number > 0 and self.error is None:
             try:
-                question = next(self.questions)
+                question, seed = next(self.asked)
             except StopIteration:
                 return
             except WebGPTError as error:
                 self.error = error
                 return
-            yield replace(question, text=storable(question.text))
+            yield replace(question, text=storable(question.text)), seed
             number -= 1
 
 
@@ -133,6 +233,7 @@ class _Run:
     """One episode in flight."""
 
     question: Question
+    seed: int
     env: BrowserEnv
     observation: str = ""
     steps: list[Step] = field(default_factory=list)
@@ -148,9 +249,8 @@ class _Run:
         except ValueError as error:
             self._fail(error)
 
-    def prompt(self, seed: int) -> Prompt:
-        own = int(stable_hash(seed, self.question.id, len(self.steps))[:8], 16) & 0x7FFF_FFFF  # servers take 31 bits
-        return Prompt(self.observation, self.env.state, own)
+    def prompt(self) -> Prompt:
+        return Prompt(self.observation, self.env.state, _prompt_seed(self.seed, self.question.id, len(self.steps)))
 
     def act(self, completion: Completion | Exception, seconds: float) -> Info | None:
         """Carry out a completion; None if there was none or it ended in a failure."""
@@ -170,15 +270,15 @@ class _Run:
         self.steps.append(replace(step, problem=problem and storable(problem)))
         return info
 
-    def episode(self, actor: str, seed: int) -> Episode:
+    def episode(self, actor: str) -> Episode:
         state = self.env.state if self.steps else None  # nothing happened before the first step
         return Episode(
-            id=stable_hash(self.question.id, actor, seed)[:12],
+            id=episode_id(self.question, actor, self.seed),
             question=self.question,
             settings=self.env.settings,
             actor=actor,
             backend=self.env.backend.name,
-            seed=seed,
+            seed=self.seed,
             steps=tuple(self.steps),
             references=state.references if state else (),
             ending=state.ending if state else None,
@@ -186,7 +286,11 @@ class _Run:
         )
 
     def _fail(self, error: Exception) -> None:
-        self.failure = clean_line(f"{type(error).__name__}: {error}")[:MAX_FAILURE]
+        self.failure = _failure(error)
+
+
+def _failure(error: Exception) -> str:
+    return clean_line(f"{type(error).__name__}: {error}")[:MAX_FAILURE]
 
 
 def _complete(policy: Policy, prompts: Sequence[Prompt]) -> list[Completion | Exception]:

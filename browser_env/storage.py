@@ -14,9 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from browser_env.characters import clean_line
 from browser_env.errors import RecordError
-from browser_env.records import Episode, Question
+from browser_env.records import Comparison, Episode, Question
 
-R = TypeVar("R", Episode, Question)
+R = TypeVar("R", Episode, Question, Comparison)
 
 
 def storable(text: str) -> str:
@@ -49,7 +49,7 @@ def read_records(path: Path, kind: type[R]) -> Iterator[R]:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def append_record(path: Path, record: Episode | Question, *, fsync: bool = False) -> None:
+def append_record(path: Path, record: Episode | Question | Comparison, *, fsync: bool = False) -> None:
     """Add one line to a file, which is made if there is none.
 
     The line goes out in a single write, so writers in several processes can share a file; one that a full disk cuts is

@@ -34,6 +34,13 @@ SMALL_VIEW = Settings(view_width=80, view_height=12, max_actions=30)
 """What the small model sees: 12 lines are about 200 tokens."""
 
 
+_Example = tuple[Row, list[bool]]
+"""A row and which of its tokens are learned."""
+
+PARTS = 3
+"""Of a step, one after the other."""
+RUN = "run"
+"""Folder in that of the model: configuration, tokenizer, checkpoint and log."""
 SEEN = 1000
 """Steps that the tokenizer is trained on, beside the pages."""
 SAVE_EVERY, LOG_EVERY, MEASURE_EVERY = 200, 50, 500
@@ -146,8 +153,8 @@ class BaseModelTraining:
         """Read the pages, and the last checkpoint if there is one."""
         import torch
 
-        self.config, self.out = config, out
-        begin_run(out, config)
+        self.config, self.out, self.folder = config, out, out / RUN
+        begin_run(self.folder, config)
         docs = PythonDocsQuestions(web)
         splits = docs.page_splits()
         read = [url for url, split in splits.items() if split in TRAINED_ON]
@@ -174,7 +181,7 @@ class BaseModelTraining:
     def _tokenizer(self) -> Any:
         from transformers import AutoTokenizer
 
-        folder = self.out / "tokenizer"
+        folder = self.folder / "tokenizer"
         if not folder.is_dir():
             rng = random.Random(self.config.seed)
             steps = self.pretexts.steps(rng)
@@ -189,27 +196,32 @@ class BaseModelTraining:
         while self.tokens < self.config.tokens:
             began = time.monotonic()
             # Of the step alone, so that a run that was killed goes on as if it had not been.
-            kind, batch = self._batch(random.Random(f"{self.config.seed} {self.step}"))
+            kind, parts = self._batch(random.Random(f"{self.config.seed} {self.step}"))
             for group in self.optimizer.param_groups:
                 group["lr"] = self._learning_rate()
-            loss, right = next_token_loss(self.model, batch)
-            loss.backward()  # type: ignore[no-untyped-call]
+            learned = sum(int(part.learned[:, 1:].sum()) for part in parts)
+            loss = hits = 0.0
+            for part in parts:
+                mean, right = next_token_loss(self.model, part)
+                share = len(right) / learned
+                (mean * share).backward()  # type: ignore[no-untyped-call]
+                loss += mean.item() * share
+                hits += int(right.sum())
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             self.optimizer.step()
             self.optimizer.zero_grad()
-            accuracy = right.float().mean().item()
+            accuracy = hits / learned
             if kind == "copy":
                 self.curriculum.observe(accuracy)
             self.step += 1
-            self.tokens += int((batch.ids != self.tokenizer.pad_token_id).sum())
+            self.tokens += sum(int((part.ids != self.tokenizer.pad_token_id).sum()) for part in parts)
             self.seconds += time.monotonic() - began
-            on_step(self, {f"{kind} loss": loss.item(), f"{kind} accuracy": accuracy})
+            on_step(self, {f"{kind} loss": loss, f"{kind} accuracy": accuracy})
             if self.step % SAVE_EVERY == 0:
                 self._save()
         self._save()
-        folder = self.out / "model"
-        save_model(folder, self.model, self.tokenizer, self.config.settings, dtype=torch.bfloat16)
-        return folder
+        save_model(self.out, self.model, self.tokenizer, self.config.settings, dtype=torch.bfloat16)
+        return self.out
 
     def measure(self, number: int = 200, seed: int = 1) -> dict[str, float]:
         """Share of held-out steps whose every token is predicted when those before it are right, by kind.
@@ -242,7 +254,8 @@ class BaseModelTraining:
         """The same as one line of text."""
         return "  ".join(f"{name} {share:.0%}" for name, share in self.measure().items())
 
-    def _batch(self, rng: random.Random) -> tuple[str, Batch]:
+    def _batch(self, rng: random.Random) -> tuple[str, list[Batch]]:
+        """What one step learns: its kind, and its rows in parts."""
         room, pad = self.config.batch_tokens, self.tokenizer.pad_token_id
         if not self.curriculum.is_finished or self.step % self.config.copy_every == 0:
             length = int(self.curriculum.length)
@@ -250,7 +263,7 @@ class BaseModelTraining:
                 length = int(math.exp(rng.uniform(math.log(16), math.log(length))))
             number = max(4, min(64, room // (3 * length // 2)))
             words = range(pad + 2, len(self.tokenizer))
-            return "copy", Batch.of([copying_sequence(self.documents, words, length, rng) for _ in range(number)], pad)
+            return "copy", [Batch.of([copying_sequence(self.documents, words, length, rng) for _ in range(number)], pad)]
         if self.step % self.config.read_every == 0:
             length = 256
             stretches: list[tuple[list[int], list[bool]]] = []
@@ -259,17 +272,21 @@ class BaseModelTraining:
                 start = rng.randrange(max(1, len(document) - length))
                 stretch = document[start : start + length]
                 stretches.append((stretch, [True] * len(stretch)))
-            return "read", Batch.of(stretches, pad)
+            return "read", [Batch.of(stretches, pad)]
         steps = self.pretexts.steps(rng)
-        rows: list[tuple[Row, list[bool]]] = []
-        while sum(len(row.ids) for row, _ in rows) < room:
+        examples: list[_Example] = []
+        while sum(len(row.ids) for row, _ in examples) < room:
             step = next(steps)
-            if rng.random() < self.config.replaced:
-                step = replaced(step, self.replacement, rng)
-            rows.append(self._sequence(step))
-        return "step", Batch.of([(row.ids, marks) for row, marks in rows], pad)
+            examples.append(
+                self._sequence(replaced(step, self.replacement, rng) if rng.random() < self.config.replaced else step)
+            )
+        # In parts of about the same length, or half of it would be padding; a step is all of them, so it has every kind.
+        examples.sort(key=lambda example: len(example[0].ids))
+        size = -(-len(examples) // PARTS)
+        parts = [examples[start : start + size] for start in range(0, len(examples), size)]
+        return "step", [Batch.of([(row.ids, marks) for row, marks in part], pad) for part in parts]
 
-    def _sequence(self, step: Pretext) -> tuple[Row, list[bool]]:
+    def _sequence(self, step: Pretext) -> _Example:
         prompt = prompt_ids(self.tokenizer, step.observation)
         completion = completion_ids(self.tokenizer, step.completion, step.phase)
         return Row(tuple(prompt), tuple(completion)), [False] * len(prompt) + [True] * len(completion)
@@ -288,13 +305,13 @@ class BaseModelTraining:
             "curriculum": asdict(self.curriculum),
             "counts": (self.step, self.tokens, self.seconds),
         }
-        torch.save(state, self.out / "checkpoint.part")
-        (self.out / "checkpoint.part").replace(self.out / "checkpoint.pt")
+        torch.save(state, self.folder / "checkpoint.part")
+        (self.folder / "checkpoint.part").replace(self.folder / "checkpoint.pt")
 
     def _resume(self) -> None:
         import torch
 
-        file = self.out / "checkpoint.pt"
+        file = self.folder / "checkpoint.pt"
         if file.is_file():
             state = torch.load(file, weights_only=True)
             self.model.load_state_dict(state["model"])

@@ -74,7 +74,7 @@ class Pretexts:
         self.web = web
         self.settings = settings
         self._fetch = lru_cache(maxsize=None)(web.fetch)
-        self._search = lru_cache(maxsize=100_000)(lambda query: results_page(query, web.search(query)))
+        self._search = lru_cache(maxsize=2000)(lambda query: results_page(query, web.search(query)))
         self._definitions = [found for url in urls for found in definitions(self._fetch(url)) if found.sentences]
         if not self._definitions:
             raise ValueError("the pages define nothing that could be asked about")

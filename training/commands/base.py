@@ -20,14 +20,14 @@ class TrainBase:
     """Train the small base model from scratch on the documentation of this Python.
 
     It learns to copy, reads the pages of the training splits and learns on them what the next step of browsing is; the pages
-    that benchmarks ask about are never read. The model goes to DIR/model and is used as hf:DIR/model. It takes hours on two
-    cores. Stopped or killed, the same command goes on from the last checkpoint.
+    that benchmarks ask about are never read. The model goes to the folder --out and is used as hf:DIR; how it was made is in
+    DIR/run. It takes hours on two cores. Stopped or killed, the same command goes on from the last checkpoint.
 
     Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
     """
 
     out: Annotated[Path, arg(metavar="DIR")]
-    """Folder of the run: tokenizer, checkpoint, log and, at the end, the model."""
+    """Folder of the model; made if there is none."""
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
     """Documentation that `webgpt index pydoc` wrote. None: that of this Python, which is indexed on first use."""
     threads: int = 1
@@ -52,7 +52,7 @@ class TrainBase:
                 def on_step(seen: BaseModelTraining, entry: dict[str, float]) -> None:
                     progress.update(task, completed=seen.tokens, description=f"{seen.tokens / 1e6:.1f} M tokens")
                     if seen.step % LOG_EVERY == 0:
-                        log_entry(self.out / "metrics.jsonl", {"step": seen.step, "tokens": seen.tokens, **entry})
+                        log_entry(training.folder / "metrics.jsonl", {"step": seen.step, "tokens": seen.tokens, **entry})
                     if seen.step % MEASURE_EVERY == 0:
                         talk.print(f"{seen.tokens / 1e6:6.1f} M tokens  {seen.measured()}", soft_wrap=True)
 

@@ -1,0 +1,564 @@
+"""Behaviour cloning: a language model learns to give the commands and answers of demonstrations (§3.2, Appendix E).
+
+TRL's SFTTrainer carries it. The loss is on actions only, and what stops it is not the loss on held-out demonstrations (the
+paper's models went on improving past its minimum) but how well the averaged weights answer held-out questions.
+"""
+
+import json
+import math
+import random
+import shutil
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tyro.conf import UseAppendAction, arg
+
+from agent.language_model import LanguageModel
+from agent.metrics import evidence_share, final_answer, is_correct
+from agent.policy import Policy
+from agent.rollout import rollout, stable_hash
+from browser_env.backends import Backend
+from browser_env.characters import clean_line
+from browser_env.errors import RecordError, UsageError
+from browser_env.records import Episode, Question, Settings, Step
+from browser_env.storage import read_records
+from training.preferences import in_part
+from training.rows import Row, step_row
+from training.runs import begin_run, save_model
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from training.averaging import Evaluate
+    from training.trainers import ExtraRows, Progress
+
+RUN = "run"
+"""Folder inside a trained model's: how it was made, checkpoints while it is made, figures."""
+REPORT = "report.json"
+MORE_TOKENS = 16
+"""Tokens that an evaluated command may have beyond the longest demonstrated one."""
+SHORTEST_COPIED = 16
+"""Tokens of the shortest text of the copying task; the longest is as long as the longest demonstrated prompt."""
+
+Augment = Callable[[Episode, random.Random], Episode]
+"""Changes an episode of one step, consistently; called anew for every epoch."""
+MakePolicy = Callable[[Any, Any], Policy]
+"""A policy that takes the likeliest action of a model with its tokenizer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloningConfig:
+    """How a policy is cloned. The defaults are for a model of some million parameters on two cores."""
+
+    base: Annotated[str, arg(metavar="PATH_OR_ID")]
+    """The language model that learns: a folder (`webgpt train base`), or a name on the Hugging Face hub."""
+    demonstrations: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FILE[:WEIGHT]", help_behavior_hint="(repeatable)")]
+    """Files of episodes to learn from; the weight multiplies their loss."""
+    epochs: float = 4.0
+    """Passes over the demonstrations at most (the paper: 12 at most, 2 to 5 used)."""
+    batch_size: int = 32
+    """Steps of episodes in one step of the optimizer (the paper: 512, Table 5)."""
+    micro_batch_size: Annotated[int | None, arg(metavar="N")] = None
+    """Of them in memory at once; None: all."""
+    learning_rate: float = 1e-3
+    """Of Adam at its highest (the paper: a tenth of pre-training's, Table 5). 1e-5 to 3e-5 suit models of 0.5 to 8 billion
+    parameters, 2e-4 their adapters."""
+    warmup: float = 0.05
+    """Share of the training in which the learning rate rises to it; then it falls to 0 in a line."""
+    weight_decay: float = 0.01
+    """Of AdamW."""
+    max_grad_norm: float = 1.0
+    """Longer gradients are shortened to this."""
+    ema_decay: float = 0.99
+    """Of the average of the weights, per step; the average is the result (Table 5)."""
+    held_out: float = 0.04
+    """Share of the questions whose demonstrations are not learned but measured on (§3.2)."""
+    eval_every: int = 200
+    """Steps between evaluations."""
+    eval_questions: int = 32
+    """Held-out questions that are answered at each; 0: none are, and the last average is the result."""
+    patience: Annotated[int | None, arg(metavar="N")] = 5
+    """Evaluations without a better score after which training stops; None: it never does."""
+    save_every: int = 100
+    """Steps between checkpoints, from which a training that was stopped goes on."""
+    replaced: float = 0.0
+    """Share of the examples in which words are replaced by others, so that nothing is learned by heart."""
+    copying_every: int = 0
+    """Every so many steps the copying task is learned as well; 0: never."""
+    lora_rank: int = 0
+    """Above 0, only adapters of this rank are trained (LoRA), for models too large to train whole."""
+    gradient_checkpointing: bool = False
+    """Compute twice what does not fit in memory."""
+    weights: Literal["bfloat16", "float32"] = "bfloat16"
+    """Of the model on disk."""
+    max_steps: Annotated[int | None, arg(metavar="N")] = None
+    """Stop after so many steps; None: when the epochs are over."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CloningEvaluation:
+    """The averaged weights, judged."""
+
+    step: int
+    score: float | None
+    """Of rollouts on held-out questions, 0 to 1; None: nobody judged."""
+    held_out_loss: float | None
+    """Mean over the tokens of held-out actions, in nats; None: nothing is held out."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloningReport:
+    """What came of a training."""
+
+    rows: int
+    """Steps of episodes that were learned."""
+    held_out_rows: int
+    tokens: int
+    """Of the rows that were learned, in one epoch, what is only read included."""
+    action_tokens: int
+    """Of them those that were learned."""
+    steps: int
+    """Of the optimizer."""
+    best_step: int | None
+    """Where the weights of the result were best; None: nobody judged, they are the last."""
+    score: float | None
+    held_out_loss: float | None
+    """Of the result."""
+    losses: tuple[tuple[int, float], ...]
+    """Training loss by step."""
+    evaluations: tuple[CloningEvaluation, ...]
+
+
+def clone(
+    config: CloningConfig,
+    out: Path,
+    *,
+    backend: Backend | None = None,
+    evaluate: "Evaluate | None" = None,
+    make_policy: MakePolicy | None = None,
+    augment: Augment | None = None,
+    extra_rows: "ExtraRows | None" = None,
+    on_progress: "Callable[[Progress], None] | None" = None,
+    on_evaluation: Callable[[CloningEvaluation], None] | None = None,
+) -> CloningReport:
+    """Clone the behaviour of demonstrations into a model, or go on where that was stopped, and save the policy.
+
+    Args:
+        config: Everything that decides the result.
+        out: Folder of the policy (``hf:OUT``); ``OUT/run`` holds how it was made. What is done already is not done again.
+        backend: The web on which held-out questions are answered; None: none are.
+        evaluate: Judges a model instead of rollouts; higher is better.
+        make_policy: For the rollouts; None: a `LanguageModel` that is greedy.
+        augment: Changes examples on the fly; None: words are replaced if the configuration says so.
+        extra_rows: Draws rows of another task; None: those of the copying task.
+        on_progress: Told of every step.
+        on_evaluation: Told of every evaluation.
+
+    Raises:
+        UsageError: There is no such model, no demonstration, or one that the model cannot read whole.
+        RecordError: A file of demonstrations cannot be read.
+    """
+    folder = out / RUN
+    begin_run(folder, config)
+    if (folder / REPORT).is_file():
+        return load_report(folder / REPORT)
+
+    from training.averaging import Averaging
+    from training.trainers import CloningTrainer, Optimization, run
+
+    model, tokenizer = load_base(config.base)
+    learned, held_out = split(read_demonstrations(config.demonstrations), config.held_out, config.seed)
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if augment is None and config.replaced > 0:
+        augment = word_replacement([episode for episode, _ in learned], config.replaced)
+    source = StepSource(learned, tokenizer, context=context, name=config.base, augment=augment, seed=config.seed)
+    validation = StepSource(held_out, tokenizer, context=context, name=config.base)
+    if extra_rows is None and config.copying_every:
+        extra_rows = copying_task(source)
+    settings = common_settings([episode for episode, _ in learned])
+    if evaluate is None and backend is not None and config.eval_questions:
+        questions = judged_questions([episode.question for episode, _ in held_out], config.eval_questions, config.seed)
+        longest = source.longest_completion + MORE_TOKENS
+        if questions:
+            evaluate = RolloutScore(backend, questions, settings, tokenizer, make_policy or greedy(longest))
+
+    losses: dict[int, float | None] = {}
+
+    def judge(model: Any) -> float:
+        losses[-1] = held_out_loss(model, validation, config.batch_size)
+        return evaluate(model) if evaluate else 0.0
+
+    def told(step: int, score: float) -> None:
+        losses[step] = losses.pop(-1)
+        if on_evaluation:
+            on_evaluation(CloningEvaluation(step, score, losses[step]))
+
+    averaging = Averaging(
+        config.ema_decay,
+        evaluate=judge if evaluate else None,
+        every=config.eval_every,
+        patience=config.patience,
+        on_evaluation=lambda one: told(one.step, one.score),
+    )
+    optimization = Optimization(
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        micro_batch_size=config.micro_batch_size,
+        learning_rate=config.learning_rate,
+        warmup=config.warmup,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        max_steps=config.max_steps,
+        save_every=config.save_every,
+        gradient_checkpointing=config.gradient_checkpointing,
+        seed=config.seed,
+    )
+    checkpoints = folder / "checkpoints"
+    trainer = CloningTrainer(
+        model,
+        tokenizer,
+        source,
+        checkpoints,
+        optimization,
+        extra_rows=extra_rows,
+        extra_every=config.copying_every or 6,
+        callbacks=[averaging],
+        peft_config=lora(config.lora_rank) if config.lora_rank else None,
+    )
+    history = run(trainer, averaging, checkpoints, on_progress=on_progress)
+    trained = trainer.accelerator.unwrap_model(trainer.model)
+    if config.lora_rank:
+        trained = trained.merge_and_unload()
+    best = averaging.best
+    report = CloningReport(
+        rows=len(source.lengths),
+        held_out_rows=len(validation.lengths),
+        tokens=sum(source.lengths),
+        action_tokens=source.action_tokens,
+        steps=trainer.state.global_step,
+        best_step=best.step if best else None,
+        score=best.score if best else None,
+        held_out_loss=held_out_loss(trained, validation, config.batch_size),
+        losses=tuple(history),
+        evaluations=tuple(CloningEvaluation(one.step, one.score, losses.get(one.step)) for one in averaging.evaluations),
+    )
+    if trainer.is_world_process_zero():
+        import torch
+
+        save_model(out, trained, tokenizer, settings, dtype=getattr(torch, config.weights))
+        (folder / REPORT).write_text(json.dumps(asdict(report), indent=2) + "\n")
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return report
+
+
+# ----------------------------------------------------------------------------------------------------------------- data
+
+
+def read_demonstrations(specs: Sequence[str]) -> list[tuple[Episode, float]]:
+    """Episodes with their weights, of several files.
+
+    Args:
+        specs: ``FILE`` or ``FILE:WEIGHT``; the weight multiplies the loss of the file's steps.
+
+    Raises:
+        UsageError: A weight is not above 0, or there is no file or no episode.
+        RecordError: A file cannot be read.
+    """
+    episodes: list[tuple[Episode, float]] = []
+    for spec in specs:
+        path, weight = parse_demonstrations(spec)
+        found = [(episode, weight) for episode in read_records(path, Episode) if episode.failure is None]
+        if not found:
+            raise UsageError(f"{path} holds no episodes to learn from")
+        episodes += found
+    if not episodes:
+        raise UsageError("there is nothing to learn from: name a file of episodes with --demonstrations")
+    return episodes
+
+
+def parse_demonstrations(spec: str) -> tuple[Path, float]:
+    """A file and its weight. A file whose own name ends like a weight is that file."""
+    name, colon, weight = spec.rpartition(":")
+    if Path(spec).is_file() or not colon:
+        name, weight = spec, "1"
+    try:
+        number = float(weight)
+    except ValueError:
+        name, number = spec, 1.0
+    if not (math.isfinite(number) and number > 0):
+        raise UsageError(f"--demonstrations {spec}: a weight is a number above 0")
+    if not Path(name).is_file():
+        raise UsageError(f"--demonstrations {spec}: there is no file {name}")
+    return Path(name), number
+
+
+def split(
+    episodes: Sequence[tuple[Episode, float]], share: float, seed: int
+) -> tuple[list[tuple[Episode, float]], list[tuple[Episode, float]]]:
+    """What is learned and what is held out, by question; at least one question is learned and, if any may, one held out."""
+    if not 0 <= share < 1:
+        raise UsageError(f"--held-out must be from 0 to below 1, got {share:g}")
+    names = sorted({_question_key(episode) for episode, _ in episodes}, key=lambda name: stable_hash("held out", seed, name))
+    kept = {name for name in names if in_part(name, share, seed)}
+    if share and not kept and len(names) > 1:
+        kept = {names[0]}
+    if len(kept) == len(names):
+        kept.discard(names[-1])
+    learned = [one for one in episodes if _question_key(one[0]) not in kept]
+    return learned, [one for one in episodes if _question_key(one[0]) in kept]
+
+
+def _question_key(episode: Episode) -> str:
+    return clean_line(episode.question.text).casefold()
+
+
+def common_settings(episodes: Sequence[Episode]) -> Settings:
+    """The settings of most of the episodes: what the policy is asked with."""
+    return Counter(episode.settings for episode in episodes).most_common(1)[0][0]
+
+
+def judged_questions(questions: Iterable[Question], number: int, seed: int) -> list[Question]:
+    """A random sample of the questions of which it is known what answers them, each once."""
+    known = {question.text: question for question in questions if is_correct(question, "", ()) is not None}
+    return [known[text] for text in sorted(known, key=lambda text: stable_hash("judged", seed, text))][:number]
+
+
+class StepSource:
+    """The steps of some episodes as rows, each made when it is asked for."""
+
+    def __init__(
+        self,
+        episodes: Iterable[tuple[Episode, float]],
+        tokenizer: Any,
+        *,
+        context: int | None,
+        name: str,
+        augment: Augment | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Make every row once, for its length; rows that nothing changes are kept.
+
+        Args:
+            episodes: With their weights; the weights of all rows are scaled to a mean of 1.
+            tokenizer: Of the model.
+            context: Tokens that the model reads; None: any number.
+            name: Of the model, for the message.
+            augment: Changes episodes of one step.
+            seed: Of the changes.
+
+        Raises:
+            UsageError: Some rows are longer than the model reads.
+        """
+        self._tokenizer = tokenizer
+        self._augment = augment
+        self._seed = seed
+        self._context = context
+        self._steps: list[tuple[Episode, Step]] = []
+        self._rows: list[tuple[int, array[int]]] = []
+        weights: list[float] = []
+        for episode, weight in episodes:
+            for step in episode.steps:
+                if step.problem is None:
+                    row = step_row(step, tokenizer)
+                    self._steps.append((episode, step))
+                    self._rows.append((len(row.prompt), array("i", row.ids)))
+                    weights.append(weight)
+        mean = math.fsum(weights) / len(weights) if weights else 1.0
+        self._weights = [weight / mean for weight in weights]
+        self.lengths = [len(ids) for _, ids in self._rows]
+        if context is not None and (long := sum(length > context for length in self.lengths)):
+            raise UsageError(
+                f"{long:,} of {len(self.lengths):,} steps of the demonstrations are longer than the {context:,} tokens that "
+                f"{name} reads (the longest has {max(self.lengths):,}), and no action is cut: "
+                "record them with a smaller --view-height, or clone into a model that reads more"
+            )
+
+    @property
+    def action_tokens(self) -> int:
+        """Tokens that are learned, in all rows."""
+        return sum(len(ids) - start for start, ids in self._rows)
+
+    @property
+    def longest_completion(self) -> int:
+        """Tokens of the longest command or answer."""
+        return max((len(ids) - start for start, ids in self._rows), default=0)
+
+    def prompts(self) -> Iterator[tuple[int, ...]]:
+        """What is read, row by row."""
+        return (tuple(ids[:start]) for start, ids in self._rows)
+
+    def row(self, index: int, epoch: int) -> Row:
+        """A row as it is in an epoch."""
+        if self._augment is not None:
+            episode, step = self._steps[index]
+            draw = random.Random(f"{self._seed} {epoch} {index}")
+            changed = self._augment(replace(episode, steps=(step,)), draw)
+            row = step_row(changed.steps[0], self._tokenizer, self._weights[index])
+            if self._context is None or len(row.ids) <= self._context:
+                return row
+        start, ids = self._rows[index]
+        return Row(tuple(ids[:start]), tuple(ids[start:]), self._weights[index])
+
+    def batch(self, indices: Sequence[int], epoch: int) -> "dict[str, Tensor]":
+        """Rows as tensors, padded on the right."""
+        from training.trainers import padded_rows
+
+        return padded_rows([self.row(index, epoch) for index in indices])
+
+
+def word_replacement(episodes: Sequence[Episode], share: float) -> Augment:
+    """Replaces the words of a random share of the examples by other words of the demonstrations."""
+    from training.replacement import Replacement
+
+    replacement = Replacement(step.observation for episode in episodes for step in episode.steps)
+
+    def augment(episode: Episode, draw: random.Random) -> Episode:
+        if draw.random() >= share:
+            return episode
+        steps = []
+        for step in episode.steps:
+            said = step.completion if step.command is None else step.command
+            observation, command = replacement([step.observation, said], draw)
+            steps.append(replace(step, observation=observation, completion=command, command=None))
+        return replace(episode, steps=tuple(steps))
+
+    return augment
+
+
+def copying_task(source: StepSource) -> "ExtraRows":
+    """Rows of the copying task over what the demonstrations show."""
+    from training.copying import SPAN, copying_row
+
+    texts = list(source.prompts())
+    ids = {token for text in texts for token in text}
+    vocabulary = range(min(ids), max(ids) + 1)
+    longest = max(SHORTEST_COPIED, max(map(len, texts)) - SPAN[1])
+
+    def draw_row(draw: random.Random) -> Row:
+        return copying_row(texts, vocabulary, draw.randint(SHORTEST_COPIED, longest), draw)
+
+    return draw_row
+
+
+# ---------------------------------------------------------------------------------------------------------------- model
+
+
+def load_base(name: str) -> tuple[Any, Any]:
+    """A causal language model in float32, to be trained, and its tokenizer with something that pads.
+
+    Raises:
+        UsageError: There is no such model.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = Path(name).expanduser()
+    source = str(folder) if folder.is_dir() else name
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(source)
+        model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise UsageError(f"{name} is no language model that can be loaded: {clean_line(str(error))[:300]}") from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
+
+
+def lora(rank: int) -> Any:
+    """Adapters on every matrix but the unembedding."""
+    from peft import LoraConfig
+
+    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
+def held_out_loss(model: Any, source: StepSource, batch_size: int) -> float | None:
+    """Mean cross-entropy of the tokens of actions, in nats; None if there are none."""
+    import torch
+
+    from training.trainers import token_losses
+
+    if not source.lengths:
+        return None
+    order = sorted(range(len(source.lengths)), key=lambda index: source.lengths[index])
+    total, number = 0.0, 0
+    with torch.inference_mode():
+        for start in range(0, len(order), batch_size):
+            batch = source.batch(order[start : start + batch_size], 0)
+            losses = token_losses(model, {name: value.to(model.device) for name, value in batch.items()})
+            total, number = total + float(losses.sum()), number + len(losses)
+    return total / number
+
+
+# ----------------------------------------------------------------------------------------------------------- evaluation
+
+
+def greedy(max_tokens: int) -> MakePolicy:
+    """A policy that takes the likeliest token, and no more than so many a command; held to what can be done, if it can be."""
+
+    def make(model: Any, tokenizer: Any) -> Policy:
+        options: dict[str, Any] = {"temperature": 0.0, "max_command_tokens": max_tokens, "max_answer_tokens": max_tokens}
+        try:
+            return LanguageModel(model, tokenizer, name="cloned", **options)
+        except UsageError:  # its tokenizer is of another kind
+            return LanguageModel(model, tokenizer, name="cloned", free=True, **options)
+
+    return make
+
+
+class RolloutScore:
+    """How well a model answers some questions, from 0 to 1."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        questions: Sequence[Question],
+        settings: Settings,
+        tokenizer: Any,
+        make_policy: MakePolicy,
+        batch_size: int = 32,
+    ) -> None:
+        self._backend = backend
+        self._questions = questions
+        self._settings = settings
+        self._tokenizer = tokenizer
+        self._make_policy = make_policy
+        self._batch_size = batch_size
+        self._made: tuple[Any, Policy] | None = None
+
+    def __call__(self, model: Any) -> float:
+        """Mean of `episode_score` over the questions."""
+        if self._made is None or self._made[0] is not model:  # a large vocabulary takes seconds to prepare
+            self._made = model, self._make_policy(model, self._tokenizer)
+        policy = self._made[1]
+        episodes = rollout(policy, self._backend, self._questions, self._settings, batch_size=self._batch_size)
+        return math.fsum(map(episode_score, episodes)) / len(self._questions)
+
+
+def episode_score(episode: Episode) -> float:
+    """Half for the share of the gold sentences that were quoted, half for a correct answer; all for it where none are known."""
+    references = () if episode.failure else episode.references
+    is_right = is_correct(episode.question, final_answer(episode), references)
+    correct = float(bool(is_right) and episode.failure is None)
+    if not any(page.sentences for page in episode.question.evidence):
+        return correct
+    return (evidence_share(episode.question.evidence, references) + correct) / 2
+
+
+def load_report(file: Path) -> CloningReport:
+    """The figures of a training that is done.
+
+    Raises:
+        RecordError: The file holds none.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(CloningReport).validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise RecordError(f"{file} is no report of behaviour cloning: delete it to train again") from error
