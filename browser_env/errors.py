@@ -4,6 +4,7 @@
 
     WebGPTError
     ├── FetchError          a page could not be had; the environment shows it as an error page
+    │   ├── Refused         a rule of the one door to the network forbids it
     │   └── NotInCollection the address is not in this offline web
     ├── CollectionError     a collection file is missing, corrupt, locked or of another version
     ├── RecordError         a line of a records file cannot be read
@@ -21,6 +22,10 @@ class WebGPTError(Exception):
 
 class FetchError(WebGPTError):
     """Raised when a page could not be had. The message is shown to the policy on an error page."""
+
+
+class Refused(FetchError):
+    """Raised when a rule forbids to visit an address. The message names the rule."""
 
 
 class NotInCollection(FetchError):

@@ -4,26 +4,32 @@ A page decides where its links lead, so an address is not trusted because it loo
 every address that a name has must be public; and the connection goes to an address that was checked, with the name kept for
 the Host header and for TLS. That happens where connections are made, so each redirect passes through it again. Nothing of the
 environment is used: no proxies, no credentials, no cookies.
+
+What a rule forbids raises `Refused` with the rule in its message; what the network or a server did, a plain `FetchError`.
 """
 
 import ipaddress
-import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from ssl import SSLContext, create_default_context
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpcore
 import httpx
 
+from browser_env.addresses import IPAddress, WebAddress, is_public, parse_address
+from browser_env.compression import ACCEPT_ENCODING, decompress
 from browser_env.documents import Document
-from browser_env.errors import FetchError
+from browser_env.errors import FetchError, Refused
+from browser_env.pacing import Pace, SingleFlight
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Iterable[str]]
 """From a host name and a port to its addresses; raises OSError."""
 
@@ -34,9 +40,20 @@ ClientError = httpx.HTTPError
 
 USER_AGENT: Final = "open-webgpt/0.1 (text browser for research)"
 """Says honestly who asks."""
-_HOST = re.compile(rb"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""Addresses whose last 32 bits are an IPv4 address that a gateway connects to."""
+ACCEPT: Final = "text/html, text/*;q=0.9, */*;q=0.5"
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+TRY_LATER: Final = frozenset({429, 503})
+"""Answers after which the same request is made once more, if the server says when and that is soon."""
+_PDF = b"%PDF-"
+_OURS = frozenset(
+    """accept-encoding connection content-length cookie host keep-alive proxy-authorization te transfer-encoding
+    upgrade""".split()  # noqa: SIM905 - a list of words reads best as text
+)
+"""Headers of a request that nobody but this module decides; there are no cookies."""
+_KEPT_ELSEWHERE = frozenset({"accept", "accept-language", "content-type", "user-agent"})
+"""Headers that go on to another origin when a server redirects there. Keys do not."""
+_SPENT = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive", "set-cookie"})
+"""Headers of an answer that no longer describe it once it has been read, and cookies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +64,48 @@ class NetworkSettings:
     """Ports that may be connected to."""
     allow_loopback: bool = False
     """Whether servers on this machine may be visited."""
+    allow_private: bool = False
+    """Whether any address may be visited: for a server that the person has named, never for pages."""
     max_bytes: int = 5_000_000
     """Of a body, after decompression."""
+    max_pdf_bytes: int = 20_000_000
+    """Of a body that begins as a PDF does."""
+    max_header_bytes: int = 65_536
+    """Of all headers of an answer."""
     max_seconds: float = 15
-    """From the request to the end of the body, redirects included."""
+    """From the request to the end of the body, redirects and waiting for a busy server included."""
     max_redirects: int = 10
+    max_retry_after: float = 10
+    """Seconds that a busy server may ask to wait before the request is made once more."""
+    requests_per_second: float = 10
+    """To one host, on average."""
+    burst: int = 20
+    """Requests to one host that may go at once after a pause."""
     user_agent: str = USER_AGENT
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a server answered, read whole and no longer compressed."""
+
+    url: str
+    """Final address, after redirects."""
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case; those that are repeated are joined by commas. Lengths, encodings and cookies are left out."""
+    body: bytes
+    redirects: tuple[str, ...] = ()
+    """Addresses that led here, the one that was asked for first."""
+
+    @property
+    def content_type(self) -> str | None:
+        """The Content-Type header with its parameters."""
+        return self.headers.get("content-type")
+
+    @property
+    def document(self) -> Document:
+        """The same, to be rendered."""
+        return Document(self.url, self.body, self.content_type, self.status)
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -60,104 +113,213 @@ def resolve(host: str, port: int) -> list[str]:
     return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-def embedded_addresses(address: IPAddress) -> Iterator[IPAddress]:
-    """An address, and every IPv4 address that traffic to it may reach: mapped, translated or tunnelled."""
-    yield address
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped:
-            yield address.ipv4_mapped
-        if address.sixtofour:
-            yield address.sixtofour
-        if address.teredo:
-            yield from address.teredo
-        if address in NAT64:
-            yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked of one server: a redirect makes another of it."""
 
+    address: WebAddress
+    method: str
+    headers: Mapping[str, str]
+    body: bytes | None
 
-def is_public(address: IPAddress) -> bool:
-    """Whether an address, and each that is wrapped in it, belongs to the public internet.
+    def redirected(self, status: int, location: str) -> "_Request":
+        """The request that a redirect asks for.
 
-    `is_global` alone is not enough: it holds for 224.0.0.1, and for 64:ff9b::7f00:1 and 2002:7f00:1::, which are 127.0.0.1.
-    """
-    wrapped = list(embedded_addresses(address))[1:]
-    if wrapped:
-        return all(map(is_public, wrapped))
-    is_site_local = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
-    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_link_local or is_site_local)
+        Raises:
+            Refused: It leads from https to http, or to no address of the web.
+        """
+        url = str(self.address)
+        try:
+            address = parse_address(urljoin(url, location))
+        except ValueError as error:
+            raise FetchError(f"{url} redirects to what is no address") from error
+        if self.address.scheme == "https" and address.scheme == "http":
+            raise Refused(f"{url} redirects from https to http, which is not followed")
+        headers = self.headers
+        if address.origin != self.address.origin:
+            headers = {name: value for name, value in headers.items() if name in _KEPT_ELSEWHERE}
+        if self.method == "POST" and status in (301, 302, 303):
+            return _Request(address, "GET", {name: headers[name] for name in headers if name != "content-type"}, None)
+        return _Request(address, self.method, headers, self.body)
 
 
 class Network:
-    """Fetches addresses under the rules above; safe to share between threads."""
+    """Asks servers under the rules above; safe to share between threads.
 
-    def __init__(self, settings: NetworkSettings | None = None, *, resolver: Resolver = resolve) -> None:
+    Args:
+        settings: What is allowed, and how much of it.
+        resolver: Gives the addresses of a name.
+        clock: Seconds from anywhere, for the pace at which a host is asked.
+        sleep: Waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        settings: NetworkSettings | None = None,
+        *,
+        resolver: Resolver = resolve,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.settings = settings or NetworkSettings()
         self._resolver = resolver
+        self._sleep = sleep
         self._ssl_context = create_default_context()
+        limits = self.settings
+        self._pace = Pace(limits.requests_per_second, limits.burst, limits.max_seconds, clock, sleep)
+        self._flights: SingleFlight[object, Response] = SingleFlight()
 
     def get(self, url: str, *, wanted: Callable[[str], bool] | None = None) -> Document:
-        """What is at an address, whatever its status.
+        """What is at an address, whatever its status: `request` for whoever wants to render it."""
+        return self.request(url, wanted=wanted).document
+
+    def request(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        wanted: Callable[[str], bool] | None = None,
+        follow: bool = True,
+    ) -> Response:
+        """What a server answers, whatever its status. The same GET by several threads at once is made once.
 
         Args:
             url: An http or https address; the fragment is not sent.
+            method: GET, HEAD, POST and the like.
+            headers: Added to what is sent. Cookies and what belongs to the connection are left out; on a redirect to another
+                origin only what every visitor sends goes along.
+            body: What to send.
             wanted: Whether to read a body of some media type (``text/html``); None: any.
+            follow: Whether redirects are followed; otherwise a redirect is the answer.
 
         Raises:
-            FetchError: The address is not allowed, or nothing whole came back within the limits.
+            Refused: A rule forbids it; the message names the rule.
+            FetchError: Nothing whole came back within the limits.
         """
-        deadline = time.monotonic() + self.settings.max_seconds
-        for _ in range(self.settings.max_redirects + 1):
-            answer = self._request(url, wanted, deadline)
-            if isinstance(answer, Document):
-                return answer
-            if urlsplit(url).scheme == "https" and urlsplit(answer).scheme == "http":
-                raise FetchError(f"{url} redirects from https to http, which is not followed")
-            url = answer
-        raise FetchError(f"{url} was reached after {self.settings.max_redirects} redirects, and redirects again")
+        given = {name.lower(): value for name, value in (headers or {}).items()}
+        sent = {"user-agent": self.settings.user_agent, "accept": ACCEPT}
+        sent |= {name: value for name, value in given.items() if name not in _OURS}
+        request = _Request(parse_address(url), method, sent, body)
+        if method != "GET":
+            return self._follow(request, wanted, follow)
+        key = (str(request.address), tuple(sorted(sent.items())), wanted, follow)
+        return self._flights.get(key, lambda: self._follow(request, wanted, follow))
 
-    def _request(self, url: str, wanted: Callable[[str], bool] | None, deadline: float) -> Document | str:
-        """A document, or the address that it is redirected to."""
-        target = self._check(url)
-        headers = {"User-Agent": self.settings.user_agent, "Accept": "text/html, text/*;q=0.9, */*;q=0.5"}
-        door = _Door(self.settings, self._resolver, deadline)
+    def _follow(self, request: _Request, wanted: Callable[[str], bool] | None, follow: bool) -> Response:
+        """The answer at the end of the redirects; the time limit is one for all of them."""
+        passed: tuple[str, ...] = ()
+        self._check(request.address)
+        self._pace.wait(request.address.host)
+        deadline = time.monotonic() + self.settings.max_seconds
+        while True:
+            response = self._patiently(request, wanted, deadline)
+            location = response.headers.get("location")
+            if not follow or response.status not in REDIRECTS or location is None:
+                return Response(response.url, response.status, response.headers, response.body, passed)
+            if len(passed) == self.settings.max_redirects:
+                raise Refused(f"{response.url} was reached after {len(passed)} redirects, and redirects again")
+            passed = (*passed, response.url)
+            request = request.redirected(response.status, location)
+
+    def _patiently(self, request: _Request, wanted: Callable[[str], bool] | None, deadline: float) -> Response:
+        """An answer; of a server that asks to come back soon, the one after that."""
+        response = self._send(request, wanted, deadline)
+        if response.status not in TRY_LATER:
+            return response
+        seconds = retry_after(response.headers)
+        if seconds is None or seconds > self.settings.max_retry_after or time.monotonic() + seconds >= deadline:
+            return response
+        self._sleep(seconds)
+        return self._send(request, wanted, deadline)
+
+    def _send(self, request: _Request, wanted: Callable[[str], bool] | None, deadline: float) -> Response:
+        address = request.address
+        self._check(address)
+        url = str(address)
         try:
-            with (
-                _Transport(door, self._ssl_context) as transport,
-                httpx.Client(transport=transport, trust_env=False, headers=headers, timeout=None) as client,
-                client.stream("GET", target) as response,
-            ):
-                if response.is_redirect:
-                    return urljoin(url, response.headers["Location"])
-                content_type = response.headers.get("Content-Type")
-                media_type = (content_type or "").partition(";")[0].strip().lower()
-                if wanted is not None and response.is_success and not wanted(media_type):
+            with self._exchange(request, deadline) as answer:
+                headers = _headers(answer.headers, self.settings.max_header_bytes, url)
+                kept = {name: value for name, value in headers.items() if name not in _SPENT}
+                if answer.status in REDIRECTS and "location" in headers:
+                    return Response(url, answer.status, kept, b"")
+                media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+                if wanted is not None and answer.status < 300 and not wanted(media_type):
                     raise FetchError(f"{url} has an unsupported content type: {media_type or 'none'}")
-                return Document(str(target), self._read(url, response), content_type, response.status_code)
-        except (httpx.HTTPError, httpx.InvalidURL, httpcore.TimeoutException) as error:
+                body = self._read(url, answer, headers.get("content-encoding", ""))
+                return Response(url, answer.status, kept, body)
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             if time.monotonic() >= deadline:
                 raise FetchError(f"{url} did not answer within {self.settings.max_seconds:g} seconds") from error
-            raise FetchError(f"{url} could not be fetched: {error or type(error).__name__}") from error
+            raise FetchError(f"{url} could not be fetched: {str(error) or type(error).__name__}") from error
 
-    def _check(self, url: str) -> httpx.URL:
-        try:
-            target = httpx.URL(url).copy_with(fragment=None)
-            port = target.port or (443 if target.scheme == "https" else 80)
-        except (httpx.InvalidURL, TypeError, ValueError) as error:
-            raise FetchError(f"{url[:200]!r} is no web address: {error}") from error
-        if target.scheme not in ("http", "https") or not _HOST.fullmatch(target.raw_host):
-            raise FetchError(f"{url[:200]!r} is no http or https address")
-        if target.userinfo:
-            raise FetchError(f"the address of {target.host} holds a user name or password, which is not sent")
-        if port not in self.settings.ports:
-            raise FetchError(f"port {port} of {target.host} may not be connected to")
-        return target
+    @contextmanager
+    def _exchange(self, request: _Request, deadline: float) -> Iterator[httpcore.Response]:
+        """One request on a connection of its own."""
+        address = request.address
+        door = _Door(self.settings, self._resolver, deadline)
+        headers = {"host": address.netloc, "accept-encoding": ACCEPT_ENCODING, **request.headers}
+        with (
+            httpcore.ConnectionPool(ssl_context=self._ssl_context, network_backend=door, max_keepalive_connections=0) as pool,
+            pool.stream(
+                request.method,
+                httpcore.URL(scheme=address.scheme, host=address.host, port=address.port, target=address.target),
+                headers=[(name.title().encode("ascii"), value.encode("utf-8")) for name, value in headers.items()],
+                content=request.body,
+            ) as answer,
+        ):
+            yield answer
 
-    def _read(self, url: str, response: httpx.Response) -> bytes:
+    def _check(self, address: WebAddress) -> None:
+        if address.port not in self.settings.ports:
+            raise Refused(f"port {address.port} of {address.host} may not be connected to")
+
+    def _read(self, url: str, answer: httpcore.Response, content_encoding: str) -> bytes:
+        """The body, counted as it comes and again as it is decompressed."""
+        limit = max(self.settings.max_bytes, self.settings.max_pdf_bytes)
+
+        def raw() -> Iterator[bytes]:
+            num_bytes = 0
+            for chunk in answer.iter_stream():
+                num_bytes += len(chunk)
+                if num_bytes > limit:
+                    raise Refused(f"{url} is larger than {limit / 1e6:g} MB")
+                yield chunk
+
         body = bytearray()
-        for chunk in response.iter_bytes():
-            body += chunk
-            if len(body) > self.settings.max_bytes:
-                raise FetchError(f"{url} is larger than {self.settings.max_bytes / 1e6:g} MB")
+        try:
+            for piece in decompress(raw(), content_encoding):
+                body += piece
+                most = self.settings.max_pdf_bytes if body.startswith(_PDF) else self.settings.max_bytes
+                if len(body) > most:
+                    raise Refused(f"{url} is larger than {most / 1e6:g} MB")
+        except ValueError as error:
+            raise FetchError(f"{url} could not be fetched: its body cannot be decompressed: {error}") from error
         return bytes(body)
+
+
+def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
+    """Seconds after which a server wants to be asked again; None if it does not say so."""
+    said = headers.get("retry-after", "").strip()
+    if said.isascii() and said.isdigit():
+        return float(said[:10])
+    try:
+        return max(0.0, (parsedate_to_datetime(said) - now()).total_seconds())
+    except (ValueError, TypeError):  # no date, or one without a time zone
+        return None
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]], max_bytes: int, url: str) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    num_bytes = 0
+    for raw_name, raw_value in raw:
+        num_bytes += len(raw_name) + len(raw_value) + 4
+        if num_bytes > max_bytes:
+            raise Refused(f"the headers of {url} are larger than {max_bytes / 1024:g} kB")
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 class _Door(httpcore.NetworkBackend):
@@ -179,14 +341,18 @@ class _Door(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         addresses = self._resolve(host, port)
         for address in addresses:
-            if not (is_public(address) or (self._settings.allow_loopback and address.is_loopback)):
-                raise FetchError(f"{host} is not on the public internet ({address})")
+            if not self._may_visit(address):
+                raise Refused(f"{host} is not on the public internet ({address})")
         for address in addresses[:-1]:
             try:
                 return self._connect(address, port)
             except httpcore.ConnectError:
                 continue  # the next address may answer
         return self._connect(addresses[-1], port)
+
+    def _may_visit(self, address: IPAddress) -> bool:
+        is_allowed_loopback = self._settings.allow_loopback and address.is_loopback
+        return self._settings.allow_private or is_allowed_loopback or is_public(address)
 
     def _connect(self, address: IPAddress, port: int) -> httpcore.NetworkStream:
         stream = self._sockets.connect_tcp(str(address), port, timeout=_left(self._deadline))
@@ -249,48 +415,6 @@ def _left(deadline: float) -> float:
     if left <= 0:
         raise httpcore.ReadTimeout
     return left
-
-
-class _Transport(httpx.BaseTransport):
-    """httpx over connections of our own making."""
-
-    def __init__(self, door: _Door, ssl_context: SSLContext) -> None:
-        self._pool = httpcore.ConnectionPool(ssl_context=ssl_context, network_backend=door, max_keepalive_connections=0)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        try:
-            response = self._pool.handle_request(
-                httpcore.Request(
-                    method=request.method,
-                    url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-                    headers=request.headers.raw,
-                    content=request.stream,
-                )
-            )
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            raise httpx.TransportError(str(error) or type(error).__name__) from error
-        assert isinstance(response.stream, Iterable)
-        return httpx.Response(response.status, headers=response.headers, stream=_Body(response))
-
-    def close(self) -> None:
-        self._pool.close()
-
-
-class _Body(httpx.SyncByteStream):
-    """The body of a response, its errors in httpx's words."""
-
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            yield from self._response.iter_stream()
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            raise httpx.TransportError(str(error) or type(error).__name__) from error
-
-    def close(self) -> None:
-        self._response.close()
 
 
 def trusted_client(
