@@ -18,7 +18,7 @@ from agent.policy import Completion, Policy, Prompt
 from browser_env.backends import Backend
 from browser_env.characters import clean_line
 from browser_env.env import BrowserEnv, Info
-from browser_env.errors import PolicyError, WebGPTError
+from browser_env.errors import PolicyError, UsageError, WebGPTError
 from browser_env.observation import observe
 from browser_env.records import Episode, Question, Settings, Step
 from browser_env.state import BrowserState, TokenCounter, count_words
@@ -262,6 +262,8 @@ class _Run:
         step, text = _step(phase, self.observation, completion, seconds)
         try:
             self.observation, _, _, _, info = self.env.step(text)
+        except UsageError:
+            raise  # the web was not set up as it has to be, so no episode can go on
         except Exception as error:  # noqa: BLE001 - any defect of a backend or a page is this episode's alone, and is recorded
             self.steps.append(step)
             self._fail(error)

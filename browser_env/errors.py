@@ -10,6 +10,7 @@
     ├── RecordError         a line of a records file cannot be read
     ├── PolicyError         a policy could not give a completion
     └── UsageError          what the person asked for cannot be done; the message says what to do
+        └── SearchConfigError   the search provider wants another key or address; no page, and no run goes on
 
 Each message is one line that names the thing (address, file, line, flag) and says what to do about it. Bad model output is
 never an exception but a value (`browser_env.actions.Invalid`); a wrong argument from code is a `ValueError`.
@@ -46,3 +47,7 @@ class PolicyError(WebGPTError):
 
 class UsageError(WebGPTError):
     """Raised when what the person asked for cannot be done."""
+
+
+class SearchConfigError(UsageError):
+    """Raised when a search provider refuses a key, or is not where it should be. It ends a run: every search would fail."""

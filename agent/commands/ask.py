@@ -17,6 +17,7 @@ from agent.policies import TEMPERATURE, make_policy
 from agent.presentation import StepView, explain_ending, print_answer
 from browser_env.characters import clean
 from browser_env.records import Episode
+from browser_env.web_options import WebOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,6 @@ class Ask:
 
     question: Annotated[tuple[str, ...], Positional, arg(metavar="QUESTION", help_behavior_hint="")]
     """What to ask; a single - reads it from stdin."""
-    collection: Annotated[Path | None, arg(metavar="FILE")] = None
-    """An offline web that `webgpt index` wrote. None: the documentation of this Python, which is indexed on first use."""
     policy: str = "default"
     """Who browses: default, scripted, search-only, hf:PATH_OR_ID or openai:MODEL."""
     base_url: Annotated[str | None, arg(metavar="URL")] = None
@@ -48,6 +47,8 @@ class Ask:
     """Print one JSON object instead: answer, supported, citations (sentence by sentence) and the whole episode."""
     save: Annotated[Path | None, arg(metavar="FILE")] = None
     """Add the episode to this file of JSON Lines, also when it fails or is interrupted."""
+    web: Annotated[WebOptions, arg(name="")] = field(default_factory=WebOptions)
+    """Which web is browsed."""
     settings: Annotated[Format, arg(name="")] = field(default_factory=Format)
     """What the policy sees and how much it may do."""
 
@@ -58,7 +59,7 @@ class Ask:
         settings = self.settings.of(policy)
         check_writable(self.save)
         talk = Console(stderr=True, highlight=False, force_terminal=None if sys.stdout.isatty() else False)
-        with open_web(self.collection) as web:
+        with open_web(self.web) as web:
             talk.print(Text(f"{policy.name} browses {web.name}", "dim"), soft_wrap=True)
             with StepView(talk, settings) as view:
                 episode = run_episode(policy, web, question, settings, seed=self.seed, save=self.save, on_step=view)

@@ -18,7 +18,7 @@ from tyro.conf import UseAppendAction, arg
 
 from agent.benchmark import Benchmark, Json, OnEpisode, choose, digest, file_stem
 from agent.cli import INTERRUPTED
-from agent.commands.running import Format, open_web
+from agent.commands.running import Format, open_docs, open_web
 from agent.entailment import Entailment, TruthJudge, Verdicts, make_entailment, make_truth_judge
 from agent.guard import Guarded
 from agent.intervals import RESAMPLES
@@ -27,6 +27,7 @@ from agent.policy import Policy
 from agent.questions import load_questions
 from browser_env.errors import UsageError
 from browser_env.records import Question, Settings
+from browser_env.web_options import WebOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +53,6 @@ class Bench:
     """Of the sample of questions and of the policies."""
     batch_size: int = 16
     """Episodes in flight; it changes the speed, not the episodes."""
-    collection: Annotated[Path | None, arg(metavar="FILE")] = None
-    """An offline web that `webgpt index` wrote. None: the documentation of this Python, which is indexed on first use."""
     base_url: Annotated[str | None, arg(metavar="URL")] = None
     """Server of openai:MODEL, with its /v1, for policies and judges. None: OPENAI_BASE_URL, or else OpenAI's own."""
     temperature: float = TEMPERATURE
@@ -67,6 +66,8 @@ class Bench:
     """Decides whether answers to TruthfulQA are true and informative. None: nobody does, ROUGE alone is reported."""
     max_seconds: float = 600
     """For one batch of commands; a policy that takes longer fails the questions that it hangs on."""
+    web: Annotated[WebOptions, arg(name="")] = field(default_factory=WebOptions)
+    """Which web is browsed."""
     settings: Annotated[Format, arg(name="")] = field(default_factory=Format)
     """What the policies see and how much they may do."""
 
@@ -80,7 +81,7 @@ class Bench:
         if len({file_stem(name) for name in names}) < len(names):
             raise UsageError(f"two of the policies have the same name: {', '.join(names)}; give each of them once")
         questions = self._chosen()
-        with open_web(self.collection) as web:
+        with open_web(self.web) as web:
             config = self._config(dict(zip(names, formats, strict=True)), questions, web.name)
             with Benchmark.open(self.out, questions, config) as benchmark:
                 # Now, so that a judge that is not there is told of before the work and not after it.
@@ -126,7 +127,9 @@ class Bench:
             raise UsageError("--base-url is for openai:MODEL, and neither a policy nor a judge is one")
 
     def _chosen(self) -> list[Question]:
-        return choose(list(load_questions(self.questions, open_docs=lambda: open_web(self.collection))), self.limit, self.seed)
+        return choose(
+            list(load_questions(self.questions, open_docs=lambda: open_docs(self.web.collection))), self.limit, self.seed
+        )
 
     def _make(self, spec: str) -> Policy:
         return make_policy(spec, temperature=self.temperature, base_url=self._url(spec), free=self.free and can_be_free(spec))

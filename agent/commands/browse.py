@@ -27,6 +27,7 @@ from browser_env.errors import PolicyError, UsageError, WebGPTError
 from browser_env.observation import observe
 from browser_env.records import Settings
 from browser_env.state import BrowserState
+from browser_env.web_options import WebOptions
 
 COMMANDS = (
     ("Search <query>", "s", "show search results"),
@@ -56,12 +57,12 @@ class Browse:
 
     question: Annotated[tuple[str, ...], Positional, arg(metavar="QUESTION")] = ("Just looking around",)
     """What to look for; it stands at the top of every observation."""
-    collection: Annotated[Path | None, arg(metavar="FILE")] = None
-    """An offline web that `webgpt index` wrote. None: the documentation of this Python, which is indexed on first use."""
     save: Annotated[Path | None, arg(metavar="FILE")] = None
     """Add what was done to this file of JSON Lines, as an episode."""
     name: str = "anonymous"
     """Who is browsing, for the record."""
+    web: Annotated[WebOptions, arg(name="")] = field(default_factory=WebOptions)
+    """Which web is browsed."""
     settings: Annotated[Settings, arg(name="")] = field(default_factory=Settings)
     """What is shown and how much may be done."""
 
@@ -72,7 +73,7 @@ class Browse:
         question = read_question(self.question)
         check_writable(self.save)
         person = Person(self.name)
-        with open_web(self.collection) as web, _history():
+        with open_web(self.web) as web, _history():
             person.show(observe(BrowserState(question, self.settings)))
             episode = run_episode(person, web, question, self.settings, seed=0, save=self.save, on_step=person.hear)
         if episode.failure and not person.has_left:

@@ -3,6 +3,7 @@
 import platform
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -12,12 +13,14 @@ from tyro.conf import arg
 from agent.commands.progress import build_progress
 from agent.policy import Policy
 from agent.rollout import StepEvent, rollout, stable_hash
+from browser_env.backends import Backend
 from browser_env.collection import Collection
 from browser_env.env import check_question
 from browser_env.errors import UsageError
 from browser_env.indexing import default_collection
 from browser_env.records import Episode, Question, Settings
 from browser_env.storage import append_record, storable
+from browser_env.web_options import WebOptions
 
 MAX_STDIN = 10_000_000
 """Bytes of a question that are read before it is refused."""
@@ -74,7 +77,7 @@ def read_question(words: Sequence[str]) -> Question:
     return Question(id=stable_hash(text)[:12], text=text)
 
 
-def open_web(file: Path | None) -> Collection:
+def open_docs(file: Path | None) -> Collection:
     """A collection by its file, or the documentation of this Python, which is indexed on first use.
 
     Raises:
@@ -85,6 +88,16 @@ def open_web(file: Path | None) -> Collection:
     announcement = f"Indexing the documentation of Python {platform.python_version()}: once, in 10 to 30 seconds."
     with build_progress(announcement) as on_item:
         return default_collection(on_item)
+
+
+def open_web(options: WebOptions) -> AbstractContextManager[Backend]:
+    """The web that a command line asks for; whoever waits for the documentation to be indexed is told.
+
+    Raises:
+        CollectionError: There is none, or it cannot be read.
+        UsageError: The search provider of the live web does not exist or lacks something.
+    """
+    return options.open(lambda: open_docs(None))
 
 
 def check_writable(file: Path | None) -> None:
@@ -99,7 +112,7 @@ def check_writable(file: Path | None) -> None:
 
 def run_episode(
     policy: Policy,
-    web: Collection,
+    web: Backend,
     question: Question,
     settings: Settings,
     *,

@@ -14,7 +14,7 @@ from tyro.conf import arg
 
 from agent.benchmark import Json, choose, digest
 from agent.best_of_n import sample_seed
-from agent.commands.running import Format, open_web
+from agent.commands.running import Format, open_docs, open_web
 from agent.policies import TEMPERATURE, make_policy
 from agent.policy import Policy
 from agent.questions import load_questions
@@ -23,6 +23,7 @@ from browser_env.backends import Backend
 from browser_env.errors import RecordError, UsageError
 from browser_env.records import Episode, Question, Settings
 from browser_env.storage import append_record, drop_torn_line, read_records
+from browser_env.web_options import WebOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +57,10 @@ class Sample:
     """Let hf:PATH_OR_ID write anything, as the paper did, not just commands that can be carried out."""
     temperature: float = TEMPERATURE
     """Of policies that sample; 0 takes the likeliest, which is the same every time (paper, 3.2)."""
-    collection: Annotated[Path | None, arg(metavar="FILE")] = None
-    """An offline web that `webgpt index` wrote. None: the documentation of this Python, which is indexed on first use."""
     base_url: Annotated[str | None, arg(metavar="URL")] = None
     """Server of openai:MODEL, with its /v1. None: OPENAI_BASE_URL, or else OpenAI's own."""
+    web: Annotated[WebOptions, arg(name="")] = field(default_factory=WebOptions)
+    """Which web is browsed."""
     settings: Annotated[Format, arg(name="")] = field(default_factory=Format)
     """What the policy sees and how much it may do."""
 
@@ -68,9 +69,9 @@ class Sample:
         self._check()
         policy = make_policy(self.policy, temperature=self.temperature, base_url=self.base_url, free=self.free)
         settings = self.settings.of(policy)
-        asked = list(load_questions(self.questions, open_docs=lambda: open_web(self.collection)))
+        asked = list(load_questions(self.questions, open_docs=lambda: open_docs(self.web.collection)))
         chosen = choose(asked, self.limit, self.seed)
-        with open_web(self.collection) as web:
+        with open_web(self.web) as web:
             samples = Samples(self.out, policy, web, settings, self.seed)
             samples.begin(self._config(asked, policy.name, web.name, settings))
             try:

@@ -33,6 +33,11 @@ def absolute(base: str, href: str) -> str | None:
         return None
 
 
+def without_tracking(url: str) -> str:
+    """An address without the parameters that only say where a visitor came from."""
+    return _TRACKING.sub("", url).rstrip("?&")
+
+
 class Links:
     """The addresses of one page, resolved once each."""
 
@@ -50,7 +55,7 @@ class Links:
         if href not in self._resolved:
             url = absolute(self._base, href)
             if url is not None and self._followable(url):
-                self._resolved[href] = self._first.setdefault(_TRACKING.sub("", url).rstrip("?&"), url)
+                self._resolved[href] = self._first.setdefault(without_tracking(url), url)
             else:
                 self._resolved[href] = None
         return self._resolved[href]

@@ -10,11 +10,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
-from urllib.robotparser import RobotFileParser
 
+from browser_env.addresses import parse_address
 from browser_env.documents import Document, render
 from browser_env.errors import FetchError
 from browser_env.network import Network
+from browser_env.robots import Robots
 from browser_env.sources import Item, Redirect, Skipped
 
 TEXT_TYPES = re.compile(r"text/.*|application/(?:.*\+)?(?:json|xml)|")
@@ -63,15 +64,15 @@ class Site:
         Raises:
             FetchError: The robots.txt cannot be had, so that nobody knows what is allowed.
         """
-        robots = self._robots()
-        wait = max(self.seconds_between, float(robots.crawl_delay(self.network.settings.user_agent) or 0))
+        robots = Robots(self.network).rules(parse_address(self.start).origin)
+        wait = max(self.seconds_between, robots.crawl_delay or 0)
         start = urldefrag(self.start).url
         waiting, known = deque([start]), {start}
         num_pages, last = 0, float("-inf")
         with closing(_Journal(self.journal)) as journal:
             while waiting and num_pages < self.max_pages:
                 url = waiting.popleft()
-                if not robots.can_fetch(self.network.settings.user_agent, url):
+                if not robots.allow(parse_address(url).target):
                     yield Skipped(url, "robots.txt forbids it")
                     continue
                 answer: Document | Skipped | None = journal.get(url)
@@ -84,7 +85,7 @@ class Site:
                     yield answer
                     continue
                 if answer.url != url:
-                    if not robots.can_fetch(self.network.settings.user_agent, answer.url):
+                    if not robots.allow(parse_address(answer.url).target):
                         yield Skipped(url, f"robots.txt forbids {answer.url}, to which it leads")
                         continue
                     yield Redirect(url, answer.url)
@@ -116,19 +117,6 @@ class Site:
             ending = urlsplit(address).path.rpartition(".")[2].lower()
             if address.startswith(self.prefix) and ending not in NOT_PAGES:
                 yield address
-
-    def _robots(self) -> RobotFileParser:
-        parts = urlsplit(self.start)
-        robots = RobotFileParser()
-        answer = self.network.get(f"{parts.scheme}://{parts.netloc}/robots.txt")
-        if answer.status in (401, 403):
-            robots.disallow_all = True  # type: ignore[attr-defined]
-        elif answer.status >= 500:
-            raise FetchError(f"{answer.url} answers HTTP {answer.status}, so nothing may be fetched; try again later")
-        else:
-            text = answer.body.decode("utf-8", "replace") if answer.status < 400 else ""
-            robots.parse(text.splitlines())
-        return robots
 
 
 class _Journal:

@@ -1,0 +1,106 @@
+"""The live web as a backend: a search engine, and pages through the one door to the network.
+
+Rollouts ask for the same things again and again, so what was asked within the last minutes is not asked again; an episode keeps
+the pages that it has seen in any case.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from browser_env.backends import SearchHit
+from browser_env.cache import Cache
+from browser_env.documents import Document, ReadingMode, render
+from browser_env.network import Network
+from browser_env.pacing import SingleFlight
+from browser_env.page import Page
+from browser_env.robots import Robots
+from browser_env.search.engine import SearchEngine
+
+V = TypeVar("V")
+
+Load = Callable[[str], Document]
+"""From an address to the document there; raises FetchError. A browser that draws pages is one, as `Fetcher` is."""
+
+MAX_AGE: Final = 600.0
+"""Seconds after which a page or a search is asked for again, at the latest."""
+MAX_CHARACTERS: Final = 64_000_000
+"""Of pages and of results that are kept."""
+NOT_READ: Final = re.compile(
+    r"(?:image|audio|video|font|model)/.*|application/(?:.*zip|.*rar.*|font-.*|vnd\.ms-.*|vnd\.openxml.*)"
+)
+"""Media types of which nothing can be shown, so that they are not read."""
+
+
+def is_readable(media_type: str) -> bool:
+    """Whether a document of some media type may be a page; its first bytes decide in the end."""
+    return NOT_READ.fullmatch(media_type) is None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """Loads documents as they are, without running their scripts."""
+
+    network: Network
+
+    def __call__(self, url: str) -> Document:
+        return self.network.get(url, wanted=is_readable)
+
+
+class LiveWeb:
+    """A `browser_env.backends.Backend` on the internet; for many threads.
+
+    Args:
+        engine: Where queries go.
+        load: What gets documents.
+        robots: What sites ask of robots; None: nobody looks.
+        mode: Whether pages are shown in full or their main content only.
+        clock: Seconds from anywhere.
+    """
+
+    def __init__(
+        self,
+        engine: SearchEngine,
+        load: Load,
+        *,
+        robots: Robots | None = None,
+        mode: ReadingMode = "full",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = f"web:{engine.name}"
+        self._engine = engine
+        self._load = load
+        self._robots = robots
+        self._mode: ReadingMode = mode
+        self._results: _Recent[tuple[SearchHit, ...]] = _Recent(clock, lambda hits: sum(len(hit.snippet) for hit in hits))
+        self._pages: _Recent[Page] = _Recent(clock, lambda page: len(page.text))
+
+    def search(self, query: str) -> tuple[SearchHit, ...]:
+        return self._results.get(query, self._engine.search)
+
+    def fetch(self, url: str) -> Page:
+        return self._pages.get(url.partition("#")[0], self._fetch)
+
+    def _fetch(self, url: str) -> Page:
+        if self._robots is not None:
+            self._robots.check(url)
+        document = self._load(url)
+        if self._robots is not None and document.url != url:
+            self._robots.check(document.url)
+        return render(document, mode=self._mode)
+
+
+class _Recent(Generic[V]):
+    """Values by what was asked, made once and kept for some minutes."""
+
+    def __init__(self, clock: Callable[[], float], size: Callable[[V], int]) -> None:
+        self._clock = clock
+        self._kept: Cache[tuple[str, int], V] = Cache(MAX_CHARACTERS, lambda key, value: len(key[0]) + size(value))
+        self._flights: SingleFlight[tuple[str, int], V] = SingleFlight()
+
+    def get(self, asked: str, make: Callable[[str], V]) -> V:
+        key = (asked, int(self._clock() / MAX_AGE))  # another one after that time
+        value = self._kept.get(key)
+        return self._flights.get(key, lambda: self._kept.keep(key, make(asked))) if value is None else value

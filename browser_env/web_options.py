@@ -1,0 +1,72 @@
+"""Which web is browsed, as every command line that browses asks it: an offline one in a file, or the live one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from browser_env.backends import Backend
+from browser_env.collection import Collection
+from browser_env.errors import UsageError
+from browser_env.indexing import default_collection
+from browser_env.network import Network, NetworkSettings
+from browser_env.robots import Robots
+from browser_env.search.engine import SearchEngine
+from browser_env.search.providers import make_provider
+from browser_env.web import Fetcher, LiveWeb
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebOptions:
+    """The web that is browsed. Its fields are flags, and these are their help texts."""
+
+    collection: Path | None = None
+    """An offline web that `webgpt index` wrote. None: the documentation of this Python, which is indexed on first use."""
+    web: bool = False
+    """Browse the live web instead, with a search provider."""
+    provider: str | None = None
+    """Who searches the live web: searxng, brave, tavily, exa, serper, you, kagi, mediawiki or duckduckgo. None:
+    SEARCH_PROVIDER, or else searxng."""
+    search_url: str | None = None
+    """Address of the provider. None: its variable (SEARXNG_URL ...), or else where it usually is."""
+    ignore_robots: bool = False
+    """Visit pages of the live web that a robots.txt asks robots not to visit."""
+    loopback_ports: tuple[int, ...] = ()
+    """Ports of this machine from which pages of the live web may come; none otherwise."""
+
+    def __post_init__(self) -> None:
+        if self.web and self.collection is not None:
+            raise UsageError("--collection names an offline web and --web the live one; give one of them")
+        given = {
+            "--provider": self.provider,
+            "--search-url": self.search_url,
+            "--ignore-robots": self.ignore_robots,
+            "--loopback-ports": self.loopback_ports,
+        }
+        if not self.web and (alone := [flag for flag, value in given.items() if value]):
+            raise UsageError(f"{alone[0]} is for the live web; add --web")
+
+    @contextmanager
+    def open(self, default: Callable[[], Collection] = default_collection) -> Iterator[Backend]:
+        """The web, open until the end of the block.
+
+        Args:
+            default: Opens the web that is browsed when none was named.
+
+        Raises:
+            CollectionError: The file cannot be read.
+            UsageError: The search provider does not exist or lacks something.
+        """
+        if self.web:
+            yield self._live()
+        else:
+            with default() if self.collection is None else Collection.open(self.collection) as collection:
+                yield collection
+
+    def _live(self) -> LiveWeb:
+        settings = NetworkSettings(
+            ports=NetworkSettings().ports.union(self.loopback_ports), allow_loopback=bool(self.loopback_ports)
+        )
+        network = Network(settings)
+        engine = SearchEngine(make_provider(self.provider, base_url=self.search_url))
+        return LiveWeb(engine, Fetcher(network), robots=None if self.ignore_robots else Robots(network))
