@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -50,18 +51,29 @@ class WebServer:
     answers: dict[str, Answer]
     asked: list[str]
     headers: list[Mapping[str, str]]
+    bodies: list[bytes]
+    """What was sent to it."""
 
 
 @pytest.fixture
 def web_server() -> Iterator[WebServer]:
+    with serving() as server:
+        yield server
+
+
+@contextmanager
+def serving(host: str = "127.0.0.1") -> Iterator[WebServer]:
+    """A server on an address of this machine."""
     answers: dict[str, Answer] = {}
     asked: list[str] = []
     headers: list[Mapping[str, str]] = []
+    bodies: list[bytes] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
             headers.append(dict(self.headers))
+            bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             answer = answers.get(self.path, Answer(b"not found", status=404))
             if answer.write is not None:
                 answer.write(self)
@@ -74,6 +86,8 @@ def web_server() -> Iterator[WebServer]:
             self.end_headers()
             self.wfile.write(answer.body)
 
+        do_POST = do_HEAD = do_GET
+
         def log_message(self, format: str, *args: object) -> None:
             pass
 
@@ -83,12 +97,14 @@ def web_server() -> Iterator[WebServer]:
             except ConnectionError:
                 self.close_connection = True  # the client has gone away on purpose
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     port = server.server_address[1]
-    yield WebServer(f"http://127.0.0.1:{port}", port, answers, asked, headers)
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield WebServer(f"http://{host}:{port}", port, answers, asked, headers, bodies)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
