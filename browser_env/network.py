@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from ssl import SSLContext, create_default_context
 from typing import Any, Final
 from urllib.parse import urljoin
@@ -164,10 +165,14 @@ class Network:
         self.settings = settings or NetworkSettings()
         self._resolver = resolver
         self._sleep = sleep
-        self._ssl_context = create_default_context()
         limits = self.settings
         self._pace = Pace(limits.requests_per_second, limits.burst, limits.max_seconds, clock, sleep)
         self._flights: SingleFlight[object, Response] = SingleFlight()
+
+    @cached_property
+    def _ssl_context(self) -> SSLContext:
+        """Reading all the authorities takes a while, and only https needs them."""
+        return create_default_context()
 
     def get(self, url: str, *, wanted: Callable[[str], bool] | None = None) -> Document:
         """What is at an address, whatever its status: `request` for whoever wants to render it."""
@@ -260,8 +265,9 @@ class Network:
         address = request.address
         door = _Door(self.settings, self._resolver, deadline)
         headers = {"host": address.netloc, "accept-encoding": ACCEPT_ENCODING, **request.headers}
+        tls = self._ssl_context if address.scheme == "https" else None
         with (
-            httpcore.ConnectionPool(ssl_context=self._ssl_context, network_backend=door, max_keepalive_connections=0) as pool,
+            httpcore.ConnectionPool(ssl_context=tls, network_backend=door, max_keepalive_connections=0) as pool,
             pool.stream(
                 request.method,
                 httpcore.URL(scheme=address.scheme, host=address.host, port=address.port, target=address.target),

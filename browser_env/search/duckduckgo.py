@@ -36,7 +36,8 @@ class DuckDuckGo(Provider):
             parts = {name: element for element in elements(block) for name in _classes(element)}
             if (link := parts.get("result__a")) is not None:
                 snippet = parts.get("result__snippet")
-                url = urljoin(self.base_url, link.attributes.get("href", ""))
+                href = link.attributes.get("href")
+                url = urljoin(self.base_url, href) if href else ""
                 yield SearchHit(url, text_of(link), text_of(snippet) if snippet else "")
 
 

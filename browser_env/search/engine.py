@@ -72,9 +72,8 @@ class SearchEngine:
         query = " ".join(unicodedata.normalize("NFC", query).split())[: self.provider.max_query].strip()
         if not query:
             return ()
-        response = self._ask(query)
         try:
-            return tuple(clean_hits(self.provider.hits(response.body)))
+            return tuple(clean_hits(self.provider.hits(self._ask(query).body)))
         except FetchError as error:
             raise FetchError(f"the search failed: {self.name}: {error}") from error
 
@@ -82,17 +81,15 @@ class SearchEngine:
         """The answer to a query. One that a busy or broken provider did not give is asked for once more."""
         try:
             response = self._send(query)
-            if not _is_worth_another(response):
-                return self._checked(response)
-        except Refused as error:
-            raise FetchError(f"the search failed: {self.name}: {error}") from error
+            again = _is_worth_another(response)
+        except Refused:
+            raise  # a rule of the door forbids it the next time too
         except FetchError:
-            pass  # whatever it was, the second attempt says it if it is still so
-        self._sleep(WAIT * (1 + self._jitter()))
-        try:
-            return self._checked(self._send(query))
-        except FetchError as error:
-            raise FetchError(f"the search failed: {self.name}: {error}") from error
+            again = True  # if it is still so, the second attempt says it
+        if again:
+            self._sleep(WAIT * (1 + self._jitter()))
+            response = self._send(query)
+        return self._checked(response)
 
     def _send(self, query: str) -> Response:
         asked = self.provider.request(query)

@@ -8,11 +8,12 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 MAX_LAYERS: Final = 3
 """Redirectors within each other that are unwrapped."""
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _YAHOO = re.compile(r"/RU=([^/]+)/")
 
 
 def unwrap(url: str) -> str:
-    """The address that a redirector's address leads to; any other as it is."""
+    """The address that a redirector's address leads to, of whatever scheme; any other as it is."""
     for _ in range(MAX_LAYERS):
         try:
             parts = urlsplit(url)
@@ -34,7 +35,7 @@ def _is_on(domain: str, path: str) -> Callable[[SplitResult], bool]:
 def _parameter(*names: str) -> Callable[[SplitResult], str | None]:
     def read(parts: SplitResult) -> str | None:
         query = parse_qs(parts.query)
-        return next((query[name][0] for name in names if query.get(name, [""])[0].startswith(("http://", "https://"))), None)
+        return next((query[name][0] for name in names if _ABSOLUTE.match(query.get(name, [""])[0])), None)
 
     return read
 
@@ -43,7 +44,7 @@ def _bing(parts: SplitResult) -> str | None:
     """``u`` is ``a1`` and the address in base 64."""
     coded = parse_qs(parts.query).get("u", [""])[0].removeprefix("a1")
     decoded = base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).decode("utf-8")
-    return decoded if decoded.startswith(("http://", "https://")) else None
+    return decoded if _ABSOLUTE.match(decoded) else None
 
 
 def _yahoo(parts: SplitResult) -> str | None:

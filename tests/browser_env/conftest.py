@@ -40,6 +40,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     write: Callable[[BaseHTTPRequestHandler], None] | None = None
     """Instead of all that: writes to the connection itself."""
+    then: "Answer | None" = None
+    """What is said the next time; None: the same again."""
 
 
 @dataclass
@@ -49,6 +51,7 @@ class WebServer:
     url: str
     port: int
     answers: dict[str, Answer]
+    """By path with query, or else by path alone."""
     asked: list[str]
     headers: list[Mapping[str, str]]
     bodies: list[bytes]
@@ -74,7 +77,10 @@ def serving(host: str = "127.0.0.1") -> Iterator[WebServer]:
             asked.append(self.path)
             headers.append(dict(self.headers))
             bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-            answer = answers.get(self.path, Answer(b"not found", status=404))
+            path = self.path if self.path in answers else self.path.partition("?")[0]
+            answer = answers.get(path, Answer(b"not found", status=404))
+            if answer.then is not None:
+                answers[path] = answer.then
             if answer.write is not None:
                 answer.write(self)
                 return

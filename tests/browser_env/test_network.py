@@ -22,7 +22,7 @@ from tests.browser_env.conftest import Answer, WebServer
 
 def visiting(server: WebServer, **settings: object) -> Network:
     """A network that may visit a server on this machine."""
-    options = {"ports": frozenset({server.port}), "allow_loopback": True, **settings}
+    options = {"ports": frozenset({server.port}), "allow_loopback": True, "requests_per_second": 1e6, **settings}
     return Network(NetworkSettings(**options))  # type: ignore[arg-type]
 
 
