@@ -2,18 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from browser_env.backends import Backend
 from browser_env.collection import Collection
 from browser_env.errors import UsageError
 from browser_env.indexing import default_collection
-from browser_env.network import Network, NetworkSettings
-from browser_env.robots import Robots
-from browser_env.search.engine import SearchEngine
-from browser_env.search.providers import make_provider
-from browser_env.web import Fetcher, LiveWeb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +26,8 @@ class WebOptions:
     """Address of the provider. None: its variable (SEARXNG_URL ...), or else where it usually is."""
     ignore_robots: bool = False
     """Visit pages of the live web that a robots.txt asks robots not to visit."""
-    loopback_ports: tuple[int, ...] = ()
-    """Ports of this machine from which pages of the live web may come; none otherwise."""
+    loopback_port: int | None = None
+    """A port of this machine from which pages of the live web may come. None: pages come from the internet alone."""
 
     def __post_init__(self) -> None:
         if self.web and self.collection is not None:
@@ -41,9 +36,9 @@ class WebOptions:
             "--provider": self.provider,
             "--search-url": self.search_url,
             "--ignore-robots": self.ignore_robots,
-            "--loopback-ports": self.loopback_ports,
+            "--loopback-port": self.loopback_port,
         }
-        if not self.web and (alone := [flag for flag, value in given.items() if value]):
+        if not self.web and (alone := [flag for flag, value in given.items() if value is not None and value is not False]):
             raise UsageError(f"{alone[0]} is for the live web; add --web")
 
     @contextmanager
@@ -63,10 +58,17 @@ class WebOptions:
             with default() if self.collection is None else Collection.open(self.collection) as collection:
                 yield collection
 
-    def _live(self) -> LiveWeb:
-        settings = NetworkSettings(
-            ports=NetworkSettings().ports.union(self.loopback_ports), allow_loopback=bool(self.loopback_ports)
-        )
+    def _live(self) -> Backend:
+        # Here, because the clients of the network take as long to import as all the rest, and offline webs need none.
+        from browser_env.network import Network, NetworkSettings
+        from browser_env.robots import Robots
+        from browser_env.search.engine import SearchEngine
+        from browser_env.search.providers import make_provider
+        from browser_env.web import Fetcher, LiveWeb
+
+        settings = NetworkSettings()
+        if self.loopback_port is not None:
+            settings = replace(settings, ports=settings.ports | {self.loopback_port}, allow_loopback=True)
         network = Network(settings)
         engine = SearchEngine(make_provider(self.provider, base_url=self.search_url))
         return LiveWeb(engine, Fetcher(network), robots=None if self.ignore_robots else Robots(network))

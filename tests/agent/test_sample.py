@@ -16,13 +16,16 @@ from agent.commands.sample import Sample
 from browser_env.errors import UsageError
 from browser_env.records import Episode, Settings
 from browser_env.storage import read_records
+from browser_env.web_options import WebOptions
 
 PROGRAM = "import sys, tyro; from agent.commands.sample import Sample; sys.exit(tyro.cli(Sample, args=sys.argv[1:]).run())"
 """The command by itself."""
 
 
 def sample(collection: Path, out: Path, **options: Any) -> list[Episode]:
-    Sample(questions="pydoc", out=out, collection=collection, policy="scripted", **{"limit": 6, **options}).run()
+    Sample(
+        questions="pydoc", out=out, web=WebOptions(collection=collection), policy="scripted", **{"limit": 6, **options}
+    ).run()
     return list(read_records(out, Episode))
 
 
@@ -98,7 +101,9 @@ def test_a_file_of_something_else_is_left_alone(small_collection: Path, tmp_path
 )
 def test_wrong_arguments_are_named(options: dict[str, Any], problem: str, small_collection: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=problem):
-        Sample(**{"questions": "pydoc", "out": tmp_path / "e.jsonl", "collection": small_collection, **options}).run()
+        Sample(
+            **{"questions": "pydoc", "out": tmp_path / "e.jsonl", "web": WebOptions(collection=small_collection), **options}
+        ).run()
     assert list(tmp_path.iterdir()) == []
 
 
