@@ -26,8 +26,10 @@ Load = Callable[[str], Document]
 
 MAX_AGE: Final = 600.0
 """Seconds after which a page or a search is asked for again, at the latest."""
-MAX_CHARACTERS: Final = 64_000_000
-"""Of pages and of results that are kept."""
+MAX_CHARACTERS: Final = 16_000_000
+"""Of pages, and again of results, that are kept; what find and quote derive from a page takes about nine bytes a character."""
+OVERHEAD: Final = 2_000
+"""Characters that a page or a list of results counts for besides its text."""
 NOT_READ: Final = re.compile(
     r"(?:image|audio|video|font|model)/.*|application/(?:.*zip|.*rar.*|font-.*|vnd\.ms-.*|vnd\.openxml.*)"
 )
@@ -97,7 +99,7 @@ class _Recent(Generic[V]):
 
     def __init__(self, clock: Callable[[], float], size: Callable[[V], int]) -> None:
         self._clock = clock
-        self._kept: Cache[tuple[str, int], V] = Cache(MAX_CHARACTERS, lambda key, value: len(key[0]) + size(value))
+        self._kept: Cache[tuple[str, int], V] = Cache(MAX_CHARACTERS, lambda key, value: OVERHEAD + size(value))
         self._flights: SingleFlight[tuple[str, int], V] = SingleFlight()
 
     def get(self, asked: str, make: Callable[[str], V]) -> V:
