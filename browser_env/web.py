@@ -5,6 +5,7 @@ the pages that it has seen in any case.
 """
 
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,14 +96,24 @@ class LiveWeb:
 
 
 class _Recent(Generic[V]):
-    """Values by what was asked, made once and kept for some minutes."""
+    """Values by what was asked, made once; all are forgotten together every `MAX_AGE` seconds."""
 
     def __init__(self, clock: Callable[[], float], size: Callable[[V], int]) -> None:
         self._clock = clock
-        self._kept: Cache[tuple[str, int], V] = Cache(MAX_CHARACTERS, lambda key, value: OVERHEAD + size(value))
-        self._flights: SingleFlight[tuple[str, int], V] = SingleFlight()
+        self._size = size
+        self._flights: SingleFlight[tuple[int, str], V] = SingleFlight()
+        self._lock = threading.Lock()
+        self._turn = 0
+        self._kept = self._empty()
+
+    def _empty(self) -> Cache[str, V]:
+        return Cache(MAX_CHARACTERS, lambda asked, value: OVERHEAD + self._size(value))
 
     def get(self, asked: str, make: Callable[[str], V]) -> V:
-        key = (asked, int(self._clock() / MAX_AGE))  # another one after that time
-        value = self._kept.get(key)
-        return self._flights.get(key, lambda: self._kept.keep(key, make(asked))) if value is None else value
+        turn = int(self._clock() / MAX_AGE)
+        with self._lock:
+            if turn != self._turn:
+                self._turn, self._kept = turn, self._empty()
+            kept = self._kept
+        value = kept.get(asked)
+        return self._flights.get((turn, asked), lambda: kept.keep(asked, make(asked))) if value is None else value
