@@ -57,6 +57,7 @@ COMMANDS = {entry.name: entry for entries in GROUPS.values() for entry in entrie
 EXAMPLES = (
     ('webgpt ask "What does shutil.copytree do?"', "from Python's documentation"),
     ("webgpt browse --collection notes.webgpt", "an offline web of your own"),
+    ('webgpt ask --web "Why do crows drop nuts?"', "the live web (docs/web.md)"),
 )
 
 
@@ -142,7 +143,7 @@ def help_text(*, styled: bool) -> str:
         return f"\033[2m{text}\033[0m" if styled else text
 
     lines = [
-        "Ask questions of an offline web and check every citation of the answers.",
+        "Ask questions of an offline web or the live one, and check every citation of the answers.",
         "",
         f"{bold('Usage:')} webgpt COMMAND [OPTIONS]",
     ]
@@ -150,7 +151,7 @@ def help_text(*, styled: bool) -> str:
         lines += ["", bold(group)]
         lines += [f"  {_line(entry, bold)}" for entry in entries]
     lines += ["", bold("Examples")]
-    lines += [f"  {example:42} {dim(f'# {meaning}')}" for example, meaning in EXAMPLES]
+    lines += [f"  {example:44} {dim(f'# {meaning}')}" for example, meaning in EXAMPLES]
     lines += [
         "",
         "webgpt COMMAND --help explains a command. Answers go to stdout, talk to stderr.",

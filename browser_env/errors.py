@@ -4,6 +4,7 @@
 
     WebGPTError
     ├── FetchError          a page could not be had; the environment shows it as an error page
+    │   ├── Unreachable     no server answers there
     │   ├── Refused         a rule of the one door to the network forbids it
     │   └── NotInCollection the address is not in this offline web
     ├── CollectionError     a collection file is missing, corrupt, locked or of another version
@@ -27,6 +28,10 @@ class FetchError(WebGPTError):
 
 class Refused(FetchError):
     """Raised when a rule forbids to visit an address. The message names the rule."""
+
+
+class Unreachable(FetchError):
+    """Raised when a host is not known, or nothing listens there."""
 
 
 class NotInCollection(FetchError):

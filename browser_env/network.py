@@ -28,7 +28,7 @@ import httpx
 from browser_env.addresses import IPAddress, WebAddress, is_public, parse_address
 from browser_env.compression import ACCEPT_ENCODING, decompress
 from browser_env.documents import Document
-from browser_env.errors import FetchError, Refused
+from browser_env.errors import FetchError, Refused, Unreachable
 from browser_env.pacing import Pace, SingleFlight
 
 Resolver = Callable[[str, int], Iterable[str]]
@@ -257,7 +257,8 @@ class Network:
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             if time.monotonic() >= deadline:
                 raise FetchError(f"{url} did not answer within {self.settings.max_seconds:g} seconds") from error
-            raise FetchError(f"{url} could not be fetched: {str(error) or type(error).__name__}") from error
+            kind = Unreachable if isinstance(error, httpcore.ConnectError) else FetchError
+            raise kind(f"{url} could not be fetched: {str(error) or type(error).__name__}") from error
 
     @contextmanager
     def _exchange(self, request: _Request, deadline: float) -> Iterator[httpcore.Response]:
@@ -382,9 +383,9 @@ class _Door(httpcore.NetworkBackend):
             case None:
                 raise httpcore.ConnectTimeout
             case OSError():
-                raise FetchError(f"the host {host} is not known") from found
+                raise Unreachable(f"the host {host} is not known") from found
             case []:
-                raise FetchError(f"the host {host} has no address")
+                raise Unreachable(f"the host {host} has no address")
             case _:
                 return [ipaddress.ip_address(address.partition("%")[0]) for address in found]
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from browser_env.addresses import parse_address
 from browser_env.backends import SearchHit
-from browser_env.errors import FetchError, Refused, SearchConfigError
+from browser_env.errors import FetchError, Refused, SearchConfigError, Unreachable
 from browser_env.network import Network, NetworkSettings, Response
 from browser_env.rendering.links import is_http, without_tracking
 from browser_env.search.provider import Provider, url_variable
@@ -56,6 +56,7 @@ class SearchEngine:
         self._network = network or network_for(provider)
         self._sleep = sleep
         self._jitter = jitter
+        self._has_answered = False
 
     @property
     def name(self) -> str:
@@ -67,13 +68,17 @@ class SearchEngine:
 
         Raises:
             FetchError: There was no answer that could be used.
-            SearchConfigError: The provider refuses the key, or has none left for it.
+            SearchConfigError: The provider refuses the key, has no searches left for it, or was never there.
         """
         query = " ".join(unicodedata.normalize("NFC", query).split())[: self.provider.max_query].strip()
         if not query:
             return ()
         try:
             return tuple(clean_hits(self.provider.hits(self._ask(query).body)))
+        except Unreachable as error:
+            if not self._has_answered:
+                raise SearchConfigError(self._nobody_there()) from error
+            raise FetchError(f"the search failed: {self.name}: {error}") from error
         except FetchError as error:
             raise FetchError(f"the search failed: {self.name}: {error}") from error
 
@@ -93,7 +98,15 @@ class SearchEngine:
 
     def _send(self, query: str) -> Response:
         asked = self.provider.request(query)
-        return self._network.request(asked.url, method=asked.method, headers=asked.headers, body=asked.body, follow=False)
+        response = self._network.request(asked.url, method=asked.method, headers=asked.headers, body=asked.body, follow=False)
+        self._has_answered = True
+        return response
+
+    def _nobody_there(self) -> str:
+        variable = url_variable(self.name)
+        return (
+            f"no {self.name} answers at {self.provider.base_url}: set {variable}, or choose another provider (SEARCH_PROVIDER)"
+        )
 
     def _checked(self, response: Response) -> Response:
         """A response that has results; what it says otherwise is never shown, since it may repeat the key."""

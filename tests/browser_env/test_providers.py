@@ -9,7 +9,7 @@ import pytest
 from browser_env.backends import SearchHit
 from browser_env.env import BrowserEnv
 from browser_env.errors import FetchError, SearchConfigError, UsageError
-from browser_env.network import Network
+from browser_env.network import Network, NetworkSettings
 from browser_env.search.engine import SearchEngine, clean_hits, network_for, plain
 from browser_env.search.providers import PROVIDERS, make_provider
 from browser_env.search.redirectors import unwrap
@@ -222,6 +222,17 @@ def test_slow_provider_is_left(searching: Searching) -> None:
     with pytest.raises(FetchError, match=rf"{slow.fake.name}: .*did not answer within 0\.2 seconds"):
         slow.search()
     assert len(slow.server.asked) == 2
+
+
+def test_provider_that_was_never_there_is_no_page(searching: Searching) -> None:
+    searching.engine.provider = replace(searching.engine.provider, base_url="http://127.0.0.1:9")
+    searching.engine._network = Network(NetworkSettings(ports=frozenset({9}), allow_private=True))
+    variable = f"{searching.fake.name.upper()}_URL"
+    with pytest.raises(SearchConfigError, match=rf"no {searching.fake.name} answers at http://127\.0\.0\.1:9: set {variable}"):
+        searching.search()
+    searching.engine._has_answered = True  # and one that has gone away is one
+    with pytest.raises(FetchError, match=rf"the search failed: {searching.fake.name}: .* could not be fetched"):
+        searching.search()
 
 
 def test_failure_is_a_page_for_the_policy(searching: Searching) -> None:
