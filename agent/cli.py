@@ -143,7 +143,7 @@ def help_text(*, styled: bool) -> str:
         return f"\033[2m{text}\033[0m" if styled else text
 
     lines = [
-        "Ask questions of an offline web or the live one, and check every citation of the answers.",
+        "Ask an offline web or the live one, and check every citation of the answers.",
         "",
         f"{bold('Usage:')} webgpt COMMAND [OPTIONS]",
     ]
