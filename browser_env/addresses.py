@@ -98,7 +98,7 @@ def parse_address(url: str) -> WebAddress:
         host = _ascii_host(parts.hostname or "")
         target = quote(parts.path or "/", _SAFE) + (f"?{quote(parts.query, _SAFE)}" if parts.query else "")
     except ValueError as error:  # idna's errors and those of surrogates are of this kind
-        raise Refused(f"{_shown(url)} is no web address: {clean_reason(error)}") from error
+        raise Refused(f"{_shown(url)} is no web address: {_reason(error)}") from error
     if parts.scheme not in DEFAULT_PORTS or not _HOST.fullmatch(host):
         raise Refused(f"{_shown(url)} is no http or https address")
     if "@" in parts.netloc:
@@ -108,7 +108,7 @@ def parse_address(url: str) -> WebAddress:
     return WebAddress(parts.scheme, host, DEFAULT_PORTS[parts.scheme] if port is None else port, target)
 
 
-def clean_reason(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """What an error says, without an address that might hold a password."""
     return str(error) if "@" not in str(error) else "it cannot be read"
 

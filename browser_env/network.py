@@ -317,6 +317,14 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda
         return None
 
 
+def _header_text(value: bytes) -> str:
+    """Addresses in headers come as UTF-8, where anything is not ASCII; old servers send Latin-1."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
 def _headers(raw: Iterable[tuple[bytes, bytes]], max_bytes: int, url: str) -> dict[str, str]:
     headers: dict[str, str] = {}
     num_bytes = 0
@@ -324,7 +332,7 @@ def _headers(raw: Iterable[tuple[bytes, bytes]], max_bytes: int, url: str) -> di
         num_bytes += len(raw_name) + len(raw_value) + 4
         if num_bytes > max_bytes:
             raise Refused(f"the headers of {url} are larger than {max_bytes / 1024:g} kB")
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        name, value = raw_name.decode("latin-1").lower(), _header_text(raw_value)
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
 

@@ -102,6 +102,16 @@ def test_chain_of_redirects_is_told(web_server: WebServer) -> None:
     assert (response.url, response.body) == (f"{web_server.url}/3", b"end")
 
 
+@pytest.mark.parametrize("location", ["/ü".encode(), "/ü".encode("latin-1"), b"/%C3%BC"])
+def test_redirect_to_a_name_in_any_script(web_server: WebServer, location: bytes) -> None:
+    def write(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n")
+
+    web_server.answers["/1"] = Answer(write=write)
+    web_server.answers["/%C3%BC"] = Answer(b"end")
+    assert visiting(web_server).get(f"{web_server.url}/1").body == b"end"
+
+
 def test_redirect_is_the_answer_for_who_does_not_follow(web_server: WebServer) -> None:
     web_server.answers["/1"] = Answer(b"moved", status=302, headers={"Location": "file:///etc/passwd"})
     response = visiting(web_server).request(f"{web_server.url}/1", follow=False)
