@@ -48,10 +48,18 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
     ),
     "Train": (
         Entry("sample", "--questions SET", "Episodes of a policy, to compare or train on.", "agent.commands.sample:Sample"),
+        Entry(
+            "demonstrate",
+            "--questions SET",
+            "Demonstrations by a script.",
+            "training.commands.demonstrate:Demonstrate",
+        ),
+        Entry("label", "EPISODES", "Comparisons by a script.", "training.commands.label:Label"),
         Entry("train base", "--out DIR", "The small model, from nothing.", "training.commands.base:TrainBase"),
         Entry("train bc", "--out DIR", "A policy cloned from demonstrations.", "training.commands.bc:BehaviorCloning"),
         Entry("train rm", "--out DIR", "A reward model from comparisons.", "training.commands.rm:RewardModel"),
         Entry("train ppo", "--out DIR", "A policy that a reward model likes.", "training.commands.ppo:ReinforcementLearning"),
+        Entry("reproduce", "--out DIR", "All of it in order, with a report.", "training.commands.reproduce:Reproduce"),
     ),
     "Prepare": (
         Entry("index", "pydoc|DIR|URL", "An offline web in one file.", "agent.commands.index:Index"),

@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tyro.conf import arg
 
 from agent.benchmark import Json, choose, digest
 from agent.best_of_n import Answering, sample_seed
+from agent.commands.progress import counting
 from agent.commands.running import BestOf, Format, open_web
 from agent.policies import TEMPERATURE, make_policy
 from agent.policy import Policy
@@ -217,15 +216,7 @@ def _read_config(path: Path) -> Mapping[str, Json]:
 @contextmanager
 def _progress(description: str, total: int, done: int) -> Iterator[Callable[[], None]]:
     """A bar on stderr that is told of each episode, and one line when it is done."""
-    console = Console(stderr=True, highlight=False)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(description, total=total, completed=done)
-        yield lambda: bar.advance(task)
+    with counting(description, total) as advance:
+        advance(done)
+        yield lambda: advance(1)
     print(f"{description}: {total} episodes, {done} of them from before", file=sys.stderr)
