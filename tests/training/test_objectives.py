@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -52,7 +52,6 @@ numbers = st.floats(-3, 3, width=32)
 episodes = st.lists(st.tuples(numbers, numbers, st.floats(0, 1, width=32)), min_size=1, max_size=12)
 
 
-@settings(deadline=None)
 @given(episodes, st.sampled_from([1.0, 0.9]))
 def test_advantages_are_those_of_the_definition(episode: list[tuple[float, float, float]], gamma: float) -> None:
     rewards, values, lambdas = (list(column) for column in zip(*episode, strict=True))
@@ -135,7 +134,6 @@ def test_whitening_by_hand() -> None:
     torch.testing.assert_close(kept, torch.tensor([[3 - 2 / deviation, 3.0], [3 + 2 / deviation, 0.0]]))
 
 
-@settings(deadline=None)
 @given(st.lists(numbers, min_size=2, max_size=20), st.floats(0.5, 5), st.floats(-5, 5))
 def test_whitening_forgets_scale_and_shift(values: list[float], scale: float, shift: float) -> None:
     first = torch.tensor([values], dtype=torch.float64)
@@ -195,7 +193,6 @@ def test_the_value_loss(value: float, old: float, target: float, loss: float, cl
     assert values.grad.item() == pytest.approx(0.0 if clipped else value - target)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-5, 0), st.floats(-5, 0)), min_size=1, max_size=8))
 def test_k3_is_never_negative_and_none_at_none(pairs: list[tuple[float, float]]) -> None:
     logprobs, ref_logprobs = (torch.tensor(column, dtype=torch.float64) for column in zip(*pairs, strict=True))
