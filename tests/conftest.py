@@ -7,12 +7,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from browser_env.indexing import build
 from browser_env.sources.python_docs import PythonDocs
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # how busy the machine is says nothing of the code
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)

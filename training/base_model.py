@@ -7,6 +7,7 @@ with words replaced in most examples (`training.replacement`). Pages of the vali
 
 import math
 import random
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -34,8 +35,12 @@ SMALL_VIEW = Settings(view_width=80, view_height=12, max_actions=30)
 """What the small model sees: 12 lines are about 200 tokens."""
 
 
-_Example = tuple[Row, list[bool]]
-"""A row and which of its tokens are learned."""
+_Example = tuple[Row, list[float]]
+"""A row, and what its tokens count in the loss: 0 is not learned."""
+COMMAND = re.compile(r"Search(?= )|Clicked on link(?= )|Find in page: |Quote: ")
+"""What stands before the argument of a command; an answer is all argument."""
+CHOSEN = 2
+"""Tokens of an argument that say what is taken; those behind them are mostly copied."""
 
 PARTS = 3
 """Of a step, one after the other."""
@@ -75,6 +80,12 @@ class BaseModelConfig:
     """Steps from one step of plain reading to the next."""
     replaced: float = 0.6
     """Share of the examples in which words are replaced."""
+    shortest_view: int = 3
+    """Lines of the shortest views that are learned on, the settings' being the longest: what is to be found stands among less,
+    and an example costs less."""
+    choice_weight: float = 5.0
+    """What the first tokens of a command's argument count, where the others count 1: which sentence to quote is said by one
+    word, and copying the twenty behind it is learned long before."""
     seed: int = 0
     settings: Settings = field(default_factory=lambda: SMALL_VIEW)
     """Format of the observations; it goes with the model."""
@@ -114,25 +125,25 @@ class Batch:
 
     ids: "Tensor"
     """Token ids, shape (B, T)."""
-    learned: "Tensor"
-    """Which of them are learned, shape (B, T)."""
+    weights: "Tensor"
+    """What they count in the loss, 0 if they are not learned, shape (B, T)."""
 
     @classmethod
-    def of(cls, sequences: Sequence[tuple[Sequence[int], Sequence[bool]]], pad: int) -> "Batch":
-        """Pad some sequences of ids and marks."""
+    def of(cls, sequences: Sequence[tuple[Sequence[int], Sequence[float]]], pad: int) -> "Batch":
+        """Pad some sequences of ids and weights."""
         import torch
 
         width = max(len(ids) for ids, _ in sequences)
         ids = torch.full((len(sequences), width), pad)
-        learned = torch.zeros(len(sequences), width, dtype=torch.bool)
-        for row, (tokens, marks) in enumerate(sequences):
+        weights = torch.zeros(len(sequences), width)
+        for row, (tokens, own) in enumerate(sequences):
             ids[row, : len(tokens)] = torch.tensor(tokens)
-            learned[row, : len(marks)] = torch.tensor(marks)
-        return cls(ids, learned)
+            weights[row, : len(own)] = torch.tensor(own, dtype=torch.float32)
+        return cls(ids, weights)
 
 
 def next_token_loss(model: Any, batch: Batch) -> tuple["Tensor", "Tensor"]:
-    """Mean loss over the learned tokens in nats, and which of them were predicted, shape (learned,).
+    """Weighted mean loss over the learned tokens in nats, and which of them were predicted, shape (learned,).
 
     The product with the vocabulary is made for learned tokens only, which are one in ten. Padding stands on the right, where
     nothing that is learned looks, so no mask is needed.
@@ -140,10 +151,12 @@ def next_token_loss(model: Any, batch: Batch) -> tuple["Tensor", "Tensor"]:
     import torch
 
     hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state[:, :-1]
-    chosen = batch.learned[:, 1:]
+    weights = batch.weights[:, 1:]
+    chosen = weights > 0
     logits = model.lm_head(hidden[chosen])
     wanted = batch.ids[:, 1:][chosen]
-    return torch.nn.functional.cross_entropy(logits.float(), wanted), logits.argmax(-1) == wanted
+    losses = torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="none")
+    return (losses * weights[chosen]).sum() / weights.sum(), logits.argmax(-1) == wanted
 
 
 class BaseModelTraining:
@@ -199,14 +212,15 @@ class BaseModelTraining:
             kind, parts = self._batch(random.Random(f"{self.config.seed} {self.step}"))
             for group in self.optimizer.param_groups:
                 group["lr"] = self._learning_rate()
-            learned = sum(int(part.learned[:, 1:].sum()) for part in parts)
-            loss = hits = 0.0
+            whole = sum(float(part.weights[:, 1:].sum()) for part in parts)
+            loss = hits = learned = 0.0
             for part in parts:
                 mean, right = next_token_loss(self.model, part)
-                share = len(right) / learned
+                share = float(part.weights[:, 1:].sum()) / whole
                 (mean * share).backward()  # type: ignore[no-untyped-call]
                 loss += mean.item() * share
                 hits += int(right.sum())
+                learned += len(right)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             self.optimizer.step()
             self.optimizer.zero_grad()
@@ -240,7 +254,7 @@ class BaseModelTraining:
         with torch.inference_mode():
             for first in range(0, number, 20):
                 part = rows[first : first + 20]
-                batch = Batch.of([(row.ids, marks) for row, marks in part], self.tokenizer.pad_token_id)
+                batch = Batch.of([(row.ids, weights) for row, weights in part], self.tokenizer.pad_token_id)
                 _, right = next_token_loss(self.model, batch)
                 parts: Sequence[Tensor] = torch.split(right, [len(row.completion) for row, _ in part])
                 for (row, _), hits in zip(part, parts, strict=True):
@@ -266,14 +280,14 @@ class BaseModelTraining:
             return "copy", [Batch.of([copying_sequence(self.documents, words, length, rng) for _ in range(number)], pad)]
         if self.step % self.config.read_every == 0:
             length = 256
-            stretches: list[tuple[list[int], list[bool]]] = []
+            stretches: list[tuple[list[int], list[float]]] = []
             while len(stretches) * length < room:
                 document = rng.choices(self.documents, list(map(len, self.documents)))[0]
                 start = rng.randrange(max(1, len(document) - length))
                 stretch = document[start : start + length]
-                stretches.append((stretch, [True] * len(stretch)))
+                stretches.append((stretch, [1.0] * len(stretch)))
             return "read", [Batch.of(stretches, pad)]
-        steps = self.pretexts.steps(rng)
+        steps = self.pretexts.steps(rng, min(self.config.shortest_view, self.config.settings.view_height))
         examples: list[_Example] = []
         while sum(len(row.ids) for row, _ in examples) < room:
             step = next(steps)
@@ -284,12 +298,16 @@ class BaseModelTraining:
         examples.sort(key=lambda example: len(example[0].ids))
         size = -(-len(examples) // PARTS)
         parts = [examples[start : start + size] for start in range(0, len(examples), size)]
-        return "step", [Batch.of([(row.ids, marks) for row, marks in part], pad) for part in parts]
+        return "step", [Batch.of([(row.ids, weights) for row, weights in part], pad) for part in parts]
 
     def _sequence(self, step: Pretext) -> _Example:
         prompt = prompt_ids(self.tokenizer, step.observation)
         completion = completion_ids(self.tokenizer, step.completion, step.phase)
-        return Row(tuple(prompt), tuple(completion)), [False] * len(prompt) + [True] * len(completion)
+        name = COMMAND.match(step.completion) if step.phase == "browsing" else None
+        start = len(self.tokenizer(name[0])["input_ids"]) if name else 0
+        chosen = range(start, start + CHOSEN) if name or step.phase == "answering" else range(0)
+        weights = [self.config.choice_weight if place in chosen else 1.0 for place in range(len(completion))]
+        return Row(tuple(prompt), tuple(completion)), [0.0] * len(prompt) + weights
 
     def _learning_rate(self) -> float:
         left = 1 - self.tokens / self.config.tokens

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from agent.commands.running import open_docs
+from agent.commands.running import open_web
 from agent.questions import load_questions
 from browser_env.errors import UsageError
 from browser_env.records import Question
@@ -45,7 +45,7 @@ class Questions:
         """Write the file; its path goes to stdout, what is in it to stderr."""
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit must be at least 1, got {self.limit}")
-        questions = load_questions(self.set, open_docs=lambda: open_docs(self.collection))
+        questions = load_questions(self.set, open_docs=lambda: open_web(self.collection))
         written = _write(islice(self._ordered(questions), self.limit), self.out)
         kinds = ", ".join(
             f"{number} {kind or 'of no kind'}" for kind, number in sorted(written.items(), key=lambda item: -item[1])

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.best_of_n import (
@@ -157,7 +157,6 @@ def brute_force(scores: list[float], values: list[float], n: int) -> float:
     return sum(found) / len(found)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.floats(-5, 5)), min_size=1, max_size=8), st.data())
 def test_the_estimator_is_the_mean_over_all_subsets(pairs: list[tuple[int, float]], data: st.DataObject) -> None:
     scores, values = [float(score) for score, _ in pairs], [value for _, value in pairs]

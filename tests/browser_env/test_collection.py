@@ -140,7 +140,6 @@ def test_many_threads_get_the_same_pages_and_results(python_docs: Collection) ->
     assert all(other == seen[0] for other in seen)
 
 
-@settings(deadline=None)
 @given(
     st.text(st.characters(exclude_categories=["Cs"])),
     st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 9))),
@@ -281,7 +280,7 @@ def test_no_query_is_an_error(python_docs: Collection, query: str) -> None:
     assert len(python_docs.search(query)) <= 10
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text())
 def test_no_text_is_a_query_error(python_docs: Collection, query: str) -> None:
     python_docs.search(query)

@@ -175,7 +175,7 @@ def test_a_queue_of_nothing_sensible_is_refused(tmp_path: Path, questions: list[
 
 
 @pytest.mark.usefixtures("no_fsync")
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["take", "finish", "skip", "release", "vanish"])), max_size=40))
 def test_nothing_is_held_twice_or_done_twice(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, str]]) -> None:
     folder = tmp_path_factory.mktemp("queue")

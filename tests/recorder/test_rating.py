@@ -304,4 +304,4 @@ class Anything(RuleBasedStateMachine):
 
 @pytest.mark.usefixtures("no_fsync")
 class TestAnything(Anything.TestCase):
-    settings = settings(max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+    settings = settings(max_examples=40, stateful_step_count=30, suppress_health_check=list(HealthCheck))

@@ -588,4 +588,4 @@ class Anything(RuleBasedStateMachine):
 
 @pytest.mark.usefixtures("no_fsync")
 class TestAnything(Anything.TestCase):
-    settings = settings(max_examples=50, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+    settings = settings(max_examples=50, stateful_step_count=25, suppress_health_check=list(HealthCheck))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agent.language_model import LanguageModel
@@ -18,6 +19,7 @@ from browser_env.errors import UsageError
 from browser_env.indexing import build
 from browser_env.sources.python_docs import PythonDocs
 from training.base_model import SMALL_VIEW, BaseModelConfig, BaseModelTraining, Batch, make_model, next_token_loss
+from training.pretexts import Pretext
 
 TINY = BaseModelConfig(
     hidden_size=32,
@@ -70,6 +72,8 @@ def test_transformers_loads_it_and_it_is_a_policy(trained) -> None:
     assert torch.allclose(model(ids).logits, ours, atol=0.1)  # the weights on disk have the precision of bfloat16
     assert AutoTokenizer.from_pretrained(folder).decode(ids[0]) == "Search shutil"
     assert load_settings(folder) == SMALL_VIEW
+    weights = load_file(folder / "model.safetensors")  # the embedding is the unembedding, and stands there once
+    assert sum(weight.numel() for weight in weights.values()) == training.model.num_parameters()
     assert LanguageModel.load(str(folder)).name == f"hf:{folder.name}"
 
 
@@ -126,3 +130,26 @@ def test_the_loss_is_that_of_the_learned_tokens_alone(trained) -> None:
     expected = -(logits[0, 1, 7] + logits[0, 2, 8] + logits[1, 0, 8] + logits[1, 1, 7]) / 4
     assert torch.allclose(loss, expected, atol=1e-5)
     assert right.shape == (4,)
+    weighted = Batch.of([([5, 6, 7, 8, 9], [0.0, 0.0, 5.0, 1.0, 0.0])], training.tokenizer.pad_token_id)
+    loss, _ = next_token_loss(training.model, weighted)
+    assert torch.allclose(loss, -(5 * logits[0, 1, 7] + logits[0, 2, 8]) / 6, atol=1e-5)
+
+
+WEIGHED = {
+    "quote": ("Quote: Recursively copy a tree", "browsing", "Quote: ", 5.0),
+    "search": ("Search shutil copytree now", "browsing", "Search", 5.0),
+    "answer": ("Recursively copy a tree [1].", "answering", "", 5.0),
+    "end": ("End: Answer", "browsing", "", 1.0),
+}
+
+
+@pytest.mark.parametrize(("completion", "phase", "name", "weight"), WEIGHED.values(), ids=WEIGHED.keys())
+def test_what_a_command_chooses_counts_more(trained, completion: str, phase: str, name: str, weight: float) -> None:
+    _, _, training, _ = trained
+    row, weights = training._sequence(Pretext("What?", completion, phase))
+    own = weights[len(row.prompt) :]
+    start = len(training.tokenizer(name)["input_ids"]) if name else 0
+    assert not any(weights[: len(row.prompt)])
+    assert own[start : start + 2] == [weight, weight]
+    assert {*own[:start], *own[start + 2 :]} <= {1.0}
+    assert training.tokenizer.decode(row.completion[:start]).strip() == name.strip()

@@ -51,7 +51,7 @@ def test_the_comparison_loss_by_hand() -> None:
     assert comparison_loss(b, a, torch.tensor([0.0, 1.0, 0.5])).item() == pytest.approx(given.item())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(-20, 20), st.floats(-20, 20))
 def test_a_group_of_two_is_the_pairwise_loss_of_trl(chosen: float, rejected: float) -> None:
     trl = -logsigmoid(torch.tensor(chosen, dtype=torch.float64) - rejected).item()  # its compute_loss, without margin
@@ -59,7 +59,7 @@ def test_a_group_of_two_is_the_pairwise_loss_of_trl(chosen: float, rejected: flo
     assert loss([rejected, chosen], [0, 1]) == pytest.approx(trl, abs=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SCORES, st.data())
 def test_a_group_is_the_mean_of_its_pairs_in_any_order(scores: list[float], data: st.DataObject) -> None:
     levels = [float(data.draw(st.integers(0, 2))) for _ in scores]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tyro.conf import arg
 
-from agent.commands.running import open_docs
+from agent.commands.running import open_web
 from browser_env.errors import UsageError
 from training.base_model import LOG_EVERY, MEASURE_EVERY, BaseModelConfig, BaseModelTraining
 from training.runs import log_entry
@@ -43,7 +43,7 @@ class TrainBase:
             raise UsageError("webgpt train needs torch and transformers: pip install 'open-webgpt[train]'") from error
         torch.set_num_threads(self.threads)
         talk = Console(stderr=True, highlight=False)
-        with open_docs(self.collection) as web:
+        with open_web(self.collection) as web:
             training = BaseModelTraining(self.config, web, self.out)
             columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
             with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as progress:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from agent.commands.running import open_docs
+from agent.commands.running import open_web
 from training.behavior_cloning import CloningConfig, CloningEvaluation, CloningReport, clone
 from training.commands.training_progress import kept, prepare, training_progress
 
@@ -47,7 +47,7 @@ class BehaviorCloning:
 
             step = partial(on_progress, "cloning")
             if self.config.eval_questions:
-                with open_docs(self.collection) as web:
+                with open_web(self.collection) as web:
                     report = clone(self.config, self.out, backend=web, on_progress=step, on_evaluation=told)
             else:
                 report = clone(self.config, self.out, on_progress=step)
