@@ -139,9 +139,8 @@ class Bench:
             raise UsageError("--base-url is for openai:MODEL, and neither a policy nor a judge is one")
 
     def _chosen(self) -> list[Question]:
-        return choose(
-            list(load_questions(self.questions, open_docs=lambda: open_web(self.web.collection))), self.limit, self.seed
-        )
+        asked = load_questions(self.questions, open_docs=lambda: open_web(self.web.collection))
+        return choose(list(asked), self.limit, self.seed)
 
     def _make(self, spec: str) -> Policy:
         return make_policy(spec, temperature=self.temperature, base_url=self._url(spec), free=self.free and can_be_free(spec))

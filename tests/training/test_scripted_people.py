@@ -9,6 +9,7 @@ from agent.commands.sample import Sample
 from browser_env.errors import UsageError
 from browser_env.records import Comparison, Episode
 from browser_env.storage import read_records
+from browser_env.web_options import WebOptions
 from training.base_model import SMALL_VIEW
 from training.commands.demonstrate import Demonstrate
 from training.commands.label import Label
@@ -43,7 +44,7 @@ def test_answers_are_compared_pair_by_pair(small_collection: Path, tmp_path: Pat
     files = []
     for policy in ("scripted", "search-only"):
         files.append(tmp_path / f"{policy}.jsonl")
-        Sample(questions="pydoc", out=files[-1], policy=policy, limit=8, collection=small_collection).run()
+        Sample(questions="pydoc", out=files[-1], policy=policy, limit=8, web=WebOptions(collection=small_collection)).run()
     out = tmp_path / "c.jsonl"
     Label(episodes=tuple(files), out=out).run()
     comparisons = list(read_records(out, Comparison))
@@ -65,7 +66,7 @@ def test_what_cannot_be_done_is_one_line(small_collection: Path, tmp_path: Path)
     with pytest.raises(UsageError, match="--noise must be between 0 and 1, got 2"):
         demonstrate(small_collection, tmp_path / "d.jsonl", noise=2.0)
     file = tmp_path / "one.jsonl"
-    Sample(questions="pydoc", out=file, policy="scripted", limit=2, collection=small_collection).run()
+    Sample(questions="pydoc", out=file, policy="scripted", limit=2, web=WebOptions(collection=small_collection)).run()
     with pytest.raises(UsageError, match="sample several with webgpt sample --num"):
         Label(episodes=(file,), out=tmp_path / "c.jsonl").run()
     assert not (tmp_path / "c.jsonl").exists()
