@@ -20,6 +20,8 @@ MAX_HITS: Final = 20
 """Results of a search that are shown."""
 MAX_TITLE, MAX_SNIPPET = 300, 1_000
 """Characters of each."""
+MAX_SOURCE: Final = 10_000
+"""Characters of a text with its markup that are looked at."""
 WAIT: Final = 1.0
 """Seconds before a search that failed is made once more, and up to as many again."""
 REFUSALS: Final = frozenset({401, 403})
@@ -159,7 +161,7 @@ def clean_hits(hits: Iterable[SearchHit]) -> Iterator[SearchHit]:
 
 def plain(text: str) -> str:
     """Text on one line, without HTML: what is marked up by providers that send HTML, and no more, so ``List<int>`` survives."""
-    return " ".join(html.unescape(_TAG.sub("", _NOT_SHOWN.sub(" ", text))).split())
+    return " ".join(html.unescape(_TAG.sub("", _NOT_SHOWN.sub(" ", text[:MAX_SOURCE]))).split())
 
 
 def _is_worth_another(response: Response) -> bool:
