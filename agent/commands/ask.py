@@ -35,9 +35,10 @@ class Ask:
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
     """An offline web that `webgpt index` wrote. None: the documentation of this Python, which is indexed on first use."""
     policy: str = "default"
-    """Who browses: default, scripted, search-only, hf:PATH_OR_ID or openai:MODEL."""
+    """Who browses: default, scripted, search-only, hf:PATH_OR_ID, openai:MODEL (chat) or
+    served:PATH_OR_ID (the completions of a server with token ids, such as vLLM; always free)."""
     base_url: Annotated[str | None, arg(metavar="URL")] = None
-    """Server of openai:MODEL, with its /v1. None: OPENAI_BASE_URL, or else OpenAI's own."""
+    """Server of openai:MODEL or served:PATH_OR_ID, with its /v1. None: OPENAI_BASE_URL, or else OpenAI's own for chat."""
     temperature: float = TEMPERATURE
     """Of policies that sample; 0 takes the likeliest (paper, 3.2)."""
     free: bool = False

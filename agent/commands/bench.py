@@ -22,7 +22,7 @@ from agent.commands.running import Format, open_web
 from agent.entailment import Entailment, TruthJudge, Verdicts, make_entailment, make_truth_judge
 from agent.guard import Guarded
 from agent.intervals import RESAMPLES
-from agent.policies import TEMPERATURE, can_be_free, make_policy
+from agent.policies import TEMPERATURE, can_be_free, has_server, make_policy
 from agent.policy import Policy
 from agent.questions import load_questions
 from browser_env.errors import UsageError
@@ -45,7 +45,8 @@ class Bench:
     out: Annotated[Path, arg(metavar="DIR")]
     """Folder of the results; made if there is none."""
     policy: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="POLICY", help_behavior_hint="(repeatable)")] = ()
-    """Who is measured: default (also if none is named), scripted, search-only, hf:PATH_OR_ID or openai:MODEL."""
+    """Who is measured: default (also if none is named), scripted, search-only, hf:PATH_OR_ID, openai:MODEL (chat) or
+    served:PATH_OR_ID (the completions of a server with token ids, such as vLLM; always free)."""
     limit: Annotated[int | None, arg(metavar="N")] = None
     """Run a random sample of so many questions. None: all of them."""
     seed: int = 0
@@ -55,7 +56,8 @@ class Bench:
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
     """An offline web that `webgpt index` wrote. None: the documentation of this Python, which is indexed on first use."""
     base_url: Annotated[str | None, arg(metavar="URL")] = None
-    """Server of openai:MODEL, with its /v1, for policies and judges. None: OPENAI_BASE_URL, or else OpenAI's own."""
+    """Server of openai:MODEL and served:PATH_OR_ID, with its /v1, for policies and judges. None: OPENAI_BASE_URL, or else
+    OpenAI's own for chat."""
     temperature: float = TEMPERATURE
     """Of policies that sample; 0 takes the likeliest (paper, 3.2)."""
     free: bool = False
@@ -122,8 +124,8 @@ class Bench:
         if self.free and not any(map(can_be_free, self._specs)):
             raise UsageError("--free is for --policy hf:PATH_OR_ID, and no policy is one")
         asked = [*self._specs, self.judge, self.truth_judge or ""]
-        if self.base_url is not None and not any(spec.startswith("openai:") for spec in asked):
-            raise UsageError("--base-url is for openai:MODEL, and neither a policy nor a judge is one")
+        if self.base_url is not None and not any(map(has_server, asked)):
+            raise UsageError("--base-url is for openai:MODEL and served:PATH_OR_ID, and neither a policy nor a judge is one")
 
     def _chosen(self) -> list[Question]:
         return choose(list(load_questions(self.questions, open_docs=lambda: open_web(self.collection))), self.limit, self.seed)
@@ -132,7 +134,7 @@ class Bench:
         return make_policy(spec, temperature=self.temperature, base_url=self._url(spec), free=self.free and can_be_free(spec))
 
     def _url(self, spec: str) -> str | None:
-        return self.base_url if spec.startswith("openai:") else None
+        return self.base_url if has_server(spec) else None
 
     def _judges(self, verdicts: Verdicts) -> tuple[Entailment, TruthJudge | None]:
         entailment = make_entailment(self.judge, verdicts, base_url=self._url(self.judge))
