@@ -202,6 +202,11 @@ def test_a_model_that_is_not_there_is_named_with_what_is(tiny_model: Path, serve
         ServedModel.load(str(tiny_model), server.url)
 
 
+def test_a_server_that_is_not_there_is_said_at_once(tiny_model: Path) -> None:
+    with pytest.raises(PolicyError, match=rf"{tiny_model.name} at 127.0.0.1:9: ConnectError"):
+        make_policy(f"served:{tiny_model}", base_url="http://127.0.0.1:9/v1", environ={})
+
+
 @pytest.fixture
 def web(tmp_path: Path) -> Path:
     (tmp_path / "pages").mkdir()

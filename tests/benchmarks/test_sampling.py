@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 import torch
 
 from agent.bounds import TokenPrompt
@@ -18,6 +19,8 @@ from browser_env.errors import PolicyError
 from browser_env.records import Episode, Question, Settings
 from tests.benchmarks.interleaving import compare
 from training.base_model import SMALL_VIEW
+
+pytestmark = pytest.mark.timeout(3600)
 
 
 class Generate:
