@@ -181,11 +181,10 @@ class LanguageModel:
         longest = max(self.bounds.max_command_tokens, self.bounds.max_answer_tokens)
         uniforms = torch.stack([_uniforms(row.asked.seed, longest) for row in rows]).to(device)
         numbers = {prompt: number for number, prompt in enumerate(dict.fromkeys(tuple(row.asked.ids) for row in rows))}
+        places = [numbers[tuple(row.asked.ids)] for row in rows]
         input_ids, mask = _padded_left([*numbers], device)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        shared = (
-            torch.tensor([numbers[tuple(row.asked.ids)] for row in rows], device=device) if len(numbers) < len(rows) else None
-        )
+        shared = torch.tensor(places, device=device) if len(numbers) < len(rows) else None
         cache: Any = None
         going = list(rows)
         with torch.inference_mode():

@@ -27,7 +27,7 @@ def is_measured(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="session")
 def docs(tmp_path_factory: pytest.TempPathFactory, is_measured: bool) -> Iterator[Collection]:
     path = tmp_path_factory.mktemp("docs") / "docs.sqlite"
-    modules = ("argparse", "csv", "json", "os", "shutil", "statistics", "textwrap") if is_measured else ("shutil", "textwrap")
+    modules = ("json", "shutil", "statistics", "textwrap") if is_measured else ("shutil", "textwrap")
     build(path, PythonDocs(modules=modules))
     with Collection.open(path) as collection:
         yield collection
@@ -44,7 +44,7 @@ def demonstrations(docs: Collection, questions: tuple[Question, ...], is_measure
     from training.base_model import SMALL_VIEW
     from training.demonstrator import demonstrations
 
-    return [*islice(demonstrations(docs, questions, SMALL_VIEW), 150 if is_measured else 4)]
+    return [*islice(demonstrations(docs, questions, SMALL_VIEW), 40 if is_measured else 4)]
 
 
 @pytest.fixture(scope="session")

@@ -76,17 +76,17 @@ def test_rollouts(
 ) -> None:
     """Whole episodes, greedily, so that both browse alike."""
     ours, theirs = engines(small_model, temperature=0)
-    asked = questions[: 24 if is_measured else 2]
-    settings = Settings(view_height=SMALL_VIEW.view_height, max_actions=6 if is_measured else 2)
+    asked = questions[: 8 if is_measured else 2]
+    settings = Settings(view_height=SMALL_VIEW.view_height, max_actions=4 if is_measured else 2)
     said: dict[str, dict[str, list[str]]] = {}
 
     def run(policy: Any) -> int:
-        episodes = list(rollout(policy, docs, asked, settings, batch_size=24, threads=1))
+        episodes = list(rollout(policy, docs, asked, settings, batch_size=8, threads=1))
         said[policy.name] = {episode.question.id: [step.completion for step in episode.steps] for episode in episodes}
         assert not any(episode.failure for episode in episodes)
         return len(episodes)
 
-    compare(benchmark, "episodes", lambda: run(ours), lambda: run(theirs), rounds=5)
+    compare(benchmark, "episodes", lambda: run(ours), lambda: run(theirs), rounds=3)
     pairs = [(said["ours"][id], said["generate"][id]) for id in said["ours"]]
     same = sum(one == other for one, other in pairs)
     steps = sum(len(one) for one, _ in pairs)
@@ -100,7 +100,7 @@ def test_sixteen_answers_to_each_prompt(
     """What PPO asks for: our engine reads a prompt once for all of its answers."""
     ours, theirs = engines(small_model, temperature=1)
     prompts = [answering(docs, episode) for episode in demonstrations if episode.steps[-1].phase == "answering"]
-    prompts = prompts[: 4 if is_measured else 1]
+    prompts = prompts[: 2 if is_measured else 1]
     copies = 16 if is_measured else 2
 
     def run_ours() -> int:
@@ -111,7 +111,7 @@ def test_sixteen_answers_to_each_prompt(
         torch.manual_seed(0)
         return len(theirs.write([ours.bounds.begin(one, "") for one in prompts], copies))  # type: ignore[misc]
 
-    compare(benchmark, "answers", run_ours, run_theirs, rounds=5)
+    compare(benchmark, "answers", run_ours, run_theirs, rounds=3)
 
 
 def answering(docs: Collection, episode: Episode) -> Prompt:
