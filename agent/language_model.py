@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.model_folder import load_settings
+from agent.bounds import Bounds, TokenPrompt, end_tokens, phase_of
+from agent.model_folder import load_settings, model_source, short_name
 from agent.policy import Completion, Prompt
-from agent.tokens import Phase, prompt_ids, stop_of
 from browser_env.characters import clean_line
 from browser_env.errors import PolicyError, UsageError
 from browser_env.records import Settings
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from agent.feasible import Feasible, Walk
-
-STOP_TAIL = 4
-"""Tokens at the end that are looked at for the stop: a character of three bytes is in at most three, a space before it."""
 
 
 class LanguageModel:
@@ -60,8 +57,8 @@ class LanguageModel:
             tokenizer: Its tokenizer.
             name: What records call it.
             temperature: The logits are divided by it; 0 is greedy, which has no log-probabilities.
-            max_command_tokens: Tokens of the longest command. The paper's quotes have 125 on average (WebGLM's count).
-            max_answer_tokens: Tokens of the longest answer.
+            max_command_tokens: See `Bounds`, like the next.
+            max_answer_tokens: See there.
             free: Write anything, not just what the environment can do.
             settings: Of the episodes that it was trained on; None: unknown.
 
@@ -73,12 +70,15 @@ class LanguageModel:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.temperature = temperature
-        self.max_command_tokens = max_command_tokens
-        self.max_answer_tokens = max_answer_tokens
+        self.bounds = Bounds(
+            tokenizer=tokenizer,
+            end_tokens=end_tokens(model.generation_config, tokenizer),
+            context=getattr(model.config.get_text_config(), "max_position_embeddings", None),
+            max_command_tokens=max_command_tokens,
+            max_answer_tokens=max_answer_tokens,
+        )
         self._inputs = frozenset(inspect.signature(model.forward).parameters)
-        self._context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        self._end_tokens = _end_tokens(model, tokenizer)
-        self.feasible = None if free else _feasible(model, tokenizer, self._end_tokens)
+        self.feasible = None if free else _feasible(model, tokenizer, self.bounds.end_tokens)
         """What commands are held to; None: nothing."""
 
     @classmethod
@@ -116,11 +116,8 @@ class LanguageModel:
             from transformers import AutoModelForCausalLM, AutoTokenizer
         except ImportError as error:
             raise UsageError(f"hf:{path_or_id} needs torch and transformers: pip install 'open-webgpt[train]'") from error
-        folder = Path(path_or_id).expanduser()
-        if _is_path(path_or_id) and not (folder / "config.json").is_file():
-            raise UsageError(f"hf:{path_or_id} is no folder with a model: there is no {folder / 'config.json'}")
+        source = model_source(f"hf:{path_or_id}")
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        source = str(folder) if folder.is_dir() else path_or_id
         try:
             tokenizer = AutoTokenizer.from_pretrained(source)
             model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype or fast_dtype(place))
@@ -128,7 +125,7 @@ class LanguageModel:
             raise UsageError(
                 f"hf:{path_or_id} is no causal language model that can be loaded: {clean_line(str(error))[:300]}"
             ) from error
-        own_name = f"hf:{folder.resolve().name if folder.is_dir() else path_or_id}"
+        own_name = f"hf:{short_name(source)}"
         return cls(
             model.to(place),
             tokenizer,
@@ -137,23 +134,13 @@ class LanguageModel:
             max_command_tokens=max_command_tokens,
             max_answer_tokens=max_answer_tokens,
             free=free,
-            settings=load_settings(folder) if folder.is_dir() else None,
+            settings=load_settings(Path(source)),
         )
 
     def complete(self, prompts: Sequence[Prompt]) -> list[Completion | PolicyError]:
         rows = [self._row(prompt) for prompt in prompts]
         self._generate([row for row in rows if isinstance(row, _Row)])
         return [row if isinstance(row, PolicyError) else self._completion(row) for row in rows]
-
-    def max_tokens(self, phase: Phase, prompt_length: int) -> int:
-        """How many tokens a completion may have; less than 1: the prompt leaves no room.
-
-        Args:
-            phase: Of the state.
-            prompt_length: Tokens of the prompt.
-        """
-        most = self.max_answer_tokens if phase == "answering" else self.max_command_tokens
-        return most if self._context is None else min(most, self._context - prompt_length)
 
     def allowed_along(
         self, state: BrowserState, prompt_length: int, token_ids: Sequence[int]
@@ -171,19 +158,13 @@ class LanguageModel:
         """
         if self.feasible is None:
             return [None] * len(token_ids)
-        return self.feasible.allowed_along(state, token_ids, self.max_tokens(_phase(state), prompt_length))
+        return self.feasible.allowed_along(state, token_ids, self.bounds.max_tokens(phase_of(state), prompt_length))
 
     def _row(self, prompt: Prompt) -> "_Row | PolicyError":
-        ids = prompt_ids(self.tokenizer, prompt.text)
-        phase = _phase(prompt.state)
-        most = self.max_tokens(phase, len(ids))
-        if most < 1:
-            return PolicyError(
-                f"the prompt has {len(ids):,} tokens and {self.name} reads {self._context:,}, its own included: "
-                "show less at a time with --view-height, or take a model that reads more"
-            )
-        walk = None if self.feasible is None else self.feasible.begin(prompt.state)
-        return _Row(ids, prompt.seed, stop_of(phase), most, walk)
+        asked = self.bounds.begin(prompt, self.name)
+        if isinstance(asked, PolicyError):
+            return asked
+        return _Row(asked, None if self.feasible is None else self.feasible.begin(prompt.state))
 
     def _generate(self, rows: Sequence["_Row"]) -> None:
         """Write to every row until each has ended. Rows that have are dropped from the batch.
@@ -197,13 +178,13 @@ class LanguageModel:
         if not rows:
             return
         device = self.model.device
-        uniforms = torch.stack([_uniforms(row.seed, max(self.max_command_tokens, self.max_answer_tokens)) for row in rows]).to(
-            device
-        )
-        numbers = {prompt: number for number, prompt in enumerate(dict.fromkeys(tuple(row.prompt) for row in rows))}
+        longest = max(self.bounds.max_command_tokens, self.bounds.max_answer_tokens)
+        uniforms = torch.stack([_uniforms(row.asked.seed, longest) for row in rows]).to(device)
+        numbers = {prompt: number for number, prompt in enumerate(dict.fromkeys(tuple(row.asked.ids) for row in rows))}
+        places = [numbers[tuple(row.asked.ids)] for row in rows]
         input_ids, mask = _padded_left([*numbers], device)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        shared = torch.tensor([numbers[tuple(row.prompt)] for row in rows], device=device) if len(numbers) < len(rows) else None
+        shared = torch.tensor(places, device=device) if len(numbers) < len(rows) else None
         cache: Any = None
         going = list(rows)
         with torch.inference_mode():
@@ -221,7 +202,7 @@ class LanguageModel:
                 tokens, logprobs = choose(rule_out(logits, [row.allowed() for row in going]), self.temperature, drawn)
                 for row, token, logprob in zip(going, tokens.tolist(), logprobs.tolist(), strict=True):
                     row.write(token, logprob)
-                staying = [index for index, row in enumerate(going) if not self._has_ended(row)]
+                staying = [index for index, row in enumerate(going) if not self.bounds.has_ended(row.asked, row.tokens)]
                 if 0 < len(staying) < len(going):
                     index = torch.tensor(staying, device=device)
                     cache.reorder_cache(index)  # it selects as well, and unlike batch_select_indices every kind of layer has it
@@ -231,35 +212,20 @@ class LanguageModel:
                 mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=-1)
                 positions = positions[:, -1:] + 1
 
-    def _has_ended(self, row: "_Row") -> bool:
-        return (
-            row.tokens[-1] in self._end_tokens
-            or len(row.tokens) == row.max_tokens
-            or row.stop in self._decode(row.tokens[-STOP_TAIL:])
-        )
-
     def _completion(self, row: "_Row") -> Completion | PolicyError:
         if not all(map(math.isfinite, row.logprobs)):
             return PolicyError(
                 f"{self.name} gives probabilities that are not numbers; if it runs in float16, load it in float32"
             )
-        text = self._decode(row.tokens).partition(row.stop)[0]
+        text = self.bounds.text(row.asked, row.tokens)
         return Completion(text, token_ids=tuple(row.tokens), logprobs=tuple(row.logprobs) if self.temperature else None)
-
-    def _decode(self, tokens: Sequence[int]) -> str:
-        text: str = self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return text
 
 
 @dataclass
 class _Row:
     """One completion in the making."""
 
-    prompt: list[int]
-    seed: int
-    stop: str
-    """Text that ends it. The token that holds it, or the end-of-text token, is its last: ending is an action of the model."""
-    max_tokens: int
+    asked: TokenPrompt
     walk: "Walk | None"
     """What it is held to."""
     tokens: list[int] = field(default_factory=list)
@@ -267,7 +233,7 @@ class _Row:
 
     def allowed(self) -> "NDArray[np.int64] | None":
         """The tokens that may come next; None: any."""
-        return None if self.walk is None else self.walk.allowed(self.max_tokens - len(self.tokens))
+        return None if self.walk is None else self.walk.allowed(self.asked.max_tokens - len(self.tokens))
 
     def write(self, token: int, logprob: float) -> None:
         """Add a token."""
@@ -296,10 +262,6 @@ def choose(logits: "Tensor", temperature: float, uniforms: "Tensor") -> tuple["T
         # "<=" steps over tokens of probability 0
         tokens = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(-1).clamp(max=logits.shape[-1] - 1)
     return tokens, logprobs.gather(-1, tokens[:, None])[:, 0]
-
-
-def _phase(state: BrowserState) -> Phase:
-    return "answering" if state.phase == "answering" else "browsing"
 
 
 def fast_dtype(device: "torch.device") -> "torch.dtype":
@@ -339,14 +301,3 @@ def _feasible(model: Any, tokenizer: Any, end_tokens: frozenset[int]) -> "Feasib
     from agent.vocabulary import Vocabulary
 
     return Feasible(Vocabulary(tokenizer, model.config.get_text_config().vocab_size, end_tokens))
-
-
-def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Every token that ends a text: models name one, several or none."""
-    named = model.generation_config.eos_token_id if model.generation_config is not None else None
-    tokens = [*named] if isinstance(named, list | tuple) else [named]
-    return frozenset(token for token in (*tokens, tokenizer.eos_token_id) if token is not None)
-
-
-def _is_path(name: str) -> bool:
-    return name.startswith((".", "/", "~")) or name.count("/") > 1 or Path(name).exists()

@@ -1,4 +1,4 @@
-"""What travels in a model's folder beside its weights: the settings of the episodes that it was trained on.
+"""Folders of models: how they are named, and what travels in one beside the weights: the settings that it was trained with.
 
 A policy must see the format that it learned, so `webgpt ask`, `bench` and `sample` take these settings for their defaults.
 """
@@ -36,3 +36,28 @@ def save_settings(folder: Path, settings: Settings) -> None:
     """Write them beside the weights."""
     text: bytes = TypeAdapter(Settings).dump_json(Settings(**asdict(settings)), indent=2)
     (folder / SETTINGS_FILE).write_bytes(text + b"\n")
+
+
+def model_source(spec: str) -> str:
+    """The folder or hub name in a policy's name, as transformers takes it.
+
+    Args:
+        spec: ``hf:PATH_OR_ID``, say.
+
+    Raises:
+        UsageError: It is a path, and there is no model.
+    """
+    name = spec.partition(":")[2]
+    folder = Path(name).expanduser()
+    if _is_path(name) and not (folder / "config.json").is_file():
+        raise UsageError(f"{spec} is no folder with a model: there is no {folder / 'config.json'}")
+    return str(folder) if folder.is_dir() else name
+
+
+def short_name(source: str) -> str:
+    """What records call the model of a folder or hub name: the last part of the path, or the name."""
+    return Path(source).resolve().name if Path(source).is_dir() else source
+
+
+def _is_path(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or name.count("/") > 1 or Path(name).exists()

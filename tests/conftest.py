@@ -1,17 +1,19 @@
-"""The real program on a small offline web: what the tests of the command line share."""
+"""What tests of several packages share: the real program on a small offline web, and a server of a language model."""
 
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
 from browser_env.indexing import build
 from browser_env.sources.python_docs import PythonDocs
+from tests.completions_server import CompletionsServer
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -58,3 +60,17 @@ def webgpt(program: Path, environment: dict[str, str]) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., CompletionsServer]]:
+    """Starts servers, which end with the test; see `CompletionsServer`."""
+    servers: list[CompletionsServer] = []
+
+    def start(*args: Any, **kwargs: Any) -> CompletionsServer:
+        servers.append(CompletionsServer(*args, **kwargs))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

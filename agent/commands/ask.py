@@ -34,9 +34,10 @@ class Ask:
     question: Annotated[tuple[str, ...], Positional, arg(metavar="QUESTION", help_behavior_hint="")]
     """What to ask; a single - reads it from stdin."""
     policy: str = "default"
-    """Who browses: default, scripted, search-only, hf:PATH_OR_ID or openai:MODEL."""
+    """Who browses: default, scripted, search-only, hf:PATH_OR_ID, openai:MODEL (chat) or
+    served:PATH_OR_ID (the completions of a server with token ids, such as vLLM; always free)."""
     base_url: Annotated[str | None, arg(metavar="URL")] = None
-    """Server of openai:MODEL, with its /v1. None: OPENAI_BASE_URL, or else OpenAI's own."""
+    """Server of openai:MODEL or served:PATH_OR_ID, with its /v1. None: OPENAI_BASE_URL, or else OpenAI's own for chat."""
     temperature: float = TEMPERATURE
     """Of policies that sample; 0 takes the likeliest (paper, 3.2)."""
     free: bool = False

@@ -22,7 +22,7 @@ from agent.commands.running import BestOf, Format, open_chosen_web, open_web
 from agent.entailment import Entailment, TruthJudge, Verdicts, make_entailment, make_truth_judge
 from agent.guard import Guarded
 from agent.intervals import RESAMPLES
-from agent.policies import TEMPERATURE, can_be_free, make_policy
+from agent.policies import TEMPERATURE, can_be_free, has_server, make_policy
 from agent.policy import Policy
 from agent.questions import load_questions
 from browser_env.errors import UsageError
@@ -46,7 +46,8 @@ class Bench:
     out: Annotated[Path, arg(metavar="DIR")]
     """Folder of the results; made if there is none."""
     policy: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="POLICY", help_behavior_hint="(repeatable)")] = ()
-    """Who is measured: default (also if none is named), scripted, search-only, hf:PATH_OR_ID or openai:MODEL."""
+    """Who is measured: default (also if none is named), scripted, search-only, hf:PATH_OR_ID, openai:MODEL (chat) or
+    served:PATH_OR_ID (the completions of a server with token ids, such as vLLM; always free)."""
     limit: Annotated[int | None, arg(metavar="N")] = None
     """Run a random sample of so many questions. None: all of them."""
     seed: int = 0
@@ -54,7 +55,8 @@ class Bench:
     batch_size: int = 16
     """Episodes in flight; it changes the speed, not the episodes."""
     base_url: Annotated[str | None, arg(metavar="URL")] = None
-    """Server of openai:MODEL, with its /v1, for policies and judges. None: OPENAI_BASE_URL, or else OpenAI's own."""
+    """Server of openai:MODEL and served:PATH_OR_ID, with its /v1, for policies and judges. None: OPENAI_BASE_URL, or else
+    OpenAI's own for chat."""
     temperature: float = TEMPERATURE
     """Of policies that sample; 0 takes the likeliest (paper, 3.2)."""
     free: bool = False
@@ -135,8 +137,8 @@ class Bench:
         for spec in self._specs:
             self.best_of.check(spec)
         asked = [*self._specs, self.judge, self.truth_judge or ""]
-        if self.base_url is not None and not any(spec.startswith("openai:") for spec in asked):
-            raise UsageError("--base-url is for openai:MODEL, and neither a policy nor a judge is one")
+        if self.base_url is not None and not any(map(has_server, asked)):
+            raise UsageError("--base-url is for openai:MODEL and served:PATH_OR_ID, and neither a policy nor a judge is one")
 
     def _chosen(self) -> list[Question]:
         asked = load_questions(self.questions, open_docs=lambda: open_web(self.web.collection))
@@ -146,7 +148,7 @@ class Bench:
         return make_policy(spec, temperature=self.temperature, base_url=self._url(spec), free=self.free and can_be_free(spec))
 
     def _url(self, spec: str) -> str | None:
-        return self.base_url if spec.startswith("openai:") else None
+        return self.base_url if has_server(spec) else None
 
     def _judges(self, verdicts: Verdicts) -> tuple[Entailment, TruthJudge | None]:
         entailment = make_entailment(self.judge, verdicts, base_url=self._url(self.judge))

@@ -40,7 +40,8 @@ class Sample:
     out: Annotated[Path, arg(metavar="FILE")]
     """The episodes, as JSON Lines."""
     policy: str = "default"
-    """Who answers: default, scripted, search-only, hf:PATH_OR_ID or openai:MODEL."""
+    """Who answers: default, scripted, search-only, hf:PATH_OR_ID, openai:MODEL (chat) or
+    served:PATH_OR_ID (the completions of a server with token ids, such as vLLM; always free)."""
     num: Annotated[int, arg(metavar="N")] = 1
     """Episodes of each question, with different seeds."""
     answers_only: Annotated[int, arg(metavar="N")] = 0
@@ -57,7 +58,7 @@ class Sample:
     temperature: float = TEMPERATURE
     """Of policies that sample; 0 takes the likeliest, which is the same every time (paper, 3.2)."""
     base_url: Annotated[str | None, arg(metavar="URL")] = None
-    """Server of openai:MODEL, with its /v1. None: OPENAI_BASE_URL, or else OpenAI's own."""
+    """Server of openai:MODEL or served:PATH_OR_ID, with its /v1. None: OPENAI_BASE_URL, or else OpenAI's own for chat."""
     best_of: Annotated[BestOf, arg(name="")] = field(default_factory=BestOf)
     """Of several answers the best."""
     web: Annotated[WebOptions, arg(name="")] = field(default_factory=WebOptions)

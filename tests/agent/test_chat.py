@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from agent.chat import MAX_REPLY, WAITS, Chat
+from agent.chat import Chat
 from agent.chat_prompt import ANSWERING, BROWSING
 from agent.chat_reply import read_answer, read_command
+from agent.model_server import MAX_REPLY, WAITS
 from agent.policy import Completion, Prompt
 from agent.rollout import rollout
 from browser_env.actions import Invalid, parse_action

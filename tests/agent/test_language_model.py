@@ -249,8 +249,8 @@ def test_special_tokens_in_a_page_are_only_text(folder: Path) -> None:
     [prompt] = prompts(0)
     row = model._row(Prompt(prompt.text + "</s>", prompt.state, 0))
     assert not isinstance(row, PolicyError)
-    assert row.prompt.count(0) == 1
-    assert 1 not in row.prompt
+    assert row.asked.ids.count(0) == 1
+    assert 1 not in row.asked.ids
 
 
 def test_a_model_that_gives_no_numbers_is_an_error(folder: Path) -> None:

@@ -8,10 +8,12 @@ import pytest
 
 from agent.chat import Chat
 from agent.language_model import LanguageModel
+from agent.model_server import ModelServer
 from agent.policy import Completion, Policy, Prompt
 from agent.rollout import rollout
 from agent.scripted import Scripted
 from agent.search_only import SearchOnly
+from agent.served_model import ServedModel
 from browser_env.actions import Invalid, parse_action
 from browser_env.backends import FakeBackend, SearchHit
 from browser_env.env import BrowserEnv
@@ -54,6 +56,15 @@ def language_model(tiny_model: Path) -> Policy:
 
 
 @pytest.fixture
+def served_model(tiny_model: Path, serve: Callable[..., Any], language_model: LanguageModel) -> Policy:
+    import torch
+
+    engine = LanguageModel.load(str(tiny_model), dtype=torch.float32, device="cpu", free=True)
+    server = ModelServer("m", serve(engine, "m").url, max_concurrent=8)
+    return ServedModel(server, "m", language_model.bounds, name="served:m")
+
+
+@pytest.fixture
 def chat(chat_server: Any) -> Policy:
     def answer(exchange: Any) -> None:
         """Says something that depends on the prompt and its seed alone."""
@@ -70,7 +81,7 @@ def broken_chat(chat_server: Any) -> Policy:
     return Chat("m", chat_server.url, sleep=lambda _: None)
 
 
-@pytest.fixture(params=["scripted", "search_only", "language_model", "chat", "broken_chat"])
+@pytest.fixture(params=["scripted", "search_only", "language_model", "served_model", "chat", "broken_chat"])
 def policy(request: pytest.FixtureRequest) -> Policy:
     return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
 

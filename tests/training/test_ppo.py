@@ -353,12 +353,14 @@ def test_episodes_that_cannot_be_finished_are_left_out(tokenizer: Any, tmp_path:
     run = small_run("llama", tokenizer, tmp_path, iterations=1, min_actions=3, max_actions=6, episodes=10)
     sampler: Any = run._sampler
     first = BrowserEnv(run.world.backend, run.world.settings).reset(ASKED[0])
-    sampler._context = len(prompt_ids(tokenizer, first)) + 25  # past actions and pages make some prompts longer
+    sampler.bounds = replace(
+        sampler.bounds, context=len(prompt_ids(tokenizer, first)) + 25
+    )  # past actions and pages make some prompts longer
     run.run()
     [found] = read_metrics(tmp_path / "run")
     assert 0 < found.num_failed < 10
     assert found.num_episodes == 10 - found.num_failed
-    sampler._context = 10
+    sampler.bounds = replace(sampler.bounds, context=10)
     run.progress = type(run.progress)()
     with pytest.raises(PolicyError, match=r"none of the 10 episodes .* the first: PolicyError: the prompt has"):
         run.run()

@@ -1,0 +1,123 @@
+"""Our batched engine against transformers' ``generate``, on the same model and the same prompts.
+
+``pytest tests/benchmarks/test_sampling.py --benchmark-enable --capture=no``; `WEBGPT_BENCHMARK_MODEL` names a trained model.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+
+from agent.bounds import TokenPrompt
+from agent.language_model import LanguageModel, _padded_left
+from agent.policy import Completion, Prompt
+from agent.rollout import rollout
+from browser_env.collection import Collection
+from browser_env.env import BrowserEnv
+from browser_env.errors import PolicyError
+from browser_env.records import Episode, Question, Settings
+from tests.benchmarks.interleaving import compare
+from training.base_model import SMALL_VIEW
+
+pytestmark = pytest.mark.timeout(3600)
+
+
+class Generate:
+    """A policy that asks ``generate`` with a batch, padded on the left; it keeps no log-probabilities."""
+
+    name = "generate"
+
+    def __init__(self, ours: LanguageModel) -> None:
+        self.ours = ours
+
+    def complete(self, prompts: Sequence[Prompt]) -> list[Completion]:
+        asked = [self.ours.bounds.begin(prompt, self.name) for prompt in prompts]
+        assert not any(isinstance(one, PolicyError) for one in asked)
+        return self.write(asked)  # type: ignore[arg-type]
+
+    def write(self, asked: list[TokenPrompt], copies: int = 1) -> list[Completion]:
+        ours = self.ours
+        ids, mask = _padded_left([one.ids for one in asked], ours.model.device)
+        rows = [one for one in asked for _ in range(copies)]
+
+        def have_ended(sequences: Any, scores: Any, **_: Any) -> Any:
+            written = sequences[:, ids.shape[1] :].tolist()
+            return torch.tensor([ours.bounds.has_ended(one, tokens) for one, tokens in zip(rows, written, strict=True)])
+
+        sampling = (
+            {"do_sample": True, "temperature": ours.temperature, "top_k": 0} if ours.temperature else {"do_sample": False}
+        )
+        output = ours.model.generate(
+            ids,
+            attention_mask=mask,
+            max_new_tokens=max(one.max_tokens for one in asked),
+            num_return_sequences=copies,
+            stopping_criteria=[have_ended],
+            pad_token_id=ours.tokenizer.pad_token_id,
+            **sampling,
+        )
+        completions = []
+        for one, tokens in zip(rows, output[:, ids.shape[1] :].tolist(), strict=True):
+            end = next((end for end in range(1, len(tokens)) if ours.bounds.has_ended(one, tokens[:end])), len(tokens))
+            completions.append(Completion(ours.bounds.text(one, tokens[:end]), token_ids=tuple(tokens[:end])))
+        return completions
+
+
+def engines(small_model: tuple[Any, Any], temperature: float) -> tuple[LanguageModel, Generate]:
+    model, tokenizer = small_model
+    limits = {"max_command_tokens": 48, "max_answer_tokens": 48}
+    ours = LanguageModel(model, tokenizer, name="ours", temperature=temperature, free=True, **limits)
+    return ours, Generate(ours)
+
+
+def test_rollouts(
+    benchmark: Any, docs: Collection, questions: tuple[Question, ...], small_model: tuple[Any, Any], is_measured: bool
+) -> None:
+    """Whole episodes, greedily, so that both browse alike."""
+    ours, theirs = engines(small_model, temperature=0)
+    asked = questions[: 8 if is_measured else 2]
+    settings = Settings(view_height=SMALL_VIEW.view_height, max_actions=4 if is_measured else 2)
+    said: dict[str, dict[str, list[str]]] = {}
+
+    def run(policy: Any) -> int:
+        episodes = list(rollout(policy, docs, asked, settings, batch_size=8, threads=1))
+        said[policy.name] = {episode.question.id: [step.completion for step in episode.steps] for episode in episodes}
+        assert not any(episode.failure for episode in episodes)
+        return len(episodes)
+
+    compare(benchmark, "episodes", lambda: run(ours), lambda: run(theirs), rounds=3)
+    pairs = [(said["ours"][id], said["generate"][id]) for id in said["ours"]]
+    same = sum(one == other for one, other in pairs)
+    steps = sum(len(one) for one, _ in pairs)
+    print(f"{same} of {len(pairs)} episodes are the same, word for word; {steps / len(pairs):.1f} steps each")
+    assert same > 0.8 * len(pairs)  # rounding decides between two tokens that are equally likely
+
+
+def test_sixteen_answers_to_each_prompt(
+    benchmark: Any, docs: Collection, demonstrations: list[Episode], small_model: tuple[Any, Any], is_measured: bool
+) -> None:
+    """What PPO asks for: our engine reads a prompt once for all of its answers."""
+    ours, theirs = engines(small_model, temperature=1)
+    prompts = [answering(docs, episode) for episode in demonstrations if episode.steps[-1].phase == "answering"]
+    prompts = prompts[: 2 if is_measured else 1]
+    copies = 16 if is_measured else 2
+
+    def run_ours() -> int:
+        seeds = range(copies)
+        return len(ours.complete([Prompt(one.text, one.state, seed) for one in prompts for seed in seeds]))
+
+    def run_theirs() -> int:
+        torch.manual_seed(0)
+        return len(theirs.write([ours.bounds.begin(one, "") for one in prompts], copies))  # type: ignore[misc]
+
+    compare(benchmark, "answers", run_ours, run_theirs, rounds=3)
+
+
+def answering(docs: Collection, episode: Episode) -> Prompt:
+    """The last prompt of an episode."""
+    env = BrowserEnv(docs, episode.settings)
+    observation = env.reset(episode.question)
+    for step in episode.steps[:-1]:
+        observation = env.step(step.completion).observation
+    return Prompt(observation, env.state, 0)

@@ -1,0 +1,131 @@
+"""Training tokens a second against TRL's own trainer, and episodes an hour of PPO.
+
+``pytest tests/benchmarks/test_training.py --benchmark-enable --capture=no``; `WEBGPT_BENCHMARK_MODEL` names a trained model.
+"""
+
+import copy
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+import torch
+from datasets import Dataset
+from transformers import PrinterCallback
+from trl import SFTConfig, SFTTrainer
+
+from agent.scalar_model import load_scalar_model
+from agent.score import RewardModelScore
+from browser_env.collection import Collection
+from browser_env.records import Episode, Question
+from tests.benchmarks.interleaving import compare
+from training.base_model import SMALL_VIEW
+from training.behavior_cloning import StepSource
+from training.networks import ValueNetwork
+from training.ppo import PPO, World
+from training.ppo_config import PPOConfig
+from training.ppo_log import read_metrics
+from training.trainers import IGNORED, CloningTrainer, Optimization, arguments
+
+pytestmark = pytest.mark.timeout(3600)
+
+
+def test_cloning(
+    benchmark: Any, demonstrations: list[Episode], small_model: tuple[Any, Any], is_measured: bool, tmp_path: Path
+) -> None:
+    """The same rows, one epoch, in batches of 16: buckets of similar length and the vocabulary for actions only, or TRL as it is.
+
+    Both count the tokens of the rows, without padding.
+    """
+    model, tokenizer = small_model
+    source = StepSource(((episode, 1.0) for episode in demonstrations), tokenizer, context=None, name="small")
+    # No more than the benchmark needs; in their own order, since the first steps of episodes are shorter than the later ones.
+    rows = [source.row(index, 0) for index in range(min(len(source.lengths), 48 if is_measured else 4))]
+    labels = [[IGNORED] * len(row.prompt) + [*row.completion] for row in rows]
+    plain = Dataset.from_dict({"input_ids": [[*row.ids] for row in rows], "labels": labels})
+    tokens = sum(len(row.ids) for row in rows)
+    optimization = Optimization(
+        epochs=1, batch_size=16, micro_batch_size=None, learning_rate=1e-4, warmup=0, weight_decay=0.01, max_grad_norm=1.0,
+        max_steps=None, save_every=10_000, gradient_checkpointing=False, seed=0,
+    )  # fmt: skip
+    losses: dict[str, list[float]] = {"ours": [], "theirs": []}
+
+    def train(name: str, trainer: Any) -> int:
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+        losses[name] = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+        return tokens
+
+    def ours() -> int:
+        trainer = CloningTrainer(copy.deepcopy(model), tokenizer, Rows(source, len(rows)), tmp_path / "ours", optimization)
+        return train("ours", trainer)
+
+    def theirs() -> int:
+        made = arguments(SFTConfig, tmp_path / "theirs", optimization)
+        trainer = SFTTrainer(model=copy.deepcopy(model), args=made, train_dataset=plain, processing_class=tokenizer)
+        return train("theirs", trainer)
+
+    compare(benchmark, "training tokens", ours, theirs, rounds=3)
+    assert median(losses["ours"]) == pytest.approx(median(losses["theirs"]), rel=0.3)
+    share = sum(len(row.completion) for row in rows) / tokens
+    print(f"{len(rows)} rows of {tokens / len(rows):.0f} tokens, {share:.1%} of them learned; {len(losses['ours'])} steps")
+
+
+class Rows:
+    """The first rows of a source."""
+
+    def __init__(self, source: StepSource, number: int) -> None:
+        self.source = source
+        self.lengths = source.lengths[:number]
+
+    def batch(self, indices: Any, epoch: int) -> Any:
+        return self.source.batch(indices, epoch)
+
+
+def test_ppo(
+    benchmark: Any,
+    docs: Collection,
+    questions: tuple[Question, ...],
+    small_model: tuple[Any, Any],
+    is_measured: bool,
+    tmp_path: Path,
+) -> None:
+    """Iterations of PPO as `webgpt train ppo` takes them, 16 answers for each episode, and a random reward model."""
+    model, tokenizer = small_model
+    model.save_pretrained(tmp_path / "policy")
+    scorer = load_scalar_model(str(tmp_path / "policy"))
+    score = RewardModelScore(copy.deepcopy(scorer), tokenizer, name="random")
+    world = World(backend=docs, questions=questions, settings=SMALL_VIEW, score=score)
+    sizes: dict[str, Any] = {"episodes": 4, "iterations": 2} if is_measured else {"episodes": 2, "iterations": 1, "answers": 2}
+    limits = {"max_actions": 30, "min_actions": 10} if is_measured else {"max_actions": 2, "min_actions": 2}
+    lengths = {} if is_measured else {"max_command_tokens": 8, "max_answer_tokens": 8}
+    config = PPOConfig(**sizes, **limits, **lengths, kl_budget=1e9)
+    marks = [0.0]
+    seconds: list[float] = []
+
+    def mark(*_: Any) -> None:
+        now = time.process_time()
+        seconds.append(now - marks[-1])
+        marks.append(now)
+
+    def run() -> None:
+        trained = copy.deepcopy(model).float()
+        ppo = PPO(config, world, trained, tokenizer, ValueNetwork(copy.deepcopy(scorer)), tmp_path / "run")
+        torch.set_num_threads(1)
+        marks[:] = [time.process_time()]
+        ppo.run(on_iteration=mark)
+
+    benchmark.pedantic(run, rounds=1)
+    found = read_metrics(tmp_path / "run")
+    assert len(found) == config.iterations
+    if is_measured:
+        rate = median(config.episodes / one * 3600 for one in seconds)
+        benchmark.extra_info["episodes_per_hour"] = round(rate)
+        total = sum(sum(one.seconds.values()) for one in found)
+        phases = {name: sum(one.seconds[name] for one in found) / total for name in found[0].seconds}
+        print(
+            f"\n{rate:,.0f} episodes an hour on one core, each of {median(one.commands for one in found):.1f} commands and "
+            f"{config.answers} answers where there is one ({median(one.answered for one in found):.0%}); "
+            + ", ".join(f"{name} {share:.0%}" for name, share in phases.items())
+        )
