@@ -1,17 +1,33 @@
-"""How a build of a collection shows that it goes on."""
+"""The web that a command line names, and how building one shows that it goes on."""
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from browser_env.collection import Collection
 from browser_env.documents import Document
-from browser_env.indexing import OnItem
+from browser_env.indexing import OnItem, default_collection
 from browser_env.sources import Expected, Item, Skipped
 
 SHOWN = 40
 """Characters of an address beside the bar."""
+
+
+def open_web(file: Path | None) -> Collection:
+    """A collection by its file, or the documentation of this Python, which is indexed on first use.
+
+    Raises:
+        CollectionError: There is none, or it cannot be read.
+    """
+    if file is not None:
+        return Collection.open(file)
+    announcement = f"Indexing the documentation of Python {platform.python_version()}: once, in 10 to 30 seconds."
+    with build_progress(announcement) as on_item:
+        return default_collection(on_item)
 
 
 @contextmanager
