@@ -17,10 +17,10 @@ from textual.widgets import Input, Static
 from browser_env.actions import Click, End, EndReason, Find, ScrollDown, ScrollUp, Search, Top, format_action
 from browser_env.errors import RecordError
 from browser_env.page import Page
-from recorder.page_view import Marked, PageView
+from recorder.page_view import GUTTER, Marked, PageView
 from recorder.recording import Response
 from recorder.screens.change_reference import ChangeReference
-from recorder.screens.work import WorkScreen
+from recorder.screens.work import WIDE, WorkScreen
 from recorder.session import Act, EditReference, Loaded, RemoveReference, Select, Session, View
 from recorder.widgets import Press, ReferenceList
 
@@ -80,6 +80,7 @@ class References(ReferenceList):
 class BrowseScreen(WorkScreen):
     """Browsing: everything that a model sees, and the commands that it has."""
 
+    HORIZONTAL_BREAKPOINTS = []
     TITLE: ClassVar[str | None] = "Demonstration"
     HELP: ClassVar[str | None] = """
 Answer the question from what you find. Search, open pages, and quote what supports an answer; then write it.
@@ -157,6 +158,14 @@ Every step can be taken back. You can leave at any time, and go on later exactly
         else:
             self.set_focus(self.query_one("#search", Input))
 
+    def on_resize(self, event: events.Resize) -> None:
+        """Where there is room for the page and the quotes, they stand side by side; else `r` changes between them."""
+        width = self.recording.state.begin.settings.view_width
+        is_wide = event.size.width >= width + WIDE - 80
+        self.set_class(is_wide, "-wide")
+        self.set_class(not is_wide, "-narrow")
+        self.query_one("#reading").styles.width = width + GUTTER + 1 if is_wide else "1fr"
+
     # ---------------------------------------------------------------------------------------------------------- showing
 
     def show(self) -> None:
@@ -166,13 +175,12 @@ Every step can be taken back. You can leave at any time, and go on later exactly
         lines = range(view.top, view.top + len(view.lines))
         page.show(view.page, settings.view_width, lines, list(_marks(view)))
         first, last = view.scrollbar
-        self.query_one("#title", Static).update(_title(view.page, f"{first}-{last} %"))
+        self.query_one("#title", Static).update(_title(view.page, f"{first}-{last} %"), layout=False)
         self.query_one(Scrollbar).show(view.scrollbar)
         self.query_one(References).show(view.references)
         tokens, actions = view.reference_tokens_left, view.actions_left
-        self.query_one("#left", Static).update(f"Number of quote tokens left: {tokens}\nNumber of actions left: {actions}")
-        counts = f"Quotes: {len(view.references)} · quote tokens left: {tokens} · actions left: {actions}"
-        self.query_one("#counts", Static).update(counts)
+        left = f"Number of quote tokens left: {tokens}\nNumber of actions left: {actions}"
+        self.query_one("#left", Static).update(left, layout=False)
         self.query_one("#back").disabled = not view.can_go_back
 
     @on(PageView.Changed)
