@@ -61,6 +61,16 @@ class Scrollbar(Widget):
         return min(first, height - 1), max(first + 1, last)
 
 
+class Box(Input):
+    """A line to type in. Enter leaves it at once: a key that is typed right behind it is for the page."""
+
+    async def action_submit(self) -> None:
+        """Give the line to the screen."""
+        if self.value.strip():
+            self.screen.set_focus(self.screen.query_one(PageView))
+            await super().action_submit()
+
+
 class References(ReferenceList):
     """Those of the demonstration; one can be changed or removed."""
 
@@ -129,8 +139,8 @@ Every step can be taken back. You can leave at any time, and go on later exactly
                 yield Press("Should not be answered", "X", "end('Controversial')", id="controversial")
         with Horizontal(id="tools"):
             yield Press("← Back", "b", "back", id="back")
-            yield Input(placeholder="Search  s", compact=True, id="search")
-            yield Input(placeholder="Find in page  f", compact=True, id="find")
+            yield Box(placeholder="Search  s", compact=True, id="search")
+            yield Box(placeholder="Find in page  f", compact=True, id="find")
             yield Press("⇈", "t", "top", id="top")
             yield Press("↑", "u", "scroll(-1)", id="up")
             yield Press("↓", "d", "scroll(1)", id="down")
@@ -181,6 +191,8 @@ Every step can be taken back. You can leave at any time, and go on later exactly
         tokens, actions = view.reference_tokens_left, view.actions_left
         left = f"Number of quote tokens left: {tokens}\nNumber of actions left: {actions}"
         self.query_one("#left", Static).update(left, layout=False)
+        counts = f"Quotes: {len(view.references)} · quote tokens left: {tokens} · actions left: {actions}"
+        self.query_one("#counts", Static).update(counts, layout=False)
         self.query_one("#back").disabled = not view.can_go_back
 
     @on(PageView.Changed)
@@ -271,14 +283,12 @@ Every step can be taken back. You can leave at any time, and go on later exactly
 
     @on(Input.Submitted, "#search")
     def _search(self, event: Input.Submitted) -> None:
-        if query := event.value.strip():
-            self._ask(format_action(Search(query)), f"searching for {query}")
+        query = event.value.strip()
+        self._ask(format_action(Search(query)), f"searching for {query}")
 
     @on(Input.Submitted, "#find")
     def _find(self, event: Input.Submitted) -> None:
-        if text := event.value.strip():
-            self.set_focus(self.query_one(PageView))
-            self._find_text(text)
+        self._find_text(event.value.strip())
 
     def action_find_again(self) -> None:
         """The next occurrence."""

@@ -21,12 +21,11 @@ from pathlib import Path
 
 import agent.cli
 import recorder.demonstrating  # noqa: F401 - once, for all that are forked
-from recorder.session import finished
+from recorder.session import JOURNAL, PAGES, Session
 from recorder.visits import RecordedWeb, Visits
-from recorder.session import PAGES, Session, has_begun
 
 ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_].*?\x1b\\|[@-Z\\-_])", re.DOTALL)
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds in which something must be shown."""
 
 
@@ -59,11 +58,18 @@ class Terminal:
             return False
         return True
 
+    def forget(self) -> None:
+        """Take in what is drawn until nothing more is, and look only at what follows."""
+        while self.read(0.1):
+            pass
+        self._raw = b""
+
     def wait_for(self, text: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while text not in self.shown:
             if time.monotonic() > deadline:
-                raise AssertionError(f"{text!r} was not shown within {PATIENCE} s, but {self.shown[-2000:]!r}")
+                drawn = re.sub(r"\s+", " ", self.shown)[-2000:]
+                raise AssertionError(f"{text!r} was not shown within {PATIENCE} s, but {drawn!r}")
             self.read(0.1)
 
     def kill(self) -> None:
@@ -74,18 +80,16 @@ class Terminal:
         os.close(self._descriptor)
 
 
-def words_kept(out: Path) -> list[str]:
-    """The words of the answer that the disk has."""
-    for journal in out.rglob("demonstration.jsonl"):
-        if has_begun(journal.parent):
-            with Session(journal.parent, RecordedWeb("", (), Visits(journal.parent / PAGES))) as session:
-                return session.state.answer.split()
-    return []
+def kept(out: Path) -> tuple[int, str]:
+    """What the disk has: the actions that are left, and the answer."""
+    (journal,) = out.rglob(JOURNAL)
+    with Session(journal.parent, RecordedWeb("", (), Visits(journal.parent / PAGES))) as session:
+        return session.view().actions_left, session.state.answer
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Kill, and say what was found."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("collection", type=Path)
     parser.add_argument("--kills", type=int, default=50)
@@ -93,24 +97,47 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     out, questions, chance = given.folder / "out", given.folder / "questions.txt", random.Random(given.seed)
     questions.write_text("How is a tree of files copied?\n")
-    command = ["record", "--questions", str(questions), "--out", str(out), "--annotator", "ann", "--collection", str(given.collection)]
+    command = ["record", "--questions", str(questions), "--out", str(out), "--annotator", "ann"]
+    command += ["--collection", str(given.collection), "--max-actions", "100000", "--max-reference-tokens", "5000"]
     terminal = Terminal(command)
     terminal.wait_for("Begin with a search")
     terminal.type("copytree\r")
     terminal.wait_for("Search results for: copytree")
-    terminal.type("v\r")
+    terminal.type("0\r")
+    terminal.wait_for("(pydoc.localhost)")
+    terminal.type("dv\r")
     terminal.wait_for("Quotes: 1")
-    terminal.type("a")
-    terminal.wait_for("cites reference [1]")
-    number, longest = 0, 0
+    events, is_writing = 0, False
     for kill in range(given.kills):
-        end = time.monotonic() + chance.random() * 0.3
-        while time.monotonic() < end:
-            number += 1
-            terminal.type(f"w{number} ")
-            terminal.read(0.02)
+        if kill == given.kills // 2:
+            is_writing = True
+            terminal.type("a")
+            terminal.wait_for("cites reference [1]")
+        for _ in range(chance.randrange(1, 6)):
+            events += 1
+            terminal.type(f"w{events} " if is_writing else "ud"[events % 2])
+            if is_writing:
+                terminal.wait_for(f"w{events}")
+            else:
+                terminal.read(PATIENCE)
+        terminal.type(f"w{events}0 " if is_writing else "du")
+        terminal.read(chance.random() * 0.1)
         terminal.kill()
-        shown = max((int(match) for match in re.findall(r"w([0-9]+)", terminal.shown)), default=0)
-        kept = words_kept(out)
-        ...
+        actions_left, answer = kept(out)
+        seen = min(map(int, re.findall(r"actions left: ([0-9]+)", terminal.shown)), default=actions_left)
+        assert actions_left <= seen, f"kill {kill}: {seen} actions left had been shown, the disk has {actions_left}"
+        lost = [word for word in re.findall(r"w[0-9]+", terminal.shown) if word not in answer]
+        assert not lost, f"kill {kill}: {lost} had been shown, the disk has {answer[-200:]!r}"
+        terminal = Terminal(command)
+        terminal.wait_for("go on exactly there")
+        terminal.forget()
+        terminal.type("\r")
+        terminal.wait_for("cites" if is_writing else "view")
+    terminal.kill()
+    actions_left, answer = kept(out)
+    print(f"{given.kills} kills, {100_000 - actions_left} actions and {len(answer)} characters kept, nothing lost")
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
