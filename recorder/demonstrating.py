@@ -22,5 +22,5 @@ class DemonstrationApp(RecorderApp[Session]):
 
     def describe(self, recording: Session) -> str:
         view, moves = recording.view(), len(recording.state.moves)
-        words = f", {len(view.answer.split())} words of an answer" if view.answer else ""
-        return f"{view.question}\n\n{moves} steps, {len(view.references)} references{words}."
+        words = f". Words of an answer: {len(view.answer.split())}" if view.answer else ""
+        return f"{view.question}\n\nSteps: {moves}. Quotes: {len(view.references)}{words}."

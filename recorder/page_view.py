@@ -122,6 +122,7 @@ class PageView(ScrollView, can_focus=True):
         self.moves_end = True
         """Whether arrows move the end of the selection; else its start."""
         self._pressed: Place | None = None
+        self._mode = (False, False)
 
     # ---------------------------------------------------------------------------------------------------------- content
 
@@ -195,7 +196,10 @@ class PageView(ScrollView, can_focus=True):
 
     def _changed(self) -> None:
         self.refresh()
-        self.refresh_bindings()
+        mode = (self.selection is not None, self.link_id is not None)
+        if mode != self._mode:  # working out which keys mean something takes longer than drawing the page
+            self._mode = mode
+            self.refresh_bindings()
         self.post_message(self.Changed())
 
     # ---------------------------------------------------------------------------------------------------------- drawing

@@ -36,6 +36,8 @@ class Terminal:
         self.pid, self._descriptor = pty.fork()
         if not self.pid:
             os.environ["TERM"] = "xterm-256color"
+            # The terminal's own, whatever has caught or replaced those of the program that forks.
+            sys.stdin, sys.stdout, sys.stderr = (open(number, mode, closefd=False) for number, mode in enumerate("rww"))  # noqa: SIM115
             os._exit(agent.cli.main(arguments))
         ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self._raw = b""
