@@ -46,6 +46,9 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
         Entry("bench", "--questions SET", "Policies measured on questions, with error bars.", "agent.commands.bench:Bench"),
         Entry("view", "DIR|FILE", "Episodes and benchmarks as pages to look at.", "agent.commands.view:View"),
     ),
+    "Record": (
+        Entry("record", "--questions FILE", "Demonstrations by people, in this terminal.", "recorder.commands.record:Record"),
+    ),
     "Train": (
         Entry("sample", "--questions SET", "Episodes of a policy, to compare or train on.", "agent.commands.sample:Sample"),
         Entry(

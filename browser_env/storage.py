@@ -3,12 +3,13 @@
 The columns are plain, so ``datasets.load_dataset("json")`` and every other reader of JSON Lines takes the files as they are.
 """
 
+import gzip
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -47,6 +48,24 @@ def read_records(path: Path, kind: type[R]) -> Iterator[R]:
                     raise RecordError(f"{path}:{number}: {_problem(error, line, kind)}") from error
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def text_lines(path: Path) -> Iterator[str]:
+    """The lines of a text file, without their ends; a name that ends in ``.gz`` says that it is compressed.
+
+    Raises:
+        RecordError: It cannot be read, or is no UTF-8.
+    """
+    number = 0
+    try:
+        with _open_text(path) as file:
+            for line in file:
+                number += 1
+                yield line.rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path}:{number + 1}: is no UTF-8") from error
+    except (OSError, EOFError) as error:
+        raise RecordError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def append_record(path: Path, record: Episode | Question | Comparison, *, fsync: bool = False) -> None:
@@ -103,3 +122,9 @@ def _problem(error: ValidationError, line: bytes, kind: type[object]) -> str:
         return f"schema version {first['input']!r} is not the one that this program reads"
     where = ".".join(map(str, first["loc"])) or "the line"
     return clean_line(f"is no {kind.__name__}: {where}: {first['msg']}")[:300]
+
+
+def _open_text(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="\n")
+    return path.open(encoding="utf-8-sig", newline="\n")

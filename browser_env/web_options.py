@@ -1,14 +1,13 @@
 """Which web is browsed, as every command line that browses asks it: an offline one in a file, or the live one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from browser_env.backends import Backend
-from browser_env.collection import Collection
 from browser_env.errors import UsageError
-from browser_env.indexing import default_collection
+from browser_env.opening import open_web
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +41,8 @@ class WebOptions:
             raise UsageError(f"{alone[0]} is for the live web; add --web")
 
     @contextmanager
-    def open(self, default: Callable[[], Collection] = default_collection) -> Iterator[Backend]:
-        """The web, open until the end of the block.
-
-        Args:
-            default: Opens the web that is browsed when none was named.
+    def open(self) -> Iterator[Backend]:
+        """The web, open until the end of the block; whoever waits for the documentation to be indexed is told.
 
         Raises:
             CollectionError: The file cannot be read.
@@ -55,7 +51,7 @@ class WebOptions:
         if self.web:
             yield self._live()
         else:
-            with default() if self.collection is None else Collection.open(self.collection) as collection:
+            with open_web(self.collection) as collection:
                 yield collection
 
     def _live(self) -> Backend:

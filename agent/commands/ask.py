@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.text import Text
 from tyro.conf import Positional, arg
 
-from agent.citations import CitationCheck, check_citations
 from agent.cli import FAILURE, UNSUPPORTED
-from agent.commands.running import BestOf, Format, check_writable, open_chosen_web, read_question, run_episode
+from agent.commands.running import BestOf, Format, check_writable, read_question, run_episode
 from agent.policies import TEMPERATURE, make_policy
 from agent.presentation import StepView, explain_ending, print_answer
 from browser_env.characters import clean
+from browser_env.citations import CitationCheck, check_citations
 from browser_env.records import Episode
 from browser_env.web_options import WebOptions
 
@@ -64,7 +64,7 @@ class Ask:
         answering = self.best_of.load()
         check_writable(self.save)
         talk = Console(stderr=True, highlight=False, force_terminal=None if sys.stdout.isatty() else False)
-        with open_chosen_web(self.web) as web:
+        with self.web.open() as web:
             talk.print(Text(f"{policy.name} browses {web.name}", "dim"), soft_wrap=True)
             with StepView(talk, settings, samples=self.best_of.best_of) as view:
                 episode = run_episode(

@@ -18,7 +18,7 @@ from tyro.conf import UseAppendAction, arg
 
 from agent.benchmark import Benchmark, Json, OnEpisode, choose, digest, file_stem
 from agent.cli import INTERRUPTED
-from agent.commands.running import BestOf, Format, open_chosen_web, open_web
+from agent.commands.running import BestOf, Format
 from agent.entailment import Entailment, TruthJudge, Verdicts, make_entailment, make_truth_judge
 from agent.guard import Guarded
 from agent.intervals import RESAMPLES
@@ -26,6 +26,7 @@ from agent.policies import TEMPERATURE, can_be_free, has_server, make_policy
 from agent.policy import Policy
 from agent.questions import load_questions
 from browser_env.errors import UsageError
+from browser_env.opening import open_web
 from browser_env.records import Question, Settings
 from browser_env.web_options import WebOptions
 
@@ -86,7 +87,7 @@ class Bench:
         if len({file_stem(name) for name in names}) < len(names):
             raise UsageError(f"two of the policies have the same name: {', '.join(names)}; give each of them once")
         questions = self._chosen()
-        with open_chosen_web(self.web) as web:
+        with self.web.open() as web:
             config = self._config(dict(zip(names, formats, strict=True)), questions, web.name)
             with Benchmark.open(self.out, questions, config) as benchmark:
                 # Now, so that a judge that is not there is told of before the work and not after it.

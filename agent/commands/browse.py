@@ -17,12 +17,12 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional, arg
 
-from agent.citations import check_citations
-from agent.commands.running import check_writable, open_chosen_web, read_question, run_episode
+from agent.commands.running import check_writable, read_question, run_episode
 from agent.policy import Completion, Prompt
 from agent.presentation import one_line, print_answer
 from agent.rollout import StepEvent
 from browser_env.characters import clean
+from browser_env.citations import check_citations
 from browser_env.errors import PolicyError, UsageError, WebGPTError
 from browser_env.observation import observe
 from browser_env.records import Settings
@@ -73,7 +73,7 @@ class Browse:
         question = read_question(self.question)
         check_writable(self.save)
         person = Person(self.name)
-        with open_chosen_web(self.web) as web, _history():
+        with self.web.open() as web, _history():
             person.show(observe(BrowserState(question, self.settings)))
             episode = run_episode(person, web, question, self.settings, seed=0, save=self.save, on_step=person.hear)
         if episode.failure and not person.has_left:

@@ -1,9 +1,7 @@
 """What the commands that run episodes share: a question, its web, a policy's format, one episode that is kept in any case."""
 
-import platform
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,18 +10,14 @@ from typing import Annotated
 from tyro.conf import arg
 
 from agent.best_of_n import Answering, best_of_n
-from agent.commands.progress import build_progress
 from agent.policies import can_sample
 from agent.policy import Policy
 from agent.rollout import StepEvent, rollout, stable_hash
 from browser_env.backends import Backend
-from browser_env.collection import Collection
 from browser_env.env import check_question
 from browser_env.errors import UsageError
-from browser_env.indexing import default_collection
 from browser_env.records import Episode, Question, Settings
 from browser_env.storage import append_record, storable
-from browser_env.web_options import WebOptions
 
 MAX_STDIN = 10_000_000
 """Bytes of a question that are read before it is refused."""
@@ -121,29 +115,6 @@ def read_question(words: Sequence[str]) -> Question:
     except ValueError as error:
         raise UsageError(str(error)) from error
     return Question(id=stable_hash(text)[:12], text=text)
-
-
-def open_web(file: Path | None) -> Collection:
-    """A collection by its file, or the documentation of this Python, which is indexed on first use.
-
-    Raises:
-        CollectionError: There is none, or it cannot be read.
-    """
-    if file is not None:
-        return Collection.open(file)
-    announcement = f"Indexing the documentation of Python {platform.python_version()}: once, in 10 to 30 seconds."
-    with build_progress(announcement) as on_item:
-        return default_collection(on_item)
-
-
-def open_chosen_web(options: WebOptions) -> AbstractContextManager[Backend]:
-    """The web that a command line asks for; whoever waits for the documentation to be indexed is told.
-
-    Raises:
-        CollectionError: There is none, or it cannot be read.
-        UsageError: The search provider of the live web does not exist or lacks something.
-    """
-    return options.open(lambda: open_web(None))
 
 
 def check_writable(file: Path | None) -> None:
