@@ -46,6 +46,14 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
         Entry("bench", "--questions SET", "Policies measured on questions, with error bars.", "agent.commands.bench:Bench"),
         Entry("view", "DIR|FILE", "Episodes and benchmarks as pages to look at.", "agent.commands.view:View"),
     ),
+    "Data": (
+        Entry("data check", "FILE|DIR...", "Whether what was recorded is whole.", "recorder.commands.check:Check"),
+        Entry("data stats", "FILE|DIR...", "What was recorded, by whom, how long.", "recorder.commands.stats:Stats"),
+        Entry("data merge", "FILE|DIR...", "One file of what several recorded.", "recorder.commands.merge:Merge"),
+        Entry("data agreement", "FILE|DIR...", "How far annotators agree.", "recorder.commands.agreement:Agreement"),
+        Entry("data export", "FILE|DIR...", "For other programs: three formats.", "training.commands.exchange:Export"),
+        Entry("data import", "FILE", "Published comparisons, as one's own.", "training.commands.exchange:Import"),
+    ),
     "Train": (Entry("train base", "--out DIR", "The small model, from nothing.", "training.commands.base:TrainBase"),),
     "Prepare": (
         Entry("index", "pydoc|DIR|URL", "An offline web in one file.", "agent.commands.index:Index"),
@@ -129,7 +137,7 @@ def _end(message: str, code: int) -> int:
 
 
 def _line(entry: Entry, bold: Callable[[str], str] = str) -> str:
-    return f"{bold(entry.name)}{f' {entry.arguments}':{22 - len(entry.name)}}{entry.summary}"
+    return f"{bold(entry.name)}{f' {entry.arguments}':{28 - len(entry.name)}}{entry.summary}"
 
 
 def help_text(*, styled: bool) -> str:
