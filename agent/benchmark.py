@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from agent.best_of_n import Answering
 from agent.entailment import Entailment, TruthJudge
 from agent.metrics import Row, final_answer, is_correct, measure
 from agent.policy import Policy
@@ -130,12 +131,26 @@ class Benchmark:
         seed: int = 0,
         batch_size: int = 16,
         on_episode: OnEpisode = lambda policy, correct: None,
+        answering: Answering = rollout,
+        name: str | None = None,
     ) -> None:
-        """Run a policy on the questions that it has no episode of. The finished ones are told of first."""
+        """Run a policy on the questions that it has no episode of. The finished ones are told of first.
+
+        Args:
+            policy: What acts.
+            backend: The web.
+            settings: Format and budgets.
+            seed: Of the episodes.
+            batch_size: Episodes in flight.
+            on_episode: Told of every episode.
+            answering: How questions become episodes.
+            name: What the results call the policy that answers like this; None: its own name.
+        """
+        name = name or policy.name
         done = set()
-        for episode in self.episodes(policy.name):
+        for episode in self.episodes(name):
             done.add(episode.question.id)
-            on_episode(policy.name, _is_correct(episode))
+            on_episode(name, _is_correct(episode))
         waiting = [question for question in self.questions if question.id not in done]
         quoted: dict[str, dict[str, Page]] = {}
 
@@ -144,9 +159,9 @@ class Benchmark:
                 page = event.state.page
                 quoted.setdefault(event.question.id, {})[page.digest] = page
 
-        for episode in rollout(policy, backend, waiting, settings, seed=seed, batch_size=batch_size, on_step=note_page):
-            self._add(policy.name, episode, quoted.pop(episode.question.id, {}))
-            on_episode(policy.name, _is_correct(episode))
+        for episode in answering(policy, backend, waiting, settings, seed=seed, batch_size=batch_size, on_step=note_page):
+            self._add(name, episode, quoted.pop(episode.question.id, {}))
+            on_episode(name, _is_correct(episode))
 
     def score(self, policies: Sequence[str], entailment: Entailment, truth: TruthJudge | None = None) -> str:
         """Measure every episode and write results and summary; the Markdown table is what comes back."""

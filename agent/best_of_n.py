@@ -7,7 +7,7 @@ in flight for one question as for many, and each sample is the episode that `rol
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from agent.intervals import RESAMPLES, Estimate, estimates
 from agent.policy import Policy
@@ -19,6 +19,24 @@ from browser_env.state import TokenCounter, count_words
 
 Mode = Literal["episodes", "answers"]
 """What is sampled n times."""
+
+
+class Answering(Protocol):
+    """How questions become episodes, one each: `rollout`, or `best_of_n` of some n and score."""
+
+    def __call__(
+        self,
+        policy: Policy,
+        backend: Backend,
+        questions: Iterable[Question],
+        settings: Settings,
+        *,
+        seed: int = ...,
+        batch_size: int = ...,
+        on_step: Callable[[StepEvent], None] | None = ...,
+    ) -> Iterator[Episode]:
+        """See `rollout`."""
+        ...
 
 
 # ------------------------------------------------------------------------------------------------------------- sampling

@@ -46,7 +46,7 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
         Entry("bench", "--questions SET", "Policies measured on questions, with error bars.", "agent.commands.bench:Bench"),
         Entry("view", "DIR|FILE", "Episodes and benchmarks as pages to look at.", "agent.commands.view:View"),
     ),
-    "Data": (
+    "Record": (
         Entry("data check", "FILE|DIR...", "Whether what was recorded is whole.", "recorder.commands.check:Check"),
         Entry("data stats", "FILE|DIR...", "What was recorded, by whom, how long.", "recorder.commands.stats:Stats"),
         Entry("data merge", "FILE|DIR...", "One file of what several recorded.", "recorder.commands.merge:Merge"),
@@ -54,7 +54,21 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
         Entry("data export", "FILE|DIR...", "For other programs: three formats.", "training.commands.exchange:Export"),
         Entry("data import", "FILE", "Published comparisons, as one's own.", "training.commands.exchange:Import"),
     ),
-    "Train": (Entry("train base", "--out DIR", "The small model, from nothing.", "training.commands.base:TrainBase"),),
+    "Train": (
+        Entry("sample", "--questions SET", "Episodes of a policy, to compare or train on.", "agent.commands.sample:Sample"),
+        Entry(
+            "demonstrate",
+            "--questions SET",
+            "Demonstrations by a script.",
+            "training.commands.demonstrate:Demonstrate",
+        ),
+        Entry("label", "EPISODES", "Comparisons by a script.", "training.commands.label:Label"),
+        Entry("train base", "--out DIR", "The small model, from nothing.", "training.commands.base:TrainBase"),
+        Entry("train bc", "--out DIR", "A policy cloned from demonstrations.", "training.commands.bc:BehaviorCloning"),
+        Entry("train rm", "--out DIR", "A reward model from comparisons.", "training.commands.rm:RewardModel"),
+        Entry("train ppo", "--out DIR", "A policy that a reward model likes.", "training.commands.ppo:ReinforcementLearning"),
+        Entry("reproduce", "--out DIR", "All of it in order, with a report.", "training.commands.reproduce:Reproduce"),
+    ),
     "Prepare": (
         Entry("index", "pydoc|DIR|URL", "An offline web in one file.", "agent.commands.index:Index"),
         Entry("questions", "SET", "Make or convert a question set.", "agent.commands.questions:Questions"),

@@ -73,6 +73,11 @@ def make_policy(
             raise UsageError(f"there is no policy {spec[:80]!r}; --policy takes {GRAMMAR}")
 
 
+def can_sample(spec: str) -> bool:
+    """Whether a policy gives different episodes for different seeds."""
+    return spec.partition(":")[0] in ("hf", "openai")
+
+
 def can_be_free(spec: str) -> bool:
     """Whether a policy is held to what the environment can do unless it is told otherwise."""
     return spec.startswith("hf:")

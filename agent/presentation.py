@@ -40,10 +40,15 @@ def one_line(text: str) -> str:
 
 
 class StepView:
-    """Shows steps as they are done: the command, what it led to, what was collected."""
+    """Shows steps as they are done: the command, what it led to, what was collected.
 
-    def __init__(self, console: Console, settings: Settings) -> None:
+    Of several samples only the one that is chosen is shown, when it is; until then, how many steps there were.
+    """
+
+    def __init__(self, console: Console, settings: Settings, *, samples: int = 1) -> None:
         self._console = console
+        self._samples = samples
+        self._kept: list[StepEvent] = []
         self._is_live = console.is_terminal
         self._max_actions = settings.max_actions
         self._references: tuple[Reference, ...] = ()
@@ -57,6 +62,19 @@ class StepView:
         self._status.stop()
 
     def __call__(self, event: StepEvent) -> None:
+        if self._samples > 1:
+            self._kept.append(event)
+            self._tell(f"{self._samples} samples, {len(self._kept)} actions")
+        else:
+            self._show(event)
+
+    def chosen(self, episode: Episode) -> None:
+        """Show the sample that was chosen, if there were several."""
+        for event in self._kept:
+            if event.seed == episode.seed:
+                self._show(event)
+
+    def _show(self, event: StepEvent) -> None:
         if event.step.phase == "browsing":
             for line in self._lines(event):
                 self._print(line)
@@ -70,8 +88,10 @@ class StepView:
             self._console.print(line, soft_wrap=True)
 
     def _wait(self, action: int, *, is_answering: bool = False) -> None:
+        self._tell("writing the answer" if is_answering else f"action {action} of at most {self._max_actions}")
+
+    def _tell(self, doing: str) -> None:
         if self._is_live:
-            doing = "writing the answer" if is_answering else f"action {action} of at most {self._max_actions}"
             self._status.update(Text(doing, "dim"))
             self._status.start()
 

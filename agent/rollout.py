@@ -44,6 +44,8 @@ class StepEvent:
     info: Info
     state: BrowserState
     """After the step."""
+    seed: int
+    """Of the episode, which tells several of one question apart."""
 
 
 def rollout(
@@ -124,7 +126,7 @@ def rollout_seeds(
             infos = each(_Run.act, going, completions, [seconds] * len(going))
             for run, info in zip(going, infos, strict=True):
                 if isinstance(info, Info) and on_step:
-                    on_step(StepEvent(run.question, len(run.steps) - 1, run.steps[-1], info, run.env.state))
+                    on_step(StepEvent(run.question, len(run.steps) - 1, run.steps[-1], info, run.env.state, run.seed))
             yield from (run.episode(policy.name) for run in running if run.has_ended)
             running = [run for run in running if not run.has_ended]
     if waiting.error:

@@ -75,6 +75,9 @@ class BaseModelConfig:
     """Steps from one step of plain reading to the next."""
     replaced: float = 0.6
     """Share of the examples in which words are replaced."""
+    shortest_view: int = 3
+    """Lines of the shortest views that are learned on, the settings' being the longest: what is to be found stands among less,
+    and an example costs less."""
     seed: int = 0
     settings: Settings = field(default_factory=lambda: SMALL_VIEW)
     """Format of the observations; it goes with the model."""
@@ -273,7 +276,7 @@ class BaseModelTraining:
                 stretch = document[start : start + length]
                 stretches.append((stretch, [True] * len(stretch)))
             return "read", [Batch.of(stretches, pad)]
-        steps = self.pretexts.steps(rng)
+        steps = self.pretexts.steps(rng, min(self.config.shortest_view, self.config.settings.view_height))
         examples: list[_Example] = []
         while sum(len(row.ids) for row, _ in examples) < room:
             step = next(steps)

@@ -37,7 +37,7 @@ NAME: Final = "script"
 """What records call every scripted person."""
 NOISE: Final = 0.15
 """Share of the occasions for a detour that are taken, unless told otherwise."""
-MAX_QUOTE_WORDS: Final = 16
+MAX_QUOTE_WORDS: Final = 30
 """Longer quotes are abbreviated."""
 END_WORDS: Final = 5
 """Words at each end of an abbreviated quote; more where these mean another stretch."""

@@ -9,9 +9,9 @@ whom two agreed in 73 % of the cases. Neither sees the browsing.
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Final
 
 from agent.citations import CitationCheck, Sentence, check_citations, cited_numbers, without_citations
@@ -175,6 +175,25 @@ def compared(episode: Episode) -> ComparedAnswer:
         actor=episode.actor,
         episode=episode.id,
     )
+
+
+def draw_pairs(episodes: Iterable[Episode], most: int, seed: int) -> Iterator[tuple[Episode, Episode]]:
+    """Episodes of one question to be compared with each other, whose references or answers differ.
+
+    Args:
+        episodes: Those without an answer are left out.
+        most: Pairs of each question.
+        seed: Of the draw.
+    """
+    different: dict[str, dict[str, Episode]] = {}
+    for episode in episodes:
+        if episode.failure is None and final_answer(episode):
+            told = f"{final_answer(episode)}\0{episode.references}"
+            different.setdefault(episode.question.id, {}).setdefault(told, episode)
+    for question_id, found in different.items():
+        pairs = list(combinations(found.values(), 2))
+        random.Random(stable_hash(seed, question_id)).shuffle(pairs)
+        yield from pairs[:most]
 
 
 def agreement(first: Sequence[float], second: Sequence[float]) -> float | None:

@@ -79,15 +79,23 @@ class Pretexts:
         if not self._definitions:
             raise ValueError("the pages define nothing that could be asked about")
 
-    def steps(self, rng: random.Random) -> Iterator[Pretext]:
-        """Steps without end."""
+    def steps(self, rng: random.Random, shortest_view: int | None = None) -> Iterator[Pretext]:
+        """Steps without end.
+
+        Args:
+            rng: Draws them.
+            shortest_view: Views have from so many lines to those of the settings. None: those of the settings.
+        """
+        longest = self.settings.view_height
         while True:
             kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
-            if step := self._step(kind, _Case.draw(rng.choice(self._definitions), rng), rng):
+            height = longest if shortest_view is None else rng.randint(shortest_view, longest)
+            settings = replace(self.settings, view_height=height)
+            if step := self._step(kind, _Case.draw(rng.choice(self._definitions), rng), settings, rng):
                 yield step
 
-    def _step(self, kind: str, case: "_Case", rng: random.Random) -> Pretext | None:
-        state = BrowserState(Question(id="pretext", text=case.question), self.settings)
+    def _step(self, kind: str, case: "_Case", settings: Settings, rng: random.Random) -> Pretext | None:
+        state = BrowserState(Question(id="pretext", text=case.question), settings)
         if kind == "search":
             return _shown(state, Search(case.query))
         state = count_action(open_page(state, self._search(case.query), f"Search {case.query}"))
@@ -104,7 +112,9 @@ class Pretexts:
             return None
         if case.is_named and rng.random() < 0.8:
             state = count_action(apply(state, Find(case.landmark)).state)
-        state = _looking_at(state, span, rng)
+        if not (looking := _looking_at(state, span, rng)):
+            return None
+        state = looking
         told = clean_line(page.text[slice(*span)])  # the page's own words, quotation marks included
         quote = Quote(_abbreviated(told))
         if kind == "quote":
@@ -201,10 +211,12 @@ def _otherwise(word: str, rng: random.Random) -> str:
     return word[:-1] + "ing" if word.endswith("e") else word + rng.choice(("s", "ed", "ing"))
 
 
-def _looking_at(state: BrowserState, span: tuple[int, int], rng: random.Random) -> BrowserState:
-    """With the span somewhere in view; where it was already, perhaps left as it is."""
+def _looking_at(state: BrowserState, span: tuple[int, int], rng: random.Random) -> BrowserState | None:
+    """With the span somewhere in view; where it was already, perhaps left as it is. None: it is longer than a view."""
     layout, height = lay_out(state.page, state.settings.view_width), state.settings.view_height
     first, last = layout.line_at(span[0]), layout.line_at(span[1] - 1)
+    if last - first >= height:
+        return None
     top = state.visit.top
     if not (top <= first and last < top + height) or rng.random() < 0.3:
         top = rng.randint(min(first, max(0, last - height + 1)), first)

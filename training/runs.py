@@ -14,6 +14,7 @@ from browser_env.records import Settings
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
 CONFIG_FILE = "config.json"
 PACKAGES = ("open-webgpt", "torch", "transformers", "trl", "accelerate", "tokenizers", "datasets", "peft")
@@ -67,13 +68,11 @@ def save_model(folder: Path, model: Any, tokenizer: Any, settings: Settings, *, 
         settings: The format that it was trained on, which goes with it.
         dtype: Of the weights on disk; None: as they are.
     """
-    import torch
-
     folder.mkdir(parents=True, exist_ok=True)
-    state = {
-        name: value.to(dtype) if dtype and torch.is_floating_point(value) else value
-        for name, value in model.state_dict().items()
-    }
+    converted: dict[object, Tensor] = {}  # by address, so that weights that are tied stay one and are written once
+    for value in model.state_dict().values():
+        converted.setdefault((value.data_ptr(), value.shape), value.to(dtype) if dtype and value.is_floating_point() else value)
+    state = {name: converted[value.data_ptr(), value.shape] for name, value in model.state_dict().items()}
     model.save_pretrained(folder, state_dict=state)
     tokenizer.save_pretrained(folder)
     save_settings(folder, settings)

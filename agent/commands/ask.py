@@ -12,7 +12,7 @@ from tyro.conf import Positional, arg
 
 from agent.citations import CitationCheck, check_citations
 from agent.cli import FAILURE, UNSUPPORTED
-from agent.commands.running import Format, check_writable, open_web, read_question, run_episode
+from agent.commands.running import BestOf, Format, check_writable, open_web, read_question, run_episode
 from agent.policies import TEMPERATURE, make_policy
 from agent.presentation import StepView, explain_ending, print_answer
 from browser_env.characters import clean
@@ -48,6 +48,8 @@ class Ask:
     """Print one JSON object instead: answer, supported, citations (sentence by sentence) and the whole episode."""
     save: Annotated[Path | None, arg(metavar="FILE")] = None
     """Add the episode to this file of JSON Lines, also when it fails or is interrupted."""
+    best_of: Annotated[BestOf, arg(name="")] = field(default_factory=BestOf)
+    """Of several answers the best."""
     settings: Annotated[Format, arg(name="")] = field(default_factory=Format)
     """What the policy sees and how much it may do."""
 
@@ -56,12 +58,25 @@ class Ask:
         question = read_question(self.question)
         policy = make_policy(self.policy, temperature=self.temperature, base_url=self.base_url, free=self.free)
         settings = self.settings.of(policy)
+        self.best_of.check(self.policy)
+        answering = self.best_of.load()
         check_writable(self.save)
         talk = Console(stderr=True, highlight=False, force_terminal=None if sys.stdout.isatty() else False)
         with open_web(self.collection) as web:
             talk.print(Text(f"{policy.name} browses {web.name}", "dim"), soft_wrap=True)
-            with StepView(talk, settings) as view:
-                episode = run_episode(policy, web, question, settings, seed=self.seed, save=self.save, on_step=view)
+            with StepView(talk, settings, samples=self.best_of.best_of) as view:
+                episode = run_episode(
+                    policy,
+                    web,
+                    question,
+                    settings,
+                    seed=self.seed,
+                    save=self.save,
+                    on_step=view,
+                    answering=answering,
+                    batch_size=self.best_of.best_of,
+                )
+                view.chosen(episode)
         answer = None if episode.answer is None else clean(episode.answer).strip()
         check = check_citations(answer or "", episode.references)
         if self.json:

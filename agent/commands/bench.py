@@ -18,7 +18,7 @@ from tyro.conf import UseAppendAction, arg
 
 from agent.benchmark import Benchmark, Json, OnEpisode, choose, digest, file_stem
 from agent.cli import INTERRUPTED
-from agent.commands.running import Format, open_web
+from agent.commands.running import BestOf, Format, open_web
 from agent.entailment import Entailment, TruthJudge, Verdicts, make_entailment, make_truth_judge
 from agent.guard import Guarded
 from agent.intervals import RESAMPLES
@@ -67,6 +67,8 @@ class Bench:
     """Decides whether answers to TruthfulQA are true and informative. None: nobody does, ROUGE alone is reported."""
     max_seconds: float = 600
     """For one batch of commands; a policy that takes longer fails the questions that it hangs on."""
+    best_of: Annotated[BestOf, arg(name="")] = field(default_factory=BestOf)
+    """Of several answers the best."""
     settings: Annotated[Format, arg(name="")] = field(default_factory=Format)
     """What the policies see and how much they may do."""
 
@@ -76,7 +78,8 @@ class Bench:
         made = [self._make(spec) for spec in self._specs]
         formats = [self.settings.of(policy) for policy in made]
         policies = [Guarded(policy, self.max_seconds) for policy in made]
-        names = [policy.name for policy in policies]
+        names = [self.best_of.name(policy.name) for policy in policies]
+        answering = self.best_of.load()
         if len({file_stem(name) for name in names}) < len(names):
             raise UsageError(f"two of the policies have the same name: {', '.join(names)}; give each of them once")
         questions = self._chosen()
@@ -87,10 +90,17 @@ class Bench:
                 verdicts = Verdicts(self.out / "verdicts.jsonl")
                 entailment, truth = self._judges(verdicts)
                 try:
-                    for policy, settings in zip(policies, formats, strict=True):
-                        with _progress(policy.name, len(questions)) as on_episode:
+                    for policy, name, settings in zip(policies, names, formats, strict=True):
+                        with _progress(name, len(questions)) as on_episode:
                             benchmark.run(
-                                policy, web, settings, seed=self.seed, batch_size=self.batch_size, on_episode=on_episode
+                                policy,
+                                web,
+                                settings,
+                                seed=self.seed,
+                                batch_size=self.batch_size,
+                                on_episode=on_episode,
+                                answering=answering,
+                                name=name,
                             )
                     table = benchmark.score(names, entailment, truth)
                 except KeyboardInterrupt:
@@ -121,6 +131,8 @@ class Bench:
             raise UsageError(f"--token-counter can be words, not {self.settings.token_counter!r}")
         if self.free and not any(map(can_be_free, self._specs)):
             raise UsageError("--free is for --policy hf:PATH_OR_ID, and no policy is one")
+        for spec in self._specs:
+            self.best_of.check(spec)
         asked = [*self._specs, self.judge, self.truth_judge or ""]
         if self.base_url is not None and not any(spec.startswith("openai:") for spec in asked):
             raise UsageError("--base-url is for openai:MODEL, and neither a policy nor a judge is one")
@@ -152,6 +164,7 @@ class Bench:
             "policies": list(formats),
             "policy_specs": list(self._specs),
             "temperature": self.temperature,
+            **({"best_of": self.best_of.as_json()} if self.best_of.best_of > 1 else {}),
             "base_url": self.base_url and _without_login(self.base_url),
             "backend": web,
             "settings": _as_json(common),

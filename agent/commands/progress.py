@@ -1,10 +1,10 @@
-"""How a build of a collection shows that it goes on."""
+"""How work that takes its time shows that it goes on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from browser_env.documents import Document
 from browser_env.indexing import OnItem
@@ -12,6 +12,22 @@ from browser_env.sources import Expected, Item, Skipped
 
 SHOWN = 40
 """Characters of an address beside the bar."""
+
+
+@contextmanager
+def counting(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr in a terminal that is told how many more are done, and is gone in the end."""
+    console = Console(stderr=True, highlight=False)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda number: bar.advance(task, number)
 
 
 @contextmanager

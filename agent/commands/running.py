@@ -4,12 +4,15 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import arg
 
+from agent.best_of_n import Answering, best_of_n
 from agent.commands.progress import build_progress
+from agent.policies import can_sample
 from agent.policy import Policy
 from agent.rollout import StepEvent, rollout, stable_hash
 from browser_env.collection import Collection
@@ -55,6 +58,49 @@ class Format:
         """What a policy is asked with: what was given, or else what it was trained on, or else the paper's."""
         own = getattr(policy, "settings", None)
         return self.over(own if isinstance(own, Settings) else Settings())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestOf:
+    """Rejection sampling as a command line gives it (§3.2)."""
+
+    best_of: Annotated[int, arg(metavar="N")] = 1
+    """Sample so many and keep the one whose answer the reward model scores highest (paper, 3.2: 4, 16 or 64)."""
+    reward_model: Annotated[Path | None, arg(metavar="DIR")] = None
+    """The reward model that chooses, as `webgpt train rm` made it."""
+    best_of_answers: bool = False
+    """Browse once and sample only answers: faster, but all have the same references."""
+
+    def __post_init__(self) -> None:
+        if self.best_of < 1:
+            raise UsageError(f"--best-of must be at least 1, got {self.best_of}")
+        if self.best_of > 1 and self.reward_model is None:
+            raise UsageError("--best-of needs a --reward-model that chooses: make one with webgpt train rm")
+        if self.best_of == 1 and (self.reward_model or self.best_of_answers):
+            raise UsageError("--reward-model and --best-of-answers are for --best-of N with N above 1")
+
+    def check(self, spec: str) -> None:
+        """Refuse a policy whose samples are all the same."""
+        if self.best_of > 1 and not can_sample(spec):
+            raise UsageError(f"--best-of is for policies that sample (hf:, openai:), and --policy {spec} does not")
+
+    def name(self, policy: str) -> str:
+        """What results call a policy that is asked like this."""
+        what = "answers" if self.best_of_answers else "of"
+        return policy if self.best_of == 1 else f"{policy} best {what} {self.best_of}"
+
+    def as_json(self) -> dict[str, str | int]:
+        """For a configuration."""
+        return {"best_of": self.best_of, "reward_model": str(self.reward_model), "best_of_answers": self.best_of_answers}
+
+    def load(self) -> Answering:
+        """How questions become episodes, with the reward model loaded if there is one."""
+        if self.reward_model is None:
+            return rollout
+        from agent.score import RewardModelScore
+
+        score = RewardModelScore.load(self.reward_model)
+        return partial(best_of_n, score=score, n=self.best_of, mode="answers" if self.best_of_answers else "episodes")
 
 
 def read_question(words: Sequence[str]) -> Question:
@@ -106,6 +152,8 @@ def run_episode(
     seed: int,
     save: Path | None,
     on_step: Callable[[StepEvent], None],
+    answering: Answering = rollout,
+    batch_size: int = 1,
 ) -> Episode:
     """Answer one question. With `save`, the episode is added to that file however it ends.
 
@@ -121,21 +169,22 @@ def run_episode(
         on_step(event)
 
     try:
-        (episode,) = rollout(policy, web, [question], settings, seed=seed, batch_size=1, on_step=note)
+        (episode,) = answering(policy, web, [question], settings, seed=seed, batch_size=batch_size, on_step=note)
     except KeyboardInterrupt:
         if save is None:
             raise KeyboardInterrupt("nothing was saved (--save FILE keeps the steps)") from None
         if not events:
             raise KeyboardInterrupt(f"before the first step; {save} is as it was") from None
-        append_record(save, _interrupted(events, policy.name, web.name, seed))
-        raise KeyboardInterrupt(f"the {len(events)} steps until here were saved to {save}") from None
+        last = [event for event in events if event.seed == events[-1].seed]  # of several samples, the one of the last step
+        append_record(save, _interrupted(last, policy.name, web.name))
+        raise KeyboardInterrupt(f"the {len(last)} steps until here were saved to {save}") from None
     if save is not None:
         append_record(save, episode)
     return episode
 
 
-def _interrupted(events: Sequence[StepEvent], actor: str, web: str, seed: int) -> Episode:
-    question, state = events[-1].question, events[-1].state
+def _interrupted(events: Sequence[StepEvent], actor: str, web: str) -> Episode:
+    question, state, seed = events[-1].question, events[-1].state, events[-1].seed
     return Episode(
         id=stable_hash(question.id, actor, seed)[:12],
         question=question,

@@ -8,17 +8,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tyro.conf import arg
 
 from agent.benchmark import Json, choose, digest
-from agent.best_of_n import sample_seed
-from agent.commands.running import Format, open_web
+from agent.best_of_n import Answering, sample_seed
+from agent.commands.progress import counting
+from agent.commands.running import BestOf, Format, open_web
 from agent.policies import TEMPERATURE, make_policy
 from agent.policy import Policy
 from agent.questions import load_questions
-from agent.rollout import answer, answer_id, episode_id, has_answering_phase, rollout_seeds
+from agent.rollout import answer, answer_id, episode_id, has_answering_phase, rollout, rollout_seeds
 from browser_env.backends import Backend
 from browser_env.errors import RecordError, UsageError
 from browser_env.records import Episode, Question, Settings
@@ -60,6 +59,8 @@ class Sample:
     """An offline web that `webgpt index` wrote. None: the documentation of this Python, which is indexed on first use."""
     base_url: Annotated[str | None, arg(metavar="URL")] = None
     """Server of openai:MODEL, with its /v1. None: OPENAI_BASE_URL, or else OpenAI's own."""
+    best_of: Annotated[BestOf, arg(name="")] = field(default_factory=BestOf)
+    """Of several answers the best."""
     settings: Annotated[Format, arg(name="")] = field(default_factory=Format)
     """What the policy sees and how much it may do."""
 
@@ -68,13 +69,14 @@ class Sample:
         self._check()
         policy = make_policy(self.policy, temperature=self.temperature, base_url=self.base_url, free=self.free)
         settings = self.settings.of(policy)
+        answering = self.best_of.load()
         asked = list(load_questions(self.questions, open_docs=lambda: open_web(self.collection)))
         chosen = choose(asked, self.limit, self.seed)
         with open_web(self.collection) as web:
             samples = Samples(self.out, policy, web, settings, self.seed)
             samples.begin(self._config(asked, policy.name, web.name, settings))
             try:
-                samples.run(chosen, self.num, self.answers_only, self.batch_size)
+                samples.run(chosen, self.num, self.answers_only, self.batch_size, self.best_of.best_of, answering)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(
                     f"what was finished is in {self.out}, and the same command goes on from there"
@@ -93,6 +95,7 @@ class Sample:
                 raise UsageError(f"--{name} must be at least {least}, got {value}")
         if self.settings.token_counter not in (None, "words"):
             raise UsageError(f"--token-counter can be words, not {self.settings.token_counter!r}")
+        self.best_of.check(self.policy)
 
     def _config(self, asked: Sequence[Question], name: str, web: str, settings: Settings) -> Mapping[str, Json]:
         """What decides the episodes, but for how many there are."""
@@ -103,6 +106,7 @@ class Sample:
             "policy_name": name,
             "free": self.free,
             "temperature": self.temperature,
+            **({"best_of": self.best_of.as_json()} if self.best_of.best_of > 1 else {}),
             "seed": self.seed,
             "backend": web,
             "settings": {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(settings).items()},
@@ -142,25 +146,58 @@ class Samples:
             unfinished.replace(beside)
         drop_torn_line(self.path)
 
-    def run(self, questions: Sequence[Question], num: int, num_answers: int, batch_size: int) -> None:
-        """Add the episodes that are missing: all browsing first, then the further answers."""
+    def run(
+        self,
+        questions: Sequence[Question],
+        num: int,
+        num_answers: int,
+        batch_size: int,
+        best_of: int = 1,
+        answering: Answering = rollout,
+    ) -> None:
+        """Add the episodes that are missing: all browsing first, then the further answers.
+
+        Args:
+            questions: What is asked.
+            num: Episodes of each.
+            num_answers: Further answers over the references of each episode.
+            batch_size: Episodes in flight.
+            best_of: Each episode is the best of so many.
+            answering: How they are chosen.
+        """
         done = {episode.id for episode in self._episodes()}
-        seeds = [sample_seed(self.seed, sample) for sample in range(num)]
-        ids = {episode_id(question, self.policy.name, seed): (question, seed) for seed in seeds for question in questions}
-        missing = [asked for key, asked in ids.items() if key not in done]
-        with _progress(self.policy.name, len(ids), len(ids) - len(missing)) as advance:
-            for episode in rollout_seeds(self.policy, self.web, missing, self.settings, batch_size=batch_size):
+        # Groups of samples that are chosen from count downwards, so that no sample is in two of them.
+        seeds = [sample_seed(self.seed, sample if best_of == 1 else -sample) for sample in range(num)]
+        asked = {
+            (question, seed): {episode_id(question, self.policy.name, sample_seed(seed, one)) for one in range(best_of)}
+            for seed in seeds
+            for question in questions
+        }
+        missing = [each for each, ids in asked.items() if not ids & done]
+        with _progress(self.policy.name, len(asked), len(asked) - len(missing)) as advance:
+            for episode in self._browsed(missing, batch_size, best_of, answering):
                 append_record(self.path, episode, fsync=True)
                 advance()
         if not num_answers:
             return
-        browsed = [episode for episode in self._episodes() if episode.id in ids and has_answering_phase(episode)]
+        known = {one for ids in asked.values() for one in ids}
+        browsed = [episode for episode in self._episodes() if episode.id in known and has_answering_phase(episode)]
         wanted = [answer_id(episode, number) for episode in browsed for number in range(1, num_answers + 1)]
         there = done.intersection(wanted)
         with _progress(f"{self.policy.name}, further answers", len(wanted), len(there)) as advance:
             for episode in answer(self.policy, browsed, num_answers, seed=self.seed, skip=there, batch_size=batch_size):
                 append_record(self.path, episode, fsync=True)
                 advance()
+
+    def _browsed(
+        self, asked: Sequence[tuple[Question, int]], batch_size: int, best_of: int, answering: Answering
+    ) -> Iterator[Episode]:
+        if best_of == 1:  # all seeds in the same batches
+            yield from rollout_seeds(self.policy, self.web, asked, self.settings, batch_size=batch_size)
+            return
+        for seed in dict.fromkeys(seed for _, seed in asked):
+            questions = [question for question, own in asked if own == seed]
+            yield from answering(self.policy, self.web, questions, self.settings, seed=seed, batch_size=batch_size)
 
     def _episodes(self) -> Iterator[Episode]:
         return read_records(self.path, Episode) if self.path.exists() else iter(())
@@ -179,15 +216,7 @@ def _read_config(path: Path) -> Mapping[str, Json]:
 @contextmanager
 def _progress(description: str, total: int, done: int) -> Iterator[Callable[[], None]]:
     """A bar on stderr that is told of each episode, and one line when it is done."""
-    console = Console(stderr=True, highlight=False)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(description, total=total, completed=done)
-        yield lambda: bar.advance(task)
+    with counting(description, total) as advance:
+        advance(done)
+        yield lambda: advance(1)
     print(f"{description}: {total} episodes, {done} of them from before", file=sys.stderr)

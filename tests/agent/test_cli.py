@@ -88,7 +88,11 @@ MISTAKES = {
     "nearly a command": (["brwose"], 2, "there is no command 'brwose'; did you mean 'browse'? (webgpt --help)"),
     "no command": (["xyzzy"], 2, f"there is no command 'xyzzy'; it is one of {ALL} (webgpt --help)"),
     "escape": (["\x1b[31mred"], 2, f"there is no command '\\x1b[31mred'; it is one of {ALL} (webgpt --help)"),
-    "no such training": (["train", "xyzzy"], 2, "there is no command 'train xyzzy'; webgpt train is followed by base"),
+    "no such training": (
+        ["train", "xyzzy"],
+        2,
+        "there is no command 'train xyzzy'; webgpt train is followed by base, bc, rm, ppo",
+    ),
     "setting": (["ask", "x", "--max-actions", "0"], 2, "max_actions must be at least 1, got 0 (webgpt ask --help)"),
     "no collection": (["ask", "x", "--collection", "/no/such"], 1, "there is no collection /no/such"),
     "not writable": (["ask", "x", "--save", "/no/such/file"], 1, "/no/such/file: No such file or directory"),

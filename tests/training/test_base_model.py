@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agent.language_model import LanguageModel
@@ -70,6 +71,8 @@ def test_transformers_loads_it_and_it_is_a_policy(trained) -> None:
     assert torch.allclose(model(ids).logits, ours, atol=0.1)  # the weights on disk have the precision of bfloat16
     assert AutoTokenizer.from_pretrained(folder).decode(ids[0]) == "Search shutil"
     assert load_settings(folder) == SMALL_VIEW
+    weights = load_file(folder / "model.safetensors")  # the embedding is the unembedding, and stands there once
+    assert sum(weight.numel() for weight in weights.values()) == training.model.num_parameters()
     assert LanguageModel.load(str(folder)).name == f"hf:{folder.name}"
 
 

@@ -1,0 +1,251 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from training.objectives import (
+    action_lambdas,
+    advantages,
+    chosen_logprobs,
+    explained_variance,
+    kl_k1,
+    kl_k3,
+    kl_rewards,
+    masked_whiten,
+    policy_loss,
+    value_loss,
+)
+
+# What TRL 1.12's PPOTrainer (gamma 1, lambda 0.95, values 0 behind the end) computes:
+#   for t in reversed(range(gen_length)):
+#       nextvalues = values[:, t + 1] if t < gen_length - 1 else 0.0
+#       delta = rewards[:, t] + gamma * nextvalues - values[:, t]
+#       lastgaelam = delta + gamma * lam * lastgaelam
+TRL_REWARDS = [[0.0, -0.01, 0.02, 1.0], [0.3, -0.2, 0.05, -1.5]]
+TRL_VALUES = [[0.1, 0.2, 0.3, 0.4], [-0.5, 0.25, 0.0, -0.75]]
+TRL_ADVANTAGES = [[0.808225, 0.7455, 0.69, 0.6], [-0.65228116, -1.7918749, -1.4125, -0.75]]
+
+
+def one(values: list[float]) -> Tensor:
+    return torch.tensor([values], dtype=torch.float64)
+
+
+def by_definition(rewards: list[float], values: list[float], lambdas: list[float], gamma: float) -> list[float]:
+    """The two lines of the definition, unrolled as a sum instead of a recursion."""
+    deltas = [
+        reward + gamma * (values[place + 1] if place + 1 < len(values) else 0.0) - values[place]
+        for place, reward in enumerate(rewards)
+    ]
+    return [
+        sum(
+            deltas[later] * math.prod(gamma * lambdas[between] for between in range(place, later))
+            for later in range(place, len(deltas))
+        )
+        for place in range(len(deltas))
+    ]
+
+
+numbers = st.floats(-3, 3, width=32)
+episodes = st.lists(st.tuples(numbers, numbers, st.floats(0, 1, width=32)), min_size=1, max_size=12)
+
+
+@settings(deadline=None)
+@given(episodes, st.sampled_from([1.0, 0.9]))
+def test_advantages_are_those_of_the_definition(episode: list[tuple[float, float, float]], gamma: float) -> None:
+    rewards, values, lambdas = (list(column) for column in zip(*episode, strict=True))
+    got = advantages(one(rewards), one(values), one(lambdas), torch.ones(1, len(rewards)), gamma)
+    torch.testing.assert_close(got, one(by_definition(rewards, values, lambdas, gamma)), atol=1e-9, rtol=1e-9)
+
+
+def test_a_constant_lambda_is_what_trl_computed() -> None:
+    got = advantages(torch.tensor(TRL_REWARDS), torch.tensor(TRL_VALUES), torch.full((2, 4), 0.95), torch.ones(2, 4))
+    torch.testing.assert_close(got, torch.tensor(TRL_ADVANTAGES), atol=1e-6, rtol=0)
+
+
+def test_advantages_by_hand() -> None:
+    # Two actions of two tokens and one: λ is 1, 0.5, 0.5.
+    got = advantages(one([0.0, 0.0, 1.0]), one([0.5, 0.25, 0.5]), one([1.0, 0.5, 0.5]), torch.ones(1, 3))
+    torch.testing.assert_close(got, one([0.25, 0.5, 0.5]))  # 0.5; 0.25 + 0.5·0.5; −0.25 + 1·0.5
+
+
+def test_lambda_one_everywhere_is_the_return_less_the_baseline() -> None:
+    rewards, values = one([0.1, -0.2, 0.3, 1.0]), one([0.5, 0.1, -0.4, 0.2])
+    got = advantages(rewards, values, torch.ones(1, 4), torch.ones(1, 4))
+    torch.testing.assert_close(got, rewards.flip(-1).cumsum(-1).flip(-1) - values)
+
+
+def test_padding_changes_nothing_and_gets_nothing() -> None:
+    rewards, values, lambdas = one([0.1, 1.0]), one([0.3, 0.4]), one([0.95, 0.95])
+    alone = advantages(rewards, values, lambdas, torch.ones(1, 2))
+    padding = one([7.0, -9.0])
+    mask = torch.tensor([[1.0, 1.0, 0.0, 0.0]])
+    padded = advantages(*(torch.cat([each, padding], -1) for each in (rewards, values, lambdas)), mask)
+    torch.testing.assert_close(padded, torch.cat([alone, one([0.0, 0.0])], -1))
+
+
+LAMBDAS = [
+    ("action", [3, 1, 2], 64, "action", [1, 1, 0.95, 0.95, 1, 0.95]),
+    ("chunks", [5], 2, "action", [1, 0.95, 1, 0.95, 0.95]),
+    ("chunk-of-full-length", [4], 4, "action", [1, 1, 1, 0.95]),
+    ("token", [2, 1], 64, "token", [0.95, 0.95, 0.95]),
+]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "most", "level", "expected"), [case[1:] for case in LAMBDAS], ids=[case[0] for case in LAMBDAS]
+)
+def test_lambda_acts_at_the_end_of_each_action(lengths: list[int], most: int, level: str, expected: list[float]) -> None:
+    assert action_lambdas(lengths, most, 0.95, level) == expected  # type: ignore[arg-type]
+
+
+def test_action_level_advantages_are_generalised_advantages_over_actions() -> None:
+    """With rewards at the ends of actions and λ there alone, the first token of an action has the advantage of the action."""
+    values, rewards, lengths = [0.3, 0.7, -0.2], [0.1, 0.0, 1.0], [2, 3, 1]
+    token_rewards = one([0.0, 0.1, 0.0, 0.0, 0.0, 1.0])
+    token_values = one([0.3, 9.0, 0.7, -5.0, 4.0, -0.2])  # inside an action any value cancels out
+    got = advantages(token_rewards, token_values, one(action_lambdas(lengths, 64)), torch.ones(1, 6))
+    expected = by_definition(rewards, values, [0.95] * 3, 1.0)
+    torch.testing.assert_close(got[0, [0, 2, 5]], torch.tensor(expected, dtype=torch.float64))
+
+
+def test_rewards_are_the_penalty_at_each_token_and_the_score_at_the_last() -> None:
+    logprobs, ref_logprobs = (
+        torch.tensor([[-1.0, -2.0, -3.0], [-1.0, -1.0, 0.0]]),
+        torch.tensor([[-1.5, -2.0, -2.0], [0.0, -3.0, 0.0]]),
+    )
+    mask = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]])
+    got = kl_rewards(logprobs, ref_logprobs, torch.tensor([2.0, -1.0]), mask, 0.1)
+    torch.testing.assert_close(got, torch.tensor([[-0.05, 0.0, 2.1], [0.1, -1.2, 0.0]]))
+
+
+def test_rewards_without_divergence_are_the_score_alone() -> None:
+    logprobs = torch.randn(2, 5, generator=torch.Generator().manual_seed(0))
+    got = kl_rewards(logprobs, logprobs, torch.tensor([3.0, 4.0]), torch.ones(2, 5), 0.02)
+    assert got.tolist() == [[0, 0, 0, 0, 3], [0, 0, 0, 0, 4]]
+
+
+def test_whitening_by_hand() -> None:
+    values, mask = torch.tensor([[1.0, 3.0], [5.0, 99.0]]), torch.tensor([[1.0, 1.0], [1.0, 0.0]])
+    deviation = math.sqrt(8 / 3)
+    torch.testing.assert_close(masked_whiten(values, mask), torch.tensor([[-2 / deviation, 0.0], [2 / deviation, 0.0]]))
+    kept = masked_whiten(values, mask, shift_mean=False)
+    torch.testing.assert_close(kept, torch.tensor([[3 - 2 / deviation, 3.0], [3 + 2 / deviation, 0.0]]))
+
+
+@settings(deadline=None)
+@given(st.lists(numbers, min_size=2, max_size=20), st.floats(0.5, 5), st.floats(-5, 5))
+def test_whitening_forgets_scale_and_shift(values: list[float], scale: float, shift: float) -> None:
+    first = torch.tensor([values], dtype=torch.float64)
+    if first.std() < 1e-2:
+        return
+    mask = torch.ones_like(first)
+    torch.testing.assert_close(masked_whiten(first, mask), masked_whiten(first * scale + shift, mask), atol=1e-3, rtol=1e-3)
+    assert float(masked_whiten(first, mask).var(unbiased=False)) == pytest.approx(1, abs=1e-3)
+
+
+def test_whitening_what_does_not_vary_gives_zeros() -> None:
+    assert masked_whiten(torch.ones(1, 3), torch.ones(1, 3)).tolist() == [[0, 0, 0]]
+
+
+POLICY = [  # ratio, advantage, loss, whether clipped
+    ("same", 1.0, 2.0, -2.0, False),
+    ("good-and-much-likelier", 1.5, 1.0, -1.2, True),
+    ("good-and-less-likely", 0.5, 1.0, -0.5, False),
+    ("bad-and-much-less-likely", 0.5, -1.0, 0.8, True),
+    ("bad-and-likelier", 1.5, -1.0, 1.5, False),
+    ("within", 1.1, 1.0, -1.1, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "loss", "clipped"), [case[1:] for case in POLICY], ids=[case[0] for case in POLICY]
+)
+def test_the_policy_loss(ratio: float, advantage: float, loss: float, clipped: bool) -> None:
+    logprobs = torch.tensor([math.log(ratio) - 1.0], requires_grad=True)
+    got = policy_loss(logprobs, torch.tensor([-1.0]), torch.tensor([advantage]), 0.2)
+    assert got.loss.item() == pytest.approx(loss)
+    assert got.ratio.item() == pytest.approx(ratio)
+    assert got.is_clipped.item() is clipped
+    got.loss.sum().backward()
+    assert logprobs.grad is not None
+    assert logprobs.grad.item() == pytest.approx(0.0 if clipped else -advantage * ratio)
+
+
+VALUE = [  # value, old value, return, loss, whether clipped
+    ("same", 1.0, 1.0, 1.0, 0.0, False),
+    ("near", 1.1, 1.0, 2.0, 0.405, False),
+    ("far-and-right", 2.0, 1.0, 2.0, 0.32, True),
+    ("far-and-wrong", 0.0, 1.0, 2.0, 2.0, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("value", "old", "target", "loss", "clipped"), [case[1:] for case in VALUE], ids=[case[0] for case in VALUE]
+)
+def test_the_value_loss(value: float, old: float, target: float, loss: float, clipped: bool) -> None:
+    values = torch.tensor([value], requires_grad=True)
+    got = value_loss(values, torch.tensor([old]), torch.tensor([target]), 0.2)
+    assert got.loss.item() == pytest.approx(loss)
+    assert got.is_clipped.item() is clipped
+    got.loss.sum().backward()
+    assert values.grad is not None
+    assert values.grad.item() == pytest.approx(0.0 if clipped else value - target)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(-5, 0), st.floats(-5, 0)), min_size=1, max_size=8))
+def test_k3_is_never_negative_and_none_at_none(pairs: list[tuple[float, float]]) -> None:
+    logprobs, ref_logprobs = (torch.tensor(column, dtype=torch.float64) for column in zip(*pairs, strict=True))
+    assert (kl_k3(logprobs, ref_logprobs) >= 0).all()
+    assert (kl_k3(logprobs, logprobs) == 0).all()
+    assert (kl_k1(logprobs, ref_logprobs) == -kl_k1(ref_logprobs, logprobs)).all()
+
+
+def test_both_estimates_have_the_divergence_as_their_mean() -> None:
+    policy, reference = torch.tensor([0.7, 0.2, 0.1]), torch.tensor([0.3, 0.3, 0.4])
+    true = float((policy * (policy / reference).log()).sum())
+    for estimate in (kl_k1, kl_k3):
+        assert float((policy * estimate(policy.log(), reference.log())).sum()) == pytest.approx(true, abs=1e-6)
+
+
+def test_chosen_logprobs_by_hand() -> None:
+    logits = torch.tensor([[0.0, math.log(3.0), 5.0], [0.0, math.log(3.0), 5.0]])
+    allowed = torch.tensor([[True, True, False], [True, True, False]])
+    logprobs, entropies = chosen_logprobs(logits, torch.tensor([0, 1]), allowed=allowed)
+    torch.testing.assert_close(logprobs, torch.tensor([0.25, 0.75]).log())
+    expected = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
+    torch.testing.assert_close(entropies, torch.tensor([expected, expected]))
+
+
+def test_temperature_divides_the_logits_and_a_mask_keeps_gradients_finite() -> None:
+    logits = torch.randn(4, 7, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    tokens = torch.tensor([0, 1, 2, 3])
+    allowed = torch.ones(4, 7, dtype=torch.bool)
+    allowed[:, 5] = False
+    logprobs, entropies = chosen_logprobs(logits, tokens, temperature=2.0, allowed=allowed)
+    kept = [0, 1, 2, 3, 4, 6]
+    torch.testing.assert_close(logprobs, (logits[:, kept] / 2).log_softmax(-1).diagonal())
+    logprobs.sum().backward()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+    assert (logits.grad[:, 5] == 0).all()
+    assert not entropies.requires_grad
+
+
+EXPLAINED = [
+    ("all", [1.0, 2.0, 3.0], [1.0, 2.0, 3.0], 1.0),
+    ("all-but-a-constant", [2.0, 3.0, 4.0], [1.0, 2.0, 3.0], 1.0),
+    ("nothing", [5.0, 5.0, 5.0], [1.0, 2.0, 3.0], 0.0),
+    ("worse", [3.0, 2.0, 1.0], [1.0, 2.0, 3.0], -3.0),
+    ("nothing-to-explain", [1.0, 2.0, 3.0], [4.0, 4.0, 4.0], 0.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("values", "returns", "expected"), [case[1:] for case in EXPLAINED], ids=[case[0] for case in EXPLAINED]
+)
+def test_explained_variance(values: list[float], returns: list[float], expected: float) -> None:
+    assert explained_variance(torch.tensor(values), torch.tensor(returns)) == pytest.approx(expected)
