@@ -20,7 +20,7 @@ class Agreement:
 
     Agreement is the share of two judgements that prefer the same answer, a tie against a preference counted half (the paper's
     labelers: 73 %). Alpha is Krippendorff's: 1 is perfect, 0 is chance; of the preference (nominal), and of the five points of
-    the final rating (ordinal, interval). In brackets: 95 % intervals of a bootstrap over questions.
+    the final rating (ordinal, interval). Intervals are those of a bootstrap over questions.
 
     Exit codes: 0 done, 1 failure, 2 usage.
     """
@@ -36,20 +36,25 @@ class Agreement:
         if not found:
             raise UsageError("no two annotators have compared the same answers; `webgpt compare --common N` lets them")
         table = Table(box=None, pad_edge=False)
-        for name in ("annotators", "pairs", "questions", "agreement, %", "nominal", "ordinal", "interval"):
-            is_number = name != "annotators"
-            table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        for name in ("annotators", "pairs", "questions", "figure", "", "95 % interval"):
+            table.add_column(name, justify="left" if name in ("annotators", "figure") else "right", overflow="fold")
         for one in found:
             names = "everybody" if one.annotators == EVERYBODY else " / ".join(n.removeprefix("human:") for n in one.annotators)
-            alphas = (_shown(measure, 1, 2) for measure in (one.nominal, one.ordinal, one.interval))
-            table.add_row(names, f"{one.units:,}", f"{one.questions:,}", _shown(one.percent, 100, 1), *alphas)
+            cells = [names, f"{one.units:,}", f"{one.questions:,}"]
+            for name, measure, scale, digits in (
+                ("agreement, %", one.percent, 100, 1),
+                ("alpha, nominal", one.nominal, 1, 2),
+                ("alpha, ordinal", one.ordinal, 1, 2),
+                ("alpha, interval", one.interval, 1, 2),
+            ):
+                table.add_row(*cells, name, *_shown(measure, scale, digits))
+                cells = ["", "", ""]
         Console(highlight=False).print(table)
         return 0
 
 
-def _shown(measure: Measure | None, scale: float, digits: int) -> str:
-    """A figure with its interval below it, so that the table fits 80 columns."""
+def _shown(measure: Measure | None, scale: float, digits: int) -> tuple[str, str]:
     if measure is None:
-        return "-"
+        return "-", ""
     value, low, high = (f"{scale * one:.{digits}f}" for one in (measure.value, measure.low, measure.high))
-    return f"{value}\n[{low}, {high}]"
+    return value, f"[{low}, {high}]"

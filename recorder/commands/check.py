@@ -44,7 +44,8 @@ class Check:
             counts["problem"] += len(problems)
             for problem in problems:
                 print(problem)
-        parts = [f"{number:,} {name}{'s' if number != 1 else ''}" for name, number in counts.items() if name != "problem"]
+        kinds = [*NAMES.values(), "unfinished recording"]
+        parts = [f"{counts[kind]:,} {kind}{'s' if counts[kind] != 1 else ''}" for kind in kinds if counts[kind]]
         verdict = f"problems: {counts['problem']:,}" if counts["problem"] else "all in order"
         print(f"{', '.join(parts) or 'no records'}; {verdict}", file=sys.stderr)
         return 1 if counts["problem"] else 0

@@ -5,14 +5,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, TypeVar, get_args
 
 from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg
 
 from browser_env.actions import Back, Click, End, Find, Invalid, Quote, ScrollDown, ScrollUp, Search, Top, parse_action
-from browser_env.records import Comparison, Episode, Question
+from browser_env.records import Comparison, Ending, Episode, Question
 from recorder.rating import RATED, SCORES
 from recorder.recorded import Found, Problem, Unfinished, look
 
@@ -31,6 +31,7 @@ ACTIONS: Final = {
     Invalid: "invalid",
 }
 """In the order of Table 1."""
+ENDINGS: Final[tuple[Ending, ...]] = get_args(Ending)
 POINTS: Final = ("1st much better", "1st better", "equal", "2nd better", "2nd much better")
 """Of `SCORES`, by the order in which the answers were shown."""
 
@@ -58,7 +59,7 @@ class Stats:
         questions = [one for one in records if isinstance(one, Question)]
         tables: list[Table] = []
         if episodes:
-            tables += [_episodes(episodes), _actions(episodes)]
+            tables += [_episodes(episodes), _endings(episodes), _actions(episodes)]
         if comparisons:
             tables.append(_comparisons(comparisons))
         if any(one.ratings for one in comparisons):
@@ -85,28 +86,29 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _episodes(episodes: Sequence[Episode]) -> Table:
-    table = _table(
-        "Episodes", "by", "all", "answered", "nonsense", "controversial", "failed", "actions", "references", "words", "time"
-    )
+    table = _table("Episodes", "by", "all", "answered", "failed", "actions", "references", "words", "time", "in all")
     for name, group in _groups((one.actor, one) for one in episodes):
-        endings = Counter(one.ending for one in group)
         answers = [one.answer for one in group if one.answer is not None]
         table.add_row(
             name,
             f"{len(group):,}",
             f"{len(answers):,}",
-            f"{endings['nonsense']:,}",
-            f"{endings['controversial']:,}",
             f"{sum(one.failure is not None for one in group):,}",
             _median(sum(step.phase == "browsing" for step in one.steps) for one in group),
             _median(len(one.references) for one in group),
             _median(len(answer.split()) for answer in answers),
-            _times(sum(step.seconds or 0.0 for step in one.steps) for one in group),
+            *_times(sum(step.seconds or 0.0 for step in one.steps) for one in group),
         )
-    table.caption, table.caption_justify = (
-        "Actions, references and words of the answer: medians. Time: median, and all.",
-        "left",
-    )
+    table.caption = "Medians of actions, references, words of the answer, and time."
+    table.caption_justify = "left"
+    return table
+
+
+def _endings(episodes: Sequence[Episode]) -> Table:
+    table = _table("Why browsing ended", "by", *(name.replace("_", " ") for name in ENDINGS), "did not")
+    for name, group in _groups((one.actor, one) for one in episodes):
+        counts = Counter(one.ending for one in group)
+        table.add_row(name, *(f"{counts[ending]:,}" for ending in (*ENDINGS, None)))
     return table
 
 
@@ -126,7 +128,7 @@ def _actions(episodes: Sequence[Episode]) -> Table:
 
 
 def _comparisons(comparisons: Sequence[Comparison]) -> Table:
-    table = _table("Comparisons", "by", "all", "pairs", "rankings", "flagged", "ties, %", "claims", "notes", "time")
+    table = _table("Comparisons", "by", "all", "pairs", "rankings", "flagged", "ties, %", "claims", "notes", "time", "in all")
     for name, group in _groups((one.labeler, one) for one in comparisons):
         judged = [one for one in group if one.flag is None]
         rankings = [one for one in judged if one.ranks is not None]
@@ -140,14 +142,14 @@ def _comparisons(comparisons: Sequence[Comparison]) -> Table:
             _percent(sum(one.overall == 0 for one in rated), len(rated)),
             f"{sum(len(notes.claims) for one in group for notes in one.annotations or ()):,}",
             f"{sum(bool(one.notes) for one in group):,}",
-            _times(one.seconds or 0.0 for one in group),
+            *_times(one.seconds or 0.0 for one in group),
         )
     return table
 
 
 def _ratings(comparisons: Sequence[Comparison]) -> Table:
-    table = _table("Ratings, by the order in which answers were shown", "which has, or is", *POINTS)
-    for name, words in RATED:
+    table = _table("Ratings, by the order in which answers were shown", "what", *POINTS)
+    for name, _ in RATED:
         counts: Counter[int] = Counter()
         for comparison in comparisons:
             score = None if comparison.ratings is None else getattr(comparison.ratings, name)
@@ -155,7 +157,7 @@ def _ratings(comparisons: Sequence[Comparison]) -> Table:
                 shown = score if comparison.shown in (None, (0, 1)) else -score
                 counts[_nearest(shown)] += 1
         if counts:
-            table.add_row(words, *(f"{counts[point]:,}" for point in range(len(SCORES))))
+            table.add_row(name.replace("_", " "), *(f"{counts[point]:,}" for point in range(len(SCORES))))
     return table
 
 
@@ -190,9 +192,10 @@ def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f}" if whole else "-"
 
 
-def _times(seconds: Iterable[float]) -> str:
+def _times(seconds: Iterable[float]) -> tuple[str, str]:
+    """Median and sum."""
     found = list(seconds)
-    return f"{_time(statistics.median(found))}, {_time(sum(found))}"
+    return _time(statistics.median(found)), _time(sum(found))
 
 
 def _time(seconds: float) -> str:

@@ -39,9 +39,7 @@ def test_more_demonstrations_are_added_to_what_is_there(
     assert re.search(r"^\d+ demonstrations of \d questions", capsys.readouterr().err, re.MULTILINE)
 
 
-def test_answers_are_compared_pair_by_pair(
-    small_collection: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_answers_are_compared_pair_by_pair(small_collection: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = []
     for policy in ("scripted", "search-only"):
         files.append(tmp_path / f"{policy}.jsonl")
