@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from agent.citations import support
 from browser_env.characters import clean_line
+from browser_env.citations import support
 from browser_env.errors import RecordError, UsageError
 from browser_env.records import Question
 from browser_env.storage import drop_torn_line, storable
@@ -76,7 +76,7 @@ class TruthJudge(Protocol):
 
 
 class Lexical:
-    """Entailment by the words: a premise entails what it has nearly all content words of (`agent.citations.support`)."""
+    """Entailment by the words: a premise entails what it has nearly all content words of (`browser_env.citations.support`)."""
 
     def __init__(self, threshold: float = THRESHOLD) -> None:
         self.name = f"lexical, {threshold:.0%} of words"

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urldefrag
 
-from agent.citations import cited_numbers, split_sentences, without_citations
 from agent.entailment import Entailment, Pair, TruthJudge
 from browser_env.actions import Back, Click, End, Find, Quote, ScrollDown, ScrollUp, Search, Top, first_line, parse_action
+from browser_env.citations import cited_numbers, split_sentences, without_citations
 from browser_env.matching import normal_form, normalize
 from browser_env.records import Episode, Evidence, Question, Reference, Step
 from browser_env.words import words
@@ -257,8 +257,8 @@ def citation_score(answer: str, references: Sequence[Reference], entailment: Ent
     together. A citation has precision 1 if its sentence has recall 1 and it is not irrelevant; it is irrelevant if it does not
     entail the sentence alone and the other ones do without it.
 
-    Three things differ from ALCE: sentences are split by `agent.citations`, a number that a sentence mentions twice counts
-    once, and the answer is not cut at its first line break, because long answers have paragraphs.
+    Three things differ from ALCE: sentences are split by `browser_env.citations`, a number that a sentence mentions twice
+    counts once, and the answer is not cut at its first line break, because long answers have paragraphs.
     """
     sentences = [_cited(answer[start:end], references) for start, end in split_sentences(answer)]
     entailed = _entailed(entailment, [(sentence.text, sentence.cited) for sentence in sentences])

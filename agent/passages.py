@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from agent.citations import split_sentences
 from browser_env.characters import LINK_CLOSE, LINK_FIELD, LINK_OPEN
+from browser_env.citations import split_sentences
 
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
 _VALUE = re.compile(r"([A-Za-z_][\w.]*) = \S")

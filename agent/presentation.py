@@ -13,9 +13,9 @@ from typing import Self
 from rich.console import Console
 from rich.text import Text
 
-from agent.citations import CitationCheck
 from agent.rollout import StepEvent
 from browser_env.actions import first_line
+from browser_env.citations import CitationCheck
 from browser_env.layout import wrap_text
 from browser_env.observation import scrollbar
 from browser_env.records import Episode, Reference, Settings

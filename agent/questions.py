@@ -12,7 +12,6 @@ from typing import Final
 from agent.question_sets.arc import arc
 from agent.question_sets.eli5 import eli5
 from agent.question_sets.hugging_face import hugging_face
-from agent.question_sets.own import own_questions
 from agent.question_sets.python_docs import PythonDocsQuestions
 from agent.question_sets.splits import SPLITS, Split, split_of
 from agent.question_sets.trivia import natural_questions, squad, triviaqa
@@ -20,6 +19,7 @@ from agent.question_sets.truthfulqa import truthfulqa
 from browser_env.collection import Collection
 from browser_env.errors import UsageError
 from browser_env.indexing import default_collection
+from browser_env.question_file import own_questions
 from browser_env.records import Question
 
 FILES: Final[Mapping[str, Callable[[Path], Iterator[Question]]]] = {

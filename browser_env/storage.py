@@ -3,13 +3,14 @@
 The columns are plain, so ``datasets.load_dataset("json")`` and every other reader of JSON Lines takes the files as they are.
 """
 
+import gzip
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -80,6 +81,24 @@ def record_line(record: Episode | Question | Comparison) -> str:
     return storable(json.dumps(asdict(record), ensure_ascii=False, allow_nan=False))
 
 
+def text_lines(path: Path) -> Iterator[str]:
+    """The lines of a text file, without their ends; a name that ends in ``.gz`` says that it is compressed.
+
+    Raises:
+        RecordError: It cannot be read, or is no UTF-8.
+    """
+    number = 0
+    try:
+        with _open_text(path) as file:
+            for line in file:
+                number += 1
+                yield line.rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path}:{number + 1}: is no UTF-8") from error
+    except (OSError, EOFError) as error:
+        raise RecordError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
 def append_record(path: Path, record: Episode | Question | Comparison, *, fsync: bool = False) -> None:
     """Add one line to a file, which is made if there is none.
 
@@ -140,3 +159,9 @@ def _problem(error: ValidationError, line: bytes, kind: type[object]) -> str:
         return f"schema version {first['input']!r} is not the one that this program reads"
     where = ".".join(map(str, first["loc"])) or "the line"
     return clean_line(f"is no {kind.__name__}: {where}: {first['msg']}")[:300]
+
+
+def _open_text(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="\n")
+    return path.open(encoding="utf-8-sig", newline="\n")

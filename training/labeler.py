@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Final
 
-from agent.citations import CitationCheck, Sentence, check_citations, cited_numbers, without_citations
 from agent.metrics import NAMED, UNANSWERABLE, contains_answer, f1, final_answer, rouge_difference, rouge_l
 from agent.rollout import stable_hash
+from browser_env.citations import CitationCheck, Sentence, check_citations, cited_numbers, without_citations
 from browser_env.matching import normal_form
 from browser_env.records import ComparedAnswer, Comparison, Episode, Question, Ratings, Reference
 from browser_env.words import content_stems

@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.text import Text
 from tyro.conf import Positional, arg
 
-from agent.citations import CitationCheck, check_citations
 from agent.cli import FAILURE, UNSUPPORTED
-from agent.commands.running import BestOf, Format, check_writable, open_web, read_question, run_episode
+from agent.commands.running import BestOf, Format, check_writable, read_question, run_episode
 from agent.policies import TEMPERATURE, make_policy
 from agent.presentation import StepView, explain_ending, print_answer
 from browser_env.characters import clean
+from browser_env.citations import CitationCheck, check_citations
+from browser_env.opening import open_web
 from browser_env.records import Episode
 
 

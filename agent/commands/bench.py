@@ -18,7 +18,7 @@ from tyro.conf import UseAppendAction, arg
 
 from agent.benchmark import Benchmark, Json, OnEpisode, choose, digest, file_stem
 from agent.cli import INTERRUPTED
-from agent.commands.running import BestOf, Format, open_web
+from agent.commands.running import BestOf, Format
 from agent.entailment import Entailment, TruthJudge, Verdicts, make_entailment, make_truth_judge
 from agent.guard import Guarded
 from agent.intervals import RESAMPLES
@@ -26,6 +26,7 @@ from agent.policies import TEMPERATURE, can_be_free, make_policy
 from agent.policy import Policy
 from agent.questions import load_questions
 from browser_env.errors import UsageError
+from browser_env.opening import open_web
 from browser_env.records import Question, Settings
 
 

@@ -17,14 +17,15 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional, arg
 
-from agent.citations import check_citations
-from agent.commands.running import check_writable, open_web, read_question, run_episode
+from agent.commands.running import check_writable, read_question, run_episode
 from agent.policy import Completion, Prompt
 from agent.presentation import one_line, print_answer
 from agent.rollout import StepEvent
 from browser_env.characters import clean
+from browser_env.citations import check_citations
 from browser_env.errors import PolicyError, UsageError, WebGPTError
 from browser_env.observation import observe
+from browser_env.opening import open_web
 from browser_env.records import Settings
 from browser_env.state import BrowserState
 

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 from platformdirs import user_cache_path
 from tyro.conf import Positional, arg
 
-from agent.commands.progress import build_progress
 from browser_env.collection import Collection
 from browser_env.errors import UsageError
 from browser_env.indexing import Report, build, default_path, python_version
 from browser_env.network import Network, NetworkSettings
+from browser_env.opening import build_progress
 from browser_env.rendering.links import is_http
 from browser_env.sources import Source
 from browser_env.sources.folder import Folder

@@ -11,9 +11,9 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from agent.commands.running import open_web
 from agent.questions import load_questions
 from browser_env.errors import UsageError
+from browser_env.opening import open_web
 from browser_env.records import Question
 from browser_env.storage import append_record
 

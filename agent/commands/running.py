@@ -1,6 +1,5 @@
 """What the commands that run episodes share: a question, its web, a policy's format, one episode that is kept in any case."""
 
-import platform
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,14 +10,12 @@ from typing import Annotated
 from tyro.conf import arg
 
 from agent.best_of_n import Answering, best_of_n
-from agent.commands.progress import build_progress
 from agent.policies import can_sample
 from agent.policy import Policy
 from agent.rollout import StepEvent, rollout, stable_hash
 from browser_env.collection import Collection
 from browser_env.env import check_question
 from browser_env.errors import UsageError
-from browser_env.indexing import default_collection
 from browser_env.records import Episode, Question, Settings
 from browser_env.storage import append_record, storable
 
@@ -118,19 +115,6 @@ def read_question(words: Sequence[str]) -> Question:
     except ValueError as error:
         raise UsageError(str(error)) from error
     return Question(id=stable_hash(text)[:12], text=text)
-
-
-def open_web(file: Path | None) -> Collection:
-    """A collection by its file, or the documentation of this Python, which is indexed on first use.
-
-    Raises:
-        CollectionError: There is none, or it cannot be read.
-    """
-    if file is not None:
-        return Collection.open(file)
-    announcement = f"Indexing the documentation of Python {platform.python_version()}: once, in 10 to 30 seconds."
-    with build_progress(announcement) as on_item:
-        return default_collection(on_item)
 
 
 def check_writable(file: Path | None) -> None:

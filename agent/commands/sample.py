@@ -13,13 +13,14 @@ from tyro.conf import arg
 from agent.benchmark import Json, choose, digest
 from agent.best_of_n import Answering, sample_seed
 from agent.commands.progress import counting
-from agent.commands.running import BestOf, Format, open_web
+from agent.commands.running import BestOf, Format
 from agent.policies import TEMPERATURE, make_policy
 from agent.policy import Policy
 from agent.questions import load_questions
 from agent.rollout import answer, answer_id, episode_id, has_answering_phase, rollout, rollout_seeds
 from browser_env.backends import Backend
 from browser_env.errors import RecordError, UsageError
+from browser_env.opening import open_web
 from browser_env.records import Episode, Question, Settings
 from browser_env.storage import append_record, drop_torn_line, read_records
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
 
-from agent.citations import split_sentences
+from browser_env.citations import split_sentences
 from browser_env.page import Page
 
 DefinitionKind = Literal["module", "class", "exception", "function", "method", "property"]

@@ -4,16 +4,16 @@ A row's dataclass has the fields that are used and no others; what else a file h
 """
 
 import csv
-import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from browser_env.characters import clean_line
 from browser_env.errors import RecordError
+from browser_env.storage import text_lines
 
 Row = TypeVar("Row")
 
@@ -24,7 +24,7 @@ def jsonl_rows(path: Path, adapter: TypeAdapter[Row]) -> Iterator[tuple[int, Row
     Raises:
         RecordError: The file cannot be read, or a line is no such row; the rows before it have been yielded.
     """
-    for number, line in enumerate(lines(path), start=1):
+    for number, line in enumerate(text_lines(path), start=1):
         if line.strip():
             yield number, _row(adapter, f"{path}:{number}", line, is_json=True)
 
@@ -36,7 +36,7 @@ def json_rows(path: Path, key: str, adapter: TypeAdapter[Row]) -> Iterator[Row]:
         RecordError: The file cannot be read or is no JSON, or an entry is no such row; the rows before it have been yielded.
     """
     try:
-        whole = json.loads("\n".join(lines(path)))
+        whole = json.loads("\n".join(text_lines(path)))
     except json.JSONDecodeError as error:
         raise RecordError(f"{path}:{error.lineno}: is no JSON: {error.msg}") from error
     entries = whole.get(key) if isinstance(whole, dict) else None
@@ -52,7 +52,7 @@ def csv_rows(path: Path, adapter: TypeAdapter[Row]) -> Iterator[tuple[int, Row]]
     Raises:
         RecordError: The file cannot be read, or a row lacks a column; the rows before it have been yielded.
     """
-    table = csv.DictReader((f"{line}\n" for line in lines(path)), strict=True)
+    table = csv.DictReader((f"{line}\n" for line in text_lines(path)), strict=True)
     first = 2
     try:
         for row in table:
@@ -61,30 +61,6 @@ def csv_rows(path: Path, adapter: TypeAdapter[Row]) -> Iterator[tuple[int, Row]]
             first = table.line_num + 1
     except csv.Error as error:
         raise RecordError(f"{path}:{first}: is no CSV: {error}") from error
-
-
-def lines(path: Path) -> Iterator[str]:
-    """The lines of a text file, without their ends; a name that ends in ``.gz`` says that it is compressed.
-
-    Raises:
-        RecordError: It cannot be read, or is no UTF-8.
-    """
-    number = 0
-    try:
-        with _open(path) as file:
-            for line in file:
-                number += 1
-                yield line.rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise RecordError(f"{path}:{number + 1}: is no UTF-8") from error
-    except (OSError, EOFError) as error:
-        raise RecordError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _open(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="\n")
-    return path.open(encoding="utf-8-sig", newline="\n")
 
 
 def _row(adapter: TypeAdapter[Row], where: str, value: object, *, is_json: bool) -> Row:

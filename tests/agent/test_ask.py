@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from agent.citations import check_citations
-from agent.commands.progress import build_progress
 from agent.commands.running import Format
 from agent.presentation import explain_ending, one_line, print_answer, reflow
 from agent.scripted import Scripted
+from browser_env.citations import check_citations
 from browser_env.documents import Document
+from browser_env.opening import build_progress
 from browser_env.records import Episode, Question, Reference, Settings, Step
 from browser_env.sources import Expected, Skipped
 from browser_env.storage import read_records

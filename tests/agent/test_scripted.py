@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.citations import check_citations
 from agent.rollout import rollout
 from agent.scripted import Scripted, write_answer
 from browser_env.backends import FakeBackend, SearchHit
+from browser_env.citations import check_citations
 from browser_env.collection import Collection
 from browser_env.errors import FetchError
 from browser_env.indexing import build

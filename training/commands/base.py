@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tyro.conf import arg
 
-from agent.commands.running import open_web
 from browser_env.errors import UsageError
+from browser_env.opening import open_web
 from training.base_model import LOG_EVERY, MEASURE_EVERY, BaseModelConfig, BaseModelTraining
 from training.runs import log_entry
 

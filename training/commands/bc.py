@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from agent.commands.running import open_web
+from browser_env.opening import open_web
 from training.behavior_cloning import CloningConfig, CloningEvaluation, CloningReport, clone
 from training.commands.training_progress import kept, prepare, training_progress
 

@@ -9,10 +9,11 @@ from tyro.conf import arg
 
 from agent.benchmark import choose
 from agent.commands.progress import counting
-from agent.commands.running import Format, open_web
+from agent.commands.running import Format
 from agent.questions import load_questions
 from agent.rollout import episode_id
 from browser_env.errors import UsageError
+from browser_env.opening import open_web
 from browser_env.records import Episode
 from browser_env.storage import append_record, drop_torn_line, read_records
 from training.base_model import SMALL_VIEW

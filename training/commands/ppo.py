@@ -12,9 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tyro.conf import arg
 
 from agent.benchmark import choose
-from agent.commands.running import open_web
 from agent.questions import load_questions
 from browser_env.errors import UsageError
+from browser_env.opening import open_web
 from browser_env.records import Episode
 from training.commands.training_progress import prepare
 from training.ppo_config import PPOConfig

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from rich.console import Console
 from tyro.conf import arg
 
-from agent.commands.running import open_web
+from browser_env.opening import open_web
 from training.commands.training_progress import kept, prepare
 
 

@@ -1,13 +1,12 @@
 """One's own questions: records as this project writes them, or plain text with one question a line."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from agent.question_sets.reading import lines
-from agent.rollout import stable_hash
 from browser_env.errors import RecordError
 from browser_env.records import Question
-from browser_env.storage import read_records
+from browser_env.storage import read_records, text_lines
 
 
 def own_questions(path: Path) -> Iterator[Question]:
@@ -17,9 +16,9 @@ def own_questions(path: Path) -> Iterator[Question]:
         RecordError: The file cannot be read, a line is no question, or two questions have the same id.
     """
     if path.suffix not in (".jsonl", ".json"):
-        for line in lines(path):
+        for line in text_lines(path):
             if text := line.strip():
-                yield Question(id=stable_hash(text)[:12], text=text)
+                yield Question(id=hashlib.sha256(text.encode()).hexdigest()[:12], text=text)
         return
     seen: set[str] = set()
     for question in read_records(path, Question):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.citations import check_citations, cited_numbers, split_sentences, support
+from browser_env.citations import check_citations, cited_numbers, split_sentences, support
 from browser_env.records import Reference
 from browser_env.words import words
 
