@@ -47,6 +47,8 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
         Entry("view", "DIR|FILE", "Episodes and benchmarks as pages to look at.", "agent.commands.view:View"),
     ),
     "Record": (
+        Entry("record", "--questions FILE", "Demonstrations by people, in this terminal.", "recorder.commands.record:Record"),
+        Entry("compare", "ANSWERS...", "Which answer is better, in this terminal.", "recorder.commands.compare:Compare"),
         Entry("data check", "FILE|DIR...", "Whether what was recorded is whole.", "recorder.commands.check:Check"),
         Entry("data stats", "FILE|DIR...", "What was recorded, by whom, how long.", "recorder.commands.stats:Stats"),
         Entry("data merge", "FILE|DIR...", "One file of what several recorded.", "recorder.commands.merge:Merge"),

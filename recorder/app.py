@@ -62,8 +62,8 @@ class RecorderApp(App[None], Generic[R]):
         self._is_shared = False
 
     @abstractmethod
-    def screen_for(self, recording: R, progress: str) -> WorkScreen | None:
-        """The screen that shows what stands; None: the one that is there does."""
+    def screen_for(self, recording: R) -> type[WorkScreen]:
+        """The kind of screen that shows what stands."""
 
     @abstractmethod
     def describe(self, recording: R) -> str:
@@ -155,19 +155,21 @@ class RecorderApp(App[None], Generic[R]):
     def show(self, response: Response | None = None) -> None:
         """Show what stands, and what there is to say about the last step."""
         assert self.recording is not None
-        screen = self.screen_for(self.recording, self._progress)
-        if screen is not None:
+        kind = self.screen_for(self.recording)
+        screen = next((one for one in reversed(self.screen_stack) if isinstance(one, WorkScreen)), None)
+        if screen is None or type(screen) is not kind or screen.recording is not self.recording:
+            screen = kind(self.recording, self._progress, self.do)
             self._replace(screen)
-            if response is not None:
-                self.call_after_refresh(screen.say, response)
-        elif isinstance(self.screen, WorkScreen):
-            self.screen.show()
-            self.screen.say(response or Response())
+        screen.update(response or Response())
 
     def _replace(self, screen: Screen[None]) -> None:
-        while len(self.screen_stack) > 1 and self.screen.is_modal:
+        """Show another screen in the place of this one and of what stands in front of it; Textual's empty one stays below."""
+        while self.screen.is_modal:
             self.pop_screen()
-        self.switch_screen(screen)
+        if len(self.screen_stack) > 1:
+            self.switch_screen(screen)
+        else:
+            self.push_screen(screen)
 
     # ---------------------------------------------------------------------------------------------------------- actions
 

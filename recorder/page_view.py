@@ -19,6 +19,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from browser_env.actions import MAX_LINK_DIGITS
 from browser_env.layout import lay_out
 from browser_env.matching import Span
 from browser_env.page import Link, Page
@@ -50,14 +51,19 @@ class PageView(ScrollView, can_focus=True):
         "page--gutter",
     }
     BINDINGS = [
-        Binding("up", "move(-1)", "line up", show=False),
-        Binding("down", "move(1)", "line down", show=False),
+        Binding("enter", "quote", "quote", key_display="enter", tooltip="Quote what is selected"),
+        Binding("right", "word(1)", "word more", key_display="→", tooltip="Move the end of the selection on by a word"),
+        Binding("left", "word(-1)", "word less", key_display="←", tooltip="Move the end of the selection back by a word"),
+        Binding("tab", "other_end", "other end", key_display="tab", tooltip="Let the arrows move the other end"),
+        Binding("enter", "open", "open link", key_display="enter", tooltip="Open the chosen link"),
+        Binding("up", "move(-1)", "line up", show=False, key_display="↑", tooltip="A line up"),
+        Binding("down", "move(1)", "line down", show=False, key_display="↓", tooltip="A line down"),
         Binding("space,pagedown", "read(1)", "read on", key_display="space", tooltip="On by a screenful, then by a view"),
-        Binding("pageup", "read(-1)", "read back", show=False, tooltip="Back by a screenful, then by a view"),
-        Binding("tab", "link(1)", "next link", key_display="tab", tooltip="Choose the next link; a number chooses that one"),
-        Binding("shift+tab", "link(-1)", "link before", show=False),
-        Binding("v", "select", "select", tooltip="Select this line, to quote it; then arrows change the selection"),
-        Binding("enter", "enter", "open link", key_display="enter", tooltip="Open the chosen link, or quote what is selected"),
+        Binding("pageup,shift+space", "read(-1)", "read back", show=False, tooltip="Back by a screenful, then by a view"),
+        Binding("tab", "link(1)", "next link", key_display="tab", tooltip="Choose the next link; its number chooses one too"),
+        Binding("shift+tab", "link(-1)", "link before", show=False, tooltip="Choose the link before"),
+        Binding("v", "select", "select", tooltip="Select the cursor's line to quote it; arrows change the selection"),
+        Binding("escape", "clear", "let go", key_display="esc", tooltip="Let go of what is selected or chosen"),
     ]
 
     class More(Message):
@@ -156,13 +162,6 @@ class PageView(ScrollView, can_focus=True):
         self._see_cursor()
         self._changed()
 
-    def clear(self) -> bool:
-        """Let go of what is selected or chosen. False: there was nothing."""
-        had = self.selection is not None or self.chosen is not None or bool(self.digits)
-        self.selection, self.chosen, self.digits = None, None, ""
-        self._changed()
-        return had
-
     def _extent(self, lines: range) -> Span:
         """Where lines begin and end in the page's text."""
         starts = lay_out(self._page, self._width).starts
@@ -176,6 +175,7 @@ class PageView(ScrollView, can_focus=True):
 
     def _changed(self) -> None:
         self.refresh()
+        self.refresh_bindings()
         self.post_message(self.Changed())
 
     # ---------------------------------------------------------------------------------------------------------- drawing
@@ -278,9 +278,19 @@ class PageView(ScrollView, can_focus=True):
     # ------------------------------------------------------------------------------------------------------------- keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Enter opens a link or quotes; without either it does nothing."""
-        if action == "link":
-            return bool(self._shown) or None
+        """Some keys are about a selection, others about links."""
+        is_selecting = self.selection is not None
+        match action:
+            case "quote" | "word" | "other_end":
+                return is_selecting
+            case "link":
+                return bool(self._shown) and not is_selecting
+            case "open":
+                return self.link_id is not None and not is_selecting
+            case "clear":
+                return is_selecting or self.link_id is not None
+            case "select":
+                return self._page.kind != "error" and not is_selecting
         return True
 
     def action_move(self, lines: int) -> None:
@@ -311,12 +321,6 @@ class PageView(ScrollView, can_focus=True):
 
     def action_link(self, step: int) -> None:
         """Choose the next link, from the cursor on if none is chosen."""
-        if self.selection is not None:
-            self.moves_end = not self.moves_end
-            self._changed()
-            return
-        if not self._shown:
-            return
         if self.chosen is None:
             here = self._extent(range(self.cursor, self.cursor + 1))[0]
             at = bisect_left(self._shown, here, key=lambda link: link.start)
@@ -328,11 +332,13 @@ class PageView(ScrollView, can_focus=True):
         self._see_cursor()
         self._changed()
 
+    def action_open(self) -> None:
+        """Ask for the chosen link."""
+        if (link_id := self.link_id) is not None:
+            self.post_message(self.Follow(link_id))
+
     def action_select(self) -> None:
-        """Begin to select with the line of the cursor; again lets go."""
-        if self.selection is not None:
-            self.clear()
-            return
+        """Begin to select with the line of the cursor."""
         if not self._lines:
             return
         span = trimmed(self._page, spans_of_lines(self._page, self._width, self.cursor, self.cursor))
@@ -340,55 +346,54 @@ class PageView(ScrollView, can_focus=True):
             self.chosen, self.digits, self.moves_end, self.selection = None, "", True, span
             self._changed()
 
-    def action_enter(self) -> None:
-        """Quote what is selected, or open the chosen link."""
+    def action_quote(self) -> None:
+        """Ask to quote what is selected."""
         if self.selection is not None:
             self.post_message(self.Quote(self.selection))
-        elif (link_id := self.link_id) is not None:
-            self.post_message(self.Follow(link_id))
+
+    def action_other_end(self) -> None:
+        """Let the arrows move the other end of the selection."""
+        self.moves_end = not self.moves_end
+        self._changed()
+
+    def action_word(self, words: int) -> None:
+        """Move the end of the selection that arrows move by words."""
+        assert self.selection is not None
+        start, stop = self.selection
+        if self.moves_end:
+            stop = end_moved(self._page, stop, words)
+        else:
+            start = start_moved(self._page, start, words)
+        self._set_selection((start, stop))
+
+    def action_clear(self) -> None:
+        """Let go of what is selected or chosen."""
+        self.selection, self.chosen, self.digits = None, None, ""
+        self._changed()
 
     def on_key(self, event: events.Key) -> None:
-        """Digits choose a link; while something is selected, arrows and Escape are about that."""
-        if self.selection is None:
-            if event.character and event.character in "0123456789" and len(self.digits) < 6:
-                self.digits += event.character
-                self._see_link()
-            elif event.key == "backspace" and self.digits:
-                self.digits = self.digits[:-1]
-            elif event.key == "escape" and (self.digits or self.chosen is not None):
-                self.clear()
-            else:
-                return
+        """Digits choose a link by its number."""
+        if self.selection is not None:
+            return
+        if event.character and event.character in "0123456789" and len(self.digits) < MAX_LINK_DIGITS:
+            self.digits += event.character
+        elif event.key == "backspace" and self.digits:
+            self.digits = self.digits[:-1]
         else:
-            match event.key:
-                case "left" | "right":
-                    self._move_selection_by_words(1 if event.key == "right" else -1, end=self.moves_end)
-                case "shift+left" | "shift+right":
-                    self._move_selection_by_words(1 if event.key == "shift+right" else -1, end=not self.moves_end)
-                case "escape":
-                    self.clear()
-                case _:
-                    return
+            return
         event.stop()
         event.prevent_default()
+        self.chosen = None
+        self._see_link()
         self._changed()
 
     def _see_link(self) -> None:
-        wanted = int(self.digits)
+        wanted = int(self.digits or -1)
         for link in self._shown:
             if self._page.link_ids[link.url] == wanted:
                 self.cursor = self._line_of(link.start)
                 self._see_cursor()
                 return
-
-    def _move_selection_by_words(self, words: int, *, end: bool) -> None:
-        assert self.selection is not None
-        start, stop = self.selection
-        if end:
-            stop = end_moved(self._page, stop, words)
-        else:
-            start = start_moved(self._page, start, words)
-        self._set_selection((start, stop), end=end)
 
     def _move_selection_by_lines(self, lines: int) -> None:
         assert self.selection is not None
@@ -399,16 +404,16 @@ class PageView(ScrollView, can_focus=True):
         if line not in self._lines:
             return
         first, last = spans_of_lines(self._page, self._width, line, line)
-        self._set_selection((start, last) if self.moves_end else (first, stop), end=self.moves_end)
+        self._set_selection((start, last) if self.moves_end else (first, stop))
 
-    def _set_selection(self, span: Span, *, end: bool) -> None:
+    def _set_selection(self, span: Span) -> None:
         """Select a stretch that one end has moved in; it keeps at least a word."""
         start, stop = span
         first, last = self._extent(self._lines)
         start, stop = max(first, start), min(last, len(self._page.text), stop)
         if start < stop and self._page.text[start:stop].strip():
             self.selection = trimmed(self._page, (start, stop))
-            self.cursor = self._line_of(stop - 1 if end else start)
+            self.cursor = self._line_of(stop - 1 if self.moves_end else start)
             self._see_cursor()
             self._changed()
 
@@ -420,7 +425,7 @@ class PageView(ScrollView, can_focus=True):
             self._pressed = self._place(event)
             self.cursor = self._pressed.line
             self.capture_mouse()
-            self.clear()
+            self.action_clear()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Select from where the button was pressed to here."""

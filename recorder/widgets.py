@@ -95,6 +95,20 @@ class Keys(Widget):
             yield item
 
 
+class Press(Static):
+    """A word to click on; it never takes the focus, so keys stay where they were. Its key stands beside it."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self, label: str, key: str, action: str, *, id: str | None = None) -> None:
+        super().__init__(Text(f" {label} ").append(f"{key} ", "bold"), id=id)
+        self._action = action
+
+    async def on_click(self) -> None:
+        """Do it, as its key would."""
+        await self.screen.run_action(self._action)
+
+
 class ReferenceList(OptionList):
     """References with their numbers. One of them can be chosen; what that means is the screen's to say."""
 

@@ -1,0 +1,367 @@
+"""The screen of the paper's Figure 1a: a question, a page, what was quoted, and the commands as keys and as words to click."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events, on
+from textual.app import RenderResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from browser_env.actions import Click, End, EndReason, Find, ScrollDown, ScrollUp, Search, Top, format_action
+from browser_env.errors import RecordError
+from browser_env.page import Page
+from recorder.page_view import Marked, PageView
+from recorder.recording import Response
+from recorder.screens.change_reference import ChangeReference
+from recorder.screens.work import WorkScreen
+from recorder.session import Act, EditReference, Loaded, RemoveReference, Select, Session, View
+from recorder.widgets import Press, ReferenceList
+
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+class Scrollbar(Widget):
+    """Which part of the page is in view, as a bar beside it. A click above or below moves by a view."""
+
+    ALLOW_SELECT = False
+    scrolled: tuple[int, int] = (0, 100)
+
+    class More(Message):
+        """A click above (-1) or below (1) the part in view."""
+
+        def __init__(self, views: int) -> None:
+            super().__init__()
+            self.views = views
+
+    def show(self, scrolled: tuple[int, int]) -> None:
+        """Show the first and last percent in view."""
+        self.scrolled = scrolled
+        self.refresh()
+
+    def render(self) -> RenderResult:
+        first, last = self._thumb()
+        return Text("\n".join("█" if first <= row < last else "│" for row in range(self.size.height)))
+
+    def on_click(self, event: events.Click) -> None:
+        """Ask for more of the page."""
+        first, last = self._thumb()
+        if not first <= event.y < last:
+            self.post_message(self.More(1 if event.y >= last else -1))
+
+    def _thumb(self) -> tuple[int, int]:
+        height = self.size.height
+        first, last = (percent * height // 100 for percent in self.scrolled)
+        return min(first, height - 1), max(first + 1, last)
+
+
+class References(ReferenceList):
+    """Those of the demonstration; one can be changed or removed."""
+
+    BINDINGS = [
+        Binding("e,enter", "screen.change_reference", "change", tooltip="Make the chosen reference longer or shorter"),
+        Binding("x,delete", "screen.remove_reference", "remove", tooltip="Remove the chosen reference"),
+        Binding("escape,r", "screen.page", "to the page", key_display="esc", tooltip="Back to the page"),
+    ]
+
+
+class BrowseScreen(WorkScreen):
+    """Browsing: everything that a model sees, and the commands that it has."""
+
+    TITLE: ClassVar[str | None] = "Demonstration"
+    HELP: ClassVar[str | None] = """
+Answer the question from what you find. Search, open pages, and quote what supports an answer; then write it.
+
+To quote with keys: move to the line with the arrows, press v, and widen the selection with ↑ ↓ by lines and ← → by words; tab
+lets the arrows move its other end; enter quotes it. With the mouse: drag over the text, then press enter or click Quote.
+
+Open a link: click it, or type its number and press enter, or choose it with tab.
+
+Every step can be taken back. You can leave at any time, and go on later exactly where you were.
+"""
+    BINDINGS = [
+        Binding("s,slash", "search", "search", tooltip="Search the web"),
+        Binding("f", "find", "find", tooltip="Find a text in this page"),
+        Binding("n", "find_again", "find next", tooltip="Find the same text further down"),
+        Binding("b,backspace", "back", "back", tooltip="The page before this one"),
+        Binding("d", "scroll(1)", "view down", tooltip="Down by a view"),
+        Binding("u", "scroll(-1)", "view up", tooltip="Up by a view"),
+        Binding("t,home", "top", "top", tooltip="The top of the page"),
+        Binding("r", "references", "references", tooltip="To the references: change or remove one"),
+        Binding("a", "end('Answer')", "answer", tooltip="Done quoting: write an answer"),
+        Binding("N", "end('Nonsense')", "no sense", tooltip="End here: the question does not make sense"),
+        Binding("X", "end('Controversial')", "not to answer", tooltip="End here: the question should not be answered"),
+        Binding("escape", "escape", "call off", key_display="esc", tooltip="Call off what is being fetched, or leave a box"),
+    ]
+
+    @dataclass
+    class Answered(Message):
+        """What a search or a link has brought."""
+
+        result: Loaded | Response
+        waiting: object
+
+    recording: Session
+
+    def compose_work(self) -> Iterable[Widget]:
+        with Horizontal(id="asked"):
+            yield Static(id="question", markup=False)
+            with Vertical(id="early"):
+                yield Press("Makes no sense", "N", "end('Nonsense')", id="nonsense")
+                yield Press("Should not be answered", "X", "end('Controversial')", id="controversial")
+        with Horizontal(id="tools"):
+            yield Press("← Back", "b", "back", id="back")
+            yield Input(placeholder="Search  s", compact=True, id="search")
+            yield Input(placeholder="Find in page  f", compact=True, id="find")
+            yield Press("⇈", "t", "top", id="top")
+            yield Press("↑", "u", "scroll(-1)", id="up")
+            yield Press("↓", "d", "scroll(1)", id="down")
+        with Horizontal(id="desk"):
+            with Vertical(id="reading"):
+                yield Static(id="title", markup=False)
+                with Horizontal():
+                    yield PageView(id="page")
+                    yield Scrollbar(id="scrollbar")
+            with Vertical(id="quotes"):
+                with Horizontal(id="quotes-title"):
+                    yield Static("Quotes", classes="dialog-title")
+                    yield Press("+ Quote", "v", "quote", id="quote")
+                yield References(id="references")
+                yield Static(id="left")
+                yield Press("Done quoting! Write an answer", "a", "end('Answer')", id="done")
+        yield Static(id="counts")
+
+    def on_mount(self) -> None:
+        """Begin on the page, or in the search box where there is none."""
+        self._waiting: object | None = None
+        self._frame = 0
+        self._spinner = self.set_interval(0.1, self._spin, pause=True)
+        super().on_mount()
+        if self.recording.view().page.text:
+            self.query_one(PageView).focus()
+        else:
+            self.query_one("#search", Input).focus()
+
+    # ---------------------------------------------------------------------------------------------------------- showing
+
+    def show(self) -> None:
+        view, settings = self.recording.view(), self.recording.state.begin.settings
+        self.query_one("#question", Static).update(view.question)
+        page = self.query_one(PageView)
+        lines = range(view.top, view.top + len(view.lines))
+        page.show(view.page, settings.view_width, lines, list(_marks(view)))
+        first, last = view.scrollbar
+        self.query_one("#title", Static).update(_title(view.page, f"{first}-{last} %"))
+        self.query_one(Scrollbar).show(view.scrollbar)
+        self.query_one(References).show(view.references)
+        tokens, actions = view.reference_tokens_left, view.actions_left
+        self.query_one("#left", Static).update(f"Number of quote tokens left: {tokens}\nNumber of actions left: {actions}")
+        counts = f"Quotes: {len(view.references)} · quote tokens left: {tokens} · actions left: {actions}"
+        self.query_one("#counts", Static).update(counts)
+        self.query_one("#back").disabled = not view.can_go_back
+        self.query_one("#done").disabled = not view.references
+
+    @on(PageView.Changed)
+    def _say_selection(self) -> None:
+        page = self.query_one(PageView)
+        if page.selection is not None:
+            words = page.page.text[slice(*page.selection)].split()
+            end = "end" if page.moves_end else "start"
+            number = f"{len(words)} {'word' if len(words) == 1 else 'words'}"
+            self.say(Response(note=f"{number} selected; arrows move the {end}; enter quotes"))
+        elif page.digits:
+            self.say(Response(note=f"link {page.digits}: enter opens it"))
+        elif page.chosen is not None:
+            self.say(Response(note=f"{_link_target(page.page, page.link_id)}: enter opens it"))
+        elif self._waiting is None:
+            self.say(Response())
+
+    # ---------------------------------------------------------------------------------------------------------- the web
+
+    def _ask(self, command: str, doing: str) -> None:
+        """Ask the web in a thread of its own; what comes back too late, or after it was called off, is forgotten."""
+        if self._waiting is not None:
+            self.say(Response(problem="wait for the page, or press Escape to call it off"))
+            return
+        waiting = self._waiting = object()
+        self._doing = doing
+        self._spinner.resume()
+        self._spin()
+
+        def load() -> None:
+            try:
+                result = self.recording.load(command)
+            except RecordError as error:
+                result = Response(problem=str(error))
+            self.post_message(self.Answered(result, waiting))
+
+        # A daemon: leaving the program does not wait for a web that does not answer.
+        threading.Thread(target=load, name="web", daemon=True).start()
+        self.query_one(PageView).focus()
+        self.refresh_bindings()
+
+    @on(Answered)
+    def _take(self, message: Answered) -> None:
+        if message.waiting is not self._waiting:
+            return
+        self._stop_waiting()
+        if isinstance(message.result, Response):
+            self.say(message.result)
+        else:
+            self.do(message.result)
+
+    def _stop_waiting(self) -> None:
+        self._waiting = None
+        self._spinner.pause()
+        self.refresh_bindings()
+
+    def _spin(self) -> None:
+        self._frame = (self._frame + 1) % len(SPINNER)
+        self.say(Response(note=f"{SPINNER[self._frame]} {self._doing} (Escape calls it off)"))
+
+    # ---------------------------------------------------------------------------------------------------------- actions
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of what can be done now."""
+        if not self._is_ready:
+            return True
+        match action:
+            case "escape":
+                return self._waiting is not None or isinstance(self.focused, Input)
+            case "back":
+                return self.recording.view().can_go_back or None
+            case "find_again":
+                return bool(self.query_one("#find", Input).value)
+            case "end" if parameters == ("Answer",):
+                return bool(self.recording.view().references) or None
+        return True
+
+    def action_search(self) -> None:
+        """To the search box."""
+        self.query_one("#search", Input).focus()
+
+    def action_find(self) -> None:
+        """To the box of what to find."""
+        self.query_one("#find", Input).focus()
+
+    @on(Input.Submitted, "#search")
+    def _search(self, event: Input.Submitted) -> None:
+        if query := event.value.strip():
+            self._ask(format_action(Search(query)), f"searching for {query}")
+
+    @on(Input.Submitted, "#find")
+    def _find(self, event: Input.Submitted) -> None:
+        if text := event.value.strip():
+            self.query_one(PageView).focus()
+            self._act(format_action(Find(text)))
+
+    def action_find_again(self) -> None:
+        """The next occurrence."""
+        if text := self.query_one("#find", Input).value.strip():
+            self._act(format_action(Find(text)))
+
+    def action_back(self) -> None:
+        """The page before this one."""
+        self._act("Back")
+
+    def action_top(self) -> None:
+        """The top of the page."""
+        self._act(format_action(Top()))
+
+    def action_scroll(self, views: int) -> None:
+        """Down or up by a view."""
+        self._act(format_action(ScrollDown(1) if views > 0 else ScrollUp(1)))
+
+    @on(PageView.More)
+    @on(Scrollbar.More)
+    def _more(self, message: PageView.More | Scrollbar.More) -> None:
+        self.action_scroll(message.views)
+
+    @on(PageView.Follow)
+    def _follow(self, message: PageView.Follow) -> None:
+        page = self.query_one(PageView).page
+        self._ask(format_action(Click(message.link_id)), f"opening {_link_target(page, message.link_id)}")
+
+    def action_quote(self) -> None:
+        """Quote what is selected, or begin to select."""
+        page = self.query_one(PageView)
+        page.focus()
+        if page.selection is None:
+            page.action_select()
+        else:
+            page.action_quote()
+
+    @on(PageView.Quote)
+    def _quote(self, message: PageView.Quote) -> None:
+        start, end = message.span
+        page = self.query_one(PageView)
+        if self.do(Select(start=start, end=end)).is_done:
+            page.action_clear()
+
+    def action_end(self, reason: str) -> None:
+        """End browsing."""
+        self._act(format_action(End(EndReason(reason))))
+
+    def action_escape(self) -> None:
+        """Call off what is being fetched, or leave a box."""
+        if self._waiting is not None:
+            self._stop_waiting()
+            self.say(Response(note="called off; nothing was done"))
+        self.query_one(PageView).focus()
+
+    def action_page(self) -> None:
+        """Back to the page."""
+        self.remove_class("-quotes")
+        self.query_one(PageView).focus()
+
+    def action_references(self) -> None:
+        """To the references, which a narrow screen shows in the place of the page."""
+        self.add_class("-quotes")
+        self.query_one(References).focus()
+
+    def action_remove_reference(self) -> None:
+        """Remove the chosen reference."""
+        if number := self.query_one(References).number:
+            self.do(RemoveReference(number=number))
+
+    def action_change_reference(self) -> None:
+        """Let the chosen reference be another stretch of its page."""
+        number = self.query_one(References).number
+        if number is None:
+            return
+        page = self.recording.page_of(number)
+        reference = self.recording.view().references[number - 1]
+        width = self.recording.state.begin.settings.view_width
+
+        def change(span: tuple[int, int] | None) -> None:
+            if span is not None:
+                self.do(EditReference(number=number, start=span[0], end=span[1]))
+
+        self.app.push_screen(ChangeReference(number, page, width, (reference.start, reference.end)), change)
+
+    def _act(self, command: str) -> None:
+        self.do(Act(command=command))
+
+
+def _marks(view: View) -> Iterable[Marked]:
+    for number, reference in enumerate(view.references, start=1):
+        if reference.page == view.page.digest:
+            yield Marked(number, (reference.start, reference.end))
+
+
+def _title(page: Page, scrolled: str) -> Text:
+    if not page.text and not page.title:
+        return Text("Begin with a search.")
+    return Text.assemble((page.full_title, "bold"), f"  {scrolled}")
+
+
+def _link_target(page: Page, link_id: int | None) -> str:
+    if link_id is None or link_id >= len(page.link_urls):
+        return f"link {link_id}"
+    return f"link {link_id}, {page.link_urls[link_id]}"

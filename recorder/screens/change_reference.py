@@ -1,0 +1,51 @@
+"""A reference in its whole page, to make it longer or shorter."""
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.screen import ModalScreen
+
+from browser_env.layout import lay_out
+from browser_env.matching import Span
+from browser_env.page import Page
+from recorder.page_view import PageView
+from recorder.recording import Response
+from recorder.widgets import Heading, Keys, MessageLine
+
+
+class ChangeReference(ModalScreen[Span | None]):
+    """Answers with the stretch that the reference shall be; None: it stays."""
+
+    BINDINGS = [Binding("escape", "dismiss(None)", "leave it as it is", key_display="esc")]
+    HELP = "Move the ends of the reference with the arrows, then press enter. With the mouse: drag over its new text."
+
+    def __init__(self, number: int, page: Page, width: int, span: Span) -> None:
+        super().__init__()
+        self._number, self._page, self._width, self._span = number, page, width, span
+
+    def compose(self) -> ComposeResult:
+        """The page, and the keys."""
+        yield Heading(id="heading")
+        yield PageView(id="page")
+        yield MessageLine(id="message")
+        yield Keys()
+
+    def on_mount(self) -> None:
+        """Select what the reference is."""
+        self.query_one(Heading).left = f"Change [{self._number}] · {self._page.full_title}"
+        page = self.query_one(PageView)
+        page.show(self._page, self._width, range(len(lay_out(self._page, self._width).lines)))
+        page.focus()
+        self.call_after_refresh(page.select, self._span)
+
+    @on(PageView.Changed)
+    def _say(self) -> None:
+        page = self.query_one(PageView)
+        if page.selection is not None:
+            number = len(self._page.text[slice(*page.selection)].split())
+            end = "end" if page.moves_end else "start"
+            self.query_one(MessageLine).say(Response(note=f"{number} words; arrows move the {end}; enter takes it"))
+
+    @on(PageView.Quote)
+    def _take(self, message: PageView.Quote) -> None:
+        self.dismiss(message.span)
