@@ -36,6 +36,11 @@ SUPPORT: Final[dict[SupportLevel, str]] = {
 RELEVANCE: Final[dict[RelevanceLevel, str]] = {"core": "core", "side": "side", "irrelevant": "irrelevant"}
 TRUST: Final[dict[TrustLevel, str]] = {"trustworthy": "trustworthy", "neutral": "neutral", "suspicious": "suspicious"}
 
+SCROLLBAR: Final = 1
+"""Cells at the right that are the scrollbar's, whether it is there or not: text does not move when it comes."""
+MIN_WIDTH: Final = 20
+"""Cells of a line before the screen has said how many there are."""
+
 _WORD = re.compile(r"\S+")
 
 
@@ -151,6 +156,7 @@ class AnswerView(ScrollView, can_focus=True):
         self.answer = ShownAnswer("", (), (), ())
         self.chosen: Choice = Span(0, 0)
         self._lines: list[Line] = []
+        self._width = MIN_WIDTH
         self._dragged_from: int | None = None
 
     # ----------------------------------------------------------------------------------------------------------- content
@@ -169,12 +175,14 @@ class AnswerView(ScrollView, can_focus=True):
         spans = [Span(claim.start, claim.end) for claim in self.answer.claims]
         return spans.index(self.chosen) if isinstance(self.chosen, Span) and self.chosen in spans else None
 
-    def on_resize(self) -> None:
-        """Wrap the lines anew."""
-        self._lay_out()
+    def on_resize(self, event: events.Resize) -> None:
+        """Wrap the lines anew; while it is hidden it has no width, and keeps the one that it had."""
+        if event.size.width > SCROLLBAR:
+            self._width = event.size.width - SCROLLBAR
+            self._lay_out()
 
     def _lay_out(self) -> None:
-        width = max(10, self.size.width)
+        width = self._width
         self._lines = [*_wrapped(_text_pieces(self.answer, self.chosen), width)]
         if self.answer.references:
             self._lines += [[], [Piece("Sources", "answer--title")]]

@@ -19,5 +19,5 @@ class CompareApp(RecorderApp[Rating]):
         if view.is_ranking:
             done = f"{len(view.answers) - len(view.unplaced)} of {len(view.answers)} answers ranked"
         else:
-            done = f"{len(view.scores)} ratings"
-        return f"{view.question}\n\n{done}, {claims} claims marked."
+            done = f"Ratings: {len(view.scores)}"
+        return f"{view.question}\n\n{done}; claims marked: {claims}."

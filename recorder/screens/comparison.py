@@ -71,7 +71,7 @@ class RatingList(Widget, can_focus=True):
             score = self._scores.get(name)
             mark = "▸" if is_chosen and self.has_focus else " "
             need = "*" if name in self._needed and score is None else " "
-            line = Text(f"{mark}{need} {words:<43}", no_wrap=True)
+            line = Text(f"{mark}{need} {words:<44}", no_wrap=True)
             line.append("A ")
             for point in SCORES:
                 line.append("◉" if point == score else "○", Style.from_meta({"@click": f"rate_row({row}, {point})"}))
@@ -131,6 +131,7 @@ digit. Shift and an arrow move the end of what is chosen.
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments)  # type: ignore[arg-type]
         self._part = "answer-a"
+        self.add_class("-at-answer-a")
 
     def compose_work(self) -> Iterable[Widget]:
         yield Static(id="question")

@@ -98,7 +98,7 @@ class RankList(Widget, can_focus=True):
         lines = []
         for row in self.rows():
             if row is None:
-                lines.append(Text("── not ranked yet " + "─" * self.size.width, "dim", no_wrap=True, overflow="crop"))
+                lines.append(Text(f"{'── not ranked yet ':─<{self.size.width}}", "dim"))
                 continue
             rank, answer = row
             is_chosen = answer == self.answer
