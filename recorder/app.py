@@ -76,6 +76,15 @@ class RecorderApp(App[None], Generic[R]):
         self.set_interval(TTL / 4, self._renew)
         self.next()
 
+    def on_unmount(self) -> None:
+        """Leave what is not finished to be gone on with."""
+        try:
+            if self.job is not None and self.recording is not None:
+                self.job.release(self.recording.elapsed)
+        except RecordError as error:
+            self.error = error
+        self._close()
+
     def next(self) -> None:
         """Take the next item; what was left unfinished is offered to go on with."""
         self._close()
@@ -100,7 +109,6 @@ class RecorderApp(App[None], Generic[R]):
     def fail(self, error: WebGPTError) -> None:
         """End the program with an error, which whoever ran it tells."""
         self.error = error
-        self._close()
         self.exit()
 
     def _offer(self, recording: R) -> None:
@@ -206,10 +214,6 @@ class RecorderApp(App[None], Generic[R]):
 
     def action_leave(self) -> None:
         """Stop for now."""
-        if self.job is not None:
-            self.job.release(self.recording.elapsed if self.recording else 0.0)
-            self.job = None
-        self._close()
         self.exit()
 
     def action_light_or_dark(self) -> None:
@@ -218,7 +222,7 @@ class RecorderApp(App[None], Generic[R]):
 
     def action_help(self) -> None:
         """Show what the screen is for, and its keys."""
-        keys = [(self.get_key_display(binding), binding.tooltip or binding.description) for binding in self._useful()]
+        keys = [(self.get_key_display(binding), binding.tooltip or binding.description) for binding in self.useful_bindings()]
         self.push_screen(Help(self.screen.HELP or "", keys))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
@@ -229,7 +233,8 @@ class RecorderApp(App[None], Generic[R]):
                 name = binding.description.capitalize()
                 yield SystemCommand(name, binding.tooltip, lambda b=binding, n=node: self.run_action(b.action, n))
 
-    def _useful(self) -> list[Binding]:
+    def useful_bindings(self) -> list[Binding]:
+        """What has a key now, each action once."""
         found: dict[str, Binding] = {}
         for active in self.screen.active_bindings.values():
             if active.binding.description and not active.binding.system:

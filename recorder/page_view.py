@@ -52,15 +52,15 @@ class PageView(ScrollView, can_focus=True):
     }
     BINDINGS = [
         Binding("enter", "quote", "quote", key_display="enter", tooltip="Quote what is selected"),
-        Binding("right", "word(1)", "word more", key_display="→", tooltip="Move the end of the selection on by a word"),
-        Binding("left", "word(-1)", "word less", key_display="←", tooltip="Move the end of the selection back by a word"),
+        Binding("right", "word(1)", "words", key_display="→/←", tooltip="Move the end of the selection by a word"),
+        Binding("left", "word(-1)", "word back", show=False, key_display="←", tooltip="Move it back by a word"),
         Binding("tab", "other_end", "other end", key_display="tab", tooltip="Let the arrows move the other end"),
         Binding("enter", "open", "open link", key_display="enter", tooltip="Open the chosen link"),
         Binding("up", "move(-1)", "line up", show=False, key_display="↑", tooltip="A line up"),
-        Binding("down", "move(1)", "line down", show=False, key_display="↓", tooltip="A line down"),
+        Binding("down", "move(1)", "lines", key_display="↓/↑", tooltip="A line down or up"),
         Binding("space,pagedown", "read(1)", "read on", key_display="space", tooltip="On by a screenful, then by a view"),
         Binding("pageup,shift+space", "read(-1)", "read back", show=False, tooltip="Back by a screenful, then by a view"),
-        Binding("tab", "link(1)", "next link", key_display="tab", tooltip="Choose the next link; its number chooses one too"),
+        Binding("tab", "link(1)", "link", key_display="tab", tooltip="Choose the next link; its number chooses one too"),
         Binding("shift+tab", "link(-1)", "link before", show=False, tooltip="Choose the link before"),
         Binding("v", "select", "select", tooltip="Select the cursor's line to quote it; arrows change the selection"),
         Binding("escape", "clear", "let go", key_display="esc", tooltip="Let go of what is selected or chosen"),
@@ -153,6 +153,12 @@ class PageView(ScrollView, can_focus=True):
         if self.digits:
             return int(self.digits)
         return None if self.chosen is None else self._page.link_ids[self._shown[self.chosen].url]
+
+    def go_to(self, offset: int) -> None:
+        """Put the cursor on the line that holds a place of the page's text."""
+        self.cursor = self._line_of(offset)
+        self._see_cursor()
+        self.refresh()
 
     def select(self, span: Span) -> None:
         """Select a stretch, and see its beginning."""

@@ -41,7 +41,9 @@ class Citable(ReferenceList):
     """References to cite."""
 
     BINDINGS = [
-        Binding("enter", "select", "cite", key_display="enter", tooltip="Cite the chosen reference where the cursor is"),
+        Binding("1", "screen.cite(1)", "cite that one", key_display="1…9", tooltip="Cite the reference with this number"),
+        *(Binding(str(number), f"screen.cite({number})", show=False) for number in range(2, 10)),
+        Binding("enter", "select", "cite", key_display="enter", tooltip="Cite the chosen reference where the cursor was"),
         Binding("escape,ctrl+r", "screen.write", "to the answer", key_display="esc", tooltip="Back to the answer"),
     ]
 
@@ -54,14 +56,12 @@ class AnswerScreen(WorkScreen):
 Write an answer that a reader can check: relevant, coherent, and each claim supported by a reference, which its number cites, as
 in [1].
 
-Alt and a digit cite that reference where the cursor is; or go to the references, choose one and press enter. Under the answer
-stands what is wrong with its citations.
+^r and then a digit cite that reference where the cursor is; beyond the ninth, choose it with the arrows and press enter. Under
+the answer stands what is wrong with its citations.
 """
     BINDINGS = [
         Binding("ctrl+s", "submit", "submit", key_display="^s", priority=True, tooltip="Submit; nothing can be changed then"),
-        Binding("alt+1", "cite(1)", "cite [1]…", key_display="alt+1…9", tooltip="Cite reference 1, 2, … where the cursor is"),
-        *(Binding(f"alt+{number}", f"cite({number})", show=False) for number in range(2, 10)),
-        Binding("ctrl+r", "references", "references", key_display="^r", tooltip="Choose a reference to cite"),
+        Binding("ctrl+r", "references", "cite", key_display="^r", tooltip="Cite: press ^r, then the reference's number"),
         Binding("ctrl+b", "reopen", "browse on", key_display="^b", priority=True, tooltip="Back to browsing; the answer stays"),
     ]
     recording: Session
@@ -81,7 +81,7 @@ stands what is wrong with its citations.
         super().on_mount()
         area = self.query_one(AnswerArea)
         area.move_cursor(area.document.end)
-        area.focus()
+        self.set_focus(area)
 
     def show(self) -> None:
         view, area = self.recording.view(), self.query_one(AnswerArea)
@@ -97,7 +97,7 @@ stands what is wrong with its citations.
         shown = report[:MAX_REPORTED]
         if len(report) > MAX_REPORTED:
             shown[-1] = f"and {len(report) - MAX_REPORTED + 1} more"
-        fine = "✓ every sentence cites a reference" if view.answer.strip() else "Cite references as [1]: alt+1 does it."
+        fine = "✓ every sentence cites a reference" if view.answer.strip() else "^r and then 1 cites reference [1]."
         self.query_one("#check", Static).update(Text("\n".join(f"! {line}" for line in shown) or fine))
 
     def _write(self, text: str) -> None:
@@ -109,17 +109,17 @@ stands what is wrong with its citations.
     def action_cite(self, number: int) -> None:
         """Cite a reference where the cursor is."""
         area = self.query_one(AnswerArea)
-        area.focus()
+        self.set_focus(area)
         if number <= len(self.recording.view().references):
             area.replace(f"[{number}]", *area.selection)
 
     def action_references(self) -> None:
         """Choose a reference to cite."""
-        self.query_one(Citable).focus()
+        self.set_focus(self.query_one(Citable))
 
     def action_write(self) -> None:
         """Back to the answer."""
-        self.query_one(AnswerArea).focus()
+        self.set_focus(self.query_one(AnswerArea))
 
     @on(OptionList.OptionSelected)
     def _cite(self, message: OptionList.OptionSelected) -> None:

@@ -65,8 +65,14 @@ class References(ReferenceList):
     """Those of the demonstration; one can be changed or removed."""
 
     BINDINGS = [
-        Binding("e,enter", "screen.change_reference", "change", tooltip="Make the chosen reference longer or shorter"),
-        Binding("x,delete", "screen.remove_reference", "remove", tooltip="Remove the chosen reference"),
+        Binding(
+            "e,enter",
+            "screen.change_reference",
+            "change",
+            key_display="e",
+            tooltip="Make the chosen reference longer or shorter",
+        ),
+        Binding("x,delete", "screen.remove_reference", "remove", key_display="x", tooltip="Remove the chosen reference"),
         Binding("escape,r", "screen.page", "to the page", key_display="esc", tooltip="Back to the page"),
     ]
 
@@ -86,18 +92,20 @@ Open a link: click it, or type its number and press enter, or choose it with tab
 Every step can be taken back. You can leave at any time, and go on later exactly where you were.
 """
     BINDINGS = [
-        Binding("s,slash", "search", "search", tooltip="Search the web"),
+        Binding("s,slash", "search", "search", key_display="s", tooltip="Search the web"),
         Binding("f", "find", "find", tooltip="Find a text in this page"),
-        Binding("n", "find_again", "find next", tooltip="Find the same text further down"),
-        Binding("b,backspace", "back", "back", tooltip="The page before this one"),
-        Binding("d", "scroll(1)", "view down", tooltip="Down by a view"),
-        Binding("u", "scroll(-1)", "view up", tooltip="Up by a view"),
-        Binding("t,home", "top", "top", tooltip="The top of the page"),
-        Binding("r", "references", "references", tooltip="To the references: change or remove one"),
+        Binding("n", "find_again", "next", tooltip="Find the same text further down"),
+        Binding("b,backspace", "back", "back", key_display="b", tooltip="The page before this one"),
+        Binding("d", "scroll(1)", "view", key_display="d/u", tooltip="d: down by a view; u: up by a view"),
+        Binding("u", "scroll(-1)", "view up", show=False, tooltip="Up by a view"),
+        Binding("t,home", "top", "top", key_display="t", tooltip="The top of the page"),
+        Binding("r", "references", "quotes", tooltip="To the quotes: change or remove one"),
         Binding("a", "end('Answer')", "answer", tooltip="Done quoting: write an answer"),
         Binding("N", "end('Nonsense')", "no sense", tooltip="End here: the question does not make sense"),
         Binding("X", "end('Controversial')", "not to answer", tooltip="End here: the question should not be answered"),
-        Binding("escape", "escape", "call off", key_display="esc", tooltip="Call off what is being fetched, or leave a box"),
+        Binding(
+            "escape", "escape", "leave the box", key_display="esc", tooltip="Leave the box; call off what is being fetched"
+        ),
     ]
 
     @dataclass
@@ -108,6 +116,9 @@ Every step can be taken back. You can leave at any time, and go on later exactly
         waiting: object
 
     recording: Session
+    _waiting: object | None = None
+    _frame = 0
+    _doing = ""
 
     def compose_work(self) -> Iterable[Widget]:
         with Horizontal(id="asked"):
@@ -139,14 +150,12 @@ Every step can be taken back. You can leave at any time, and go on later exactly
 
     def on_mount(self) -> None:
         """Begin on the page, or in the search box where there is none."""
-        self._waiting: object | None = None
-        self._frame = 0
         self._spinner = self.set_interval(0.1, self._spin, pause=True)
         super().on_mount()
         if self.recording.view().page.text:
-            self.query_one(PageView).focus()
+            self.set_focus(self.query_one(PageView))
         else:
-            self.query_one("#search", Input).focus()
+            self.set_focus(self.query_one("#search", Input))
 
     # ---------------------------------------------------------------------------------------------------------- showing
 
@@ -165,7 +174,6 @@ Every step can be taken back. You can leave at any time, and go on later exactly
         counts = f"Quotes: {len(view.references)} · quote tokens left: {tokens} · actions left: {actions}"
         self.query_one("#counts", Static).update(counts)
         self.query_one("#back").disabled = not view.can_go_back
-        self.query_one("#done").disabled = not view.references
 
     @on(PageView.Changed)
     def _say_selection(self) -> None:
@@ -183,6 +191,11 @@ Every step can be taken back. You can leave at any time, and go on later exactly
             self.say(Response())
 
     # ---------------------------------------------------------------------------------------------------------- the web
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the web has been asked and has not answered yet."""
+        return self._waiting is not None
 
     def _ask(self, command: str, doing: str) -> None:
         """Ask the web in a thread of its own; what comes back too late, or after it was called off, is forgotten."""
@@ -203,7 +216,7 @@ Every step can be taken back. You can leave at any time, and go on later exactly
 
         # A daemon: leaving the program does not wait for a web that does not answer.
         threading.Thread(target=load, name="web", daemon=True).start()
-        self.query_one(PageView).focus()
+        self.set_focus(self.query_one(PageView))
         self.refresh_bindings()
 
     @on(Answered)
@@ -238,17 +251,15 @@ Every step can be taken back. You can leave at any time, and go on later exactly
                 return self.recording.view().can_go_back or None
             case "find_again":
                 return bool(self.query_one("#find", Input).value)
-            case "end" if parameters == ("Answer",):
-                return bool(self.recording.view().references) or None
         return True
 
     def action_search(self) -> None:
         """To the search box."""
-        self.query_one("#search", Input).focus()
+        self.set_focus(self.query_one("#search", Input))
 
     def action_find(self) -> None:
         """To the box of what to find."""
-        self.query_one("#find", Input).focus()
+        self.set_focus(self.query_one("#find", Input))
 
     @on(Input.Submitted, "#search")
     def _search(self, event: Input.Submitted) -> None:
@@ -258,13 +269,19 @@ Every step can be taken back. You can leave at any time, and go on later exactly
     @on(Input.Submitted, "#find")
     def _find(self, event: Input.Submitted) -> None:
         if text := event.value.strip():
-            self.query_one(PageView).focus()
-            self._act(format_action(Find(text)))
+            self.set_focus(self.query_one(PageView))
+            self._find_text(text)
 
     def action_find_again(self) -> None:
         """The next occurrence."""
         if text := self.query_one("#find", Input).value.strip():
-            self._act(format_action(Find(text)))
+            self._find_text(text)
+
+    def _find_text(self, text: str) -> None:
+        """Find, with the cursor on the line in which the hit ends."""
+        self._act(format_action(Find(text)))
+        if end := self.recording.state.browser.visit.found:
+            self.query_one(PageView).go_to(end - 1)
 
     def action_back(self) -> None:
         """The page before this one."""
@@ -291,7 +308,7 @@ Every step can be taken back. You can leave at any time, and go on later exactly
     def action_quote(self) -> None:
         """Quote what is selected, or begin to select."""
         page = self.query_one(PageView)
-        page.focus()
+        self.set_focus(page)
         if page.selection is None:
             page.action_select()
         else:
@@ -313,17 +330,17 @@ Every step can be taken back. You can leave at any time, and go on later exactly
         if self._waiting is not None:
             self._stop_waiting()
             self.say(Response(note="called off; nothing was done"))
-        self.query_one(PageView).focus()
+        self.set_focus(self.query_one(PageView))
 
     def action_page(self) -> None:
         """Back to the page."""
         self.remove_class("-quotes")
-        self.query_one(PageView).focus()
+        self.set_focus(self.query_one(PageView))
 
     def action_references(self) -> None:
         """To the references, which a narrow screen shows in the place of the page."""
         self.add_class("-quotes")
-        self.query_one(References).focus()
+        self.set_focus(self.query_one(References))
 
     def action_remove_reference(self) -> None:
         """Remove the chosen reference."""

@@ -1,0 +1,67 @@
+"""The recorder's program without a terminal, for tests that press its keys."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from browser_env.backends import Backend
+from browser_env.records import Question, Settings
+from recorder.demonstrating import DemonstrationApp
+from recorder.queue import Job, Queue
+from recorder.screens.browse import BrowseScreen
+from recorder.session import Begin, Session
+from tests.recorder.webs import web
+
+Steps = Callable[[Pilot[None]], Awaitable[None]]
+
+
+def demonstration_app(
+    folder: Path, *questions: str, backend: Backend | None = None, annotator: str = "ann", settings: Settings | None = None
+) -> DemonstrationApp:
+    """The program of `webgpt record` over a small web, with a clock that stands still."""
+    asked = {
+        f"q{number}": Question(id=f"q{number}", text=text) for number, text in enumerate(questions or ("What do crows bring?",))
+    }
+    world = backend or web()
+
+    def open_session(job: Job) -> Session:
+        begin = Begin(question=asked[job.item], settings=settings or Settings(), backend=world.name, annotator=annotator)
+        return Session(job.folder, world, begin, clock=lambda: 0.0)
+
+    return DemonstrationApp(Queue(folder, list(asked), annotator), open_session)
+
+
+def run(app: DemonstrationApp, steps: Steps, size: tuple[int, int] = (80, 24)) -> None:
+    """Run a program and press keys in it."""
+
+    async def session() -> None:
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            await steps(pilot)
+
+    asyncio.run(session())
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    """Press keys, each when what the one before it asked of the web is there."""
+    for key in keys:
+        await pilot.press(key)
+        await settle(pilot)
+
+
+async def typed(pilot: Pilot[None], text: str) -> None:
+    """Type a text."""
+    await pilot.press(*("space" if letter == " " else letter for letter in text))
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Wait for the web, and for the screen."""
+    for _ in range(500):
+        await pilot.pause()
+        screen = pilot.app.screen
+        if not isinstance(screen, BrowseScreen) or not screen.is_waiting:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the web did not answer within five seconds")
