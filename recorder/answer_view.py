@@ -24,7 +24,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from browser_env.citations import citation_spans, split_sentences
+from browser_env.citations import citation_spans, split_sentences, without_citations
 from recorder.rating import RelevanceLevel, ShownAnswer, SupportLevel, TrustLevel
 
 SUPPORT: Final[dict[SupportLevel, str]] = {
@@ -91,10 +91,10 @@ def choices(answer: ShownAnswer) -> list[Choice]:
 
 
 def _trimmed(text: str, span: Span) -> Span | None:
-    """Without white space at its ends; None if nothing that says anything is left."""
+    """Without white space at its ends; None if nothing is left that says anything: a citation alone does not."""
     words = text[span.start : max(span.start, span.end)]
     start = span.start + len(words) - len(words.lstrip())
-    return Span(start, start + len(words.strip())) if re.search(r"\w", words) else None
+    return Span(start, start + len(words.strip())) if re.search(r"\w", without_citations(words)) else None
 
 
 class AnswerView(ScrollView, can_focus=True):

@@ -74,8 +74,8 @@ class RatingList(Widget, can_focus=True):
             line = Text(f"{mark}{need} {words:<44}", no_wrap=True)
             line.append("A ")
             for point in SCORES:
-                line.append("◉" if point == score else "○", Style.from_meta({"@click": f"rate_row({row}, {point})"}))
-                line.append(" ")
+                click = Style.from_meta({"@click": f"rate_row({row}, {point})"})
+                line.append("◉ " if point == score else "○ ", click)
             line.append("B  ")
             line.append("-" if score is None else POINTS[SCORES.index(score)], "bold")
             if name == "overall":
