@@ -1,4 +1,8 @@
-"""`webgpt compare`, the real program in a terminal of its own, killed at random moments: nothing that it showed is lost."""
+"""`webgpt compare`, the real program in a terminal of its own, killed at random moments: nothing that it showed is lost.
+
+``WEBGPT_KILLS=50 pytest tests/recorder/test_compare_killed.py`` kills it fifty times; it takes about two seconds of processor
+time each.
+"""
 
 import os
 import pty
@@ -8,25 +12,29 @@ import select
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from browser_env.records import Episode, Question, Settings, Step
 from browser_env.storage import append_record
 from recorder.rating import Rating
 from tests.recorder.made import ANSWERS
 
-KILLS = 6
+KILLS = int(os.environ.get("WEBGPT_KILLS", "4"))
 FIRST = 0x0410
 """Letters that the program does not write by itself: each that is on the screen was typed."""
 
 
+@pytest.mark.timeout(60 * KILLS)
 def test_what_was_shown_is_there_after_a_kill(program: Path, environment: dict[str, str], tmp_path: Path) -> None:
     answers, out = tmp_path / "answers.jsonl", tmp_path / "out"
     for number, answer in enumerate(ANSWERS[:2]):
-        question = Question(id="q", text="What do crows bring?")
         step = Step(phase="answering", observation="", completion=answer.text)
-        episode = Episode(id=f"e{number}", question=question, settings=Settings(), actor="a", backend="b", ending="answer")
-        append_record(answers, Episode(**{name: getattr(episode, name) for name in episode.__slots__} | {"steps": (step,)}))
+        question = Question(id="q", text="What do crows bring?")
+        episode = Episode(id=f"e{number}", question=question, settings=Settings(), actor="a", backend="b", steps=(step,))
+        append_record(answers, replace(episode, ending="answer"))
     command = [str(program), "compare", str(answers), "--out", str(out), "--annotator", "ann"]
     chance, kept, typed = random.Random(5), "", 0
     for _ in range(KILLS):

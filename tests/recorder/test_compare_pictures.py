@@ -46,7 +46,9 @@ ANSWERS = (
         text="Crows remember people who were kind to them. [1] That is why they thank them with presents. [2]",
         references=(FACES,),
     ),
-    ComparedAnswer(text="They drop what they carry when they pick up a peanut, without meaning a present.", references=(GIFTS,)),
+    ComparedAnswer(
+        text="They drop what they carry when they pick up a peanut, without meaning a present.", references=(GIFTS,)
+    ),
     ComparedAnswer(text="Nobody knows."),
 )
 PAIR = Task(
