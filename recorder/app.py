@@ -237,6 +237,6 @@ class RecorderApp(App[None], Generic[R]):
         """What has a key now, each action once."""
         found: dict[str, Binding] = {}
         for active in self.screen.active_bindings.values():
-            if active.binding.description and not active.binding.system:
+            if active.binding.show and active.binding.description and not active.binding.system:
                 found.setdefault(active.binding.action, active.binding)
         return list(found.values())

@@ -20,11 +20,12 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from browser_env.actions import MAX_LINK_DIGITS
+from browser_env.characters import LINK_CLOSE
 from browser_env.layout import lay_out
 from browser_env.matching import Span
 from browser_env.page import Link, Page
 from browser_env.state import BLANK
-from recorder.selection import Place, columns_of, end_moved, offset_at, offsets, spans_of_lines, start_moved, trimmed
+from recorder.selection import Place, columns_of, end_moved, offset_at, spans_of_lines, start_moved, trimmed
 
 GUTTER = 3
 """Cells at the left for the number of a quote and the cursor, where the screen has room for them."""
@@ -52,15 +53,27 @@ class PageView(ScrollView, can_focus=True):
     }
     BINDINGS = [
         Binding("enter", "quote", "quote", key_display="enter", tooltip="Quote what is selected"),
-        Binding("right", "word(1)", "words", key_display="→/←", tooltip="Move the end of the selection by a word"),
+        Binding("right", "word(1)", "words", key_display="→/←", tooltip="Move the end of the selection by a word, on or back"),
         Binding("left", "word(-1)", "word back", show=False, key_display="←", tooltip="Move it back by a word"),
         Binding("tab", "other_end", "other end", key_display="tab", tooltip="Let the arrows move the other end"),
         Binding("enter", "open", "open link", key_display="enter", tooltip="Open the chosen link"),
         Binding("up", "move(-1)", "line up", show=False, key_display="↑", tooltip="A line up"),
         Binding("down", "move(1)", "lines", key_display="↓/↑", tooltip="A line down or up"),
-        Binding("space,pagedown", "read(1)", "read on", key_display="space", tooltip="On by a screenful, then by a view"),
+        Binding(
+            "space,pagedown",
+            "read(1)",
+            "read on",
+            key_display="space",
+            tooltip="Read on by a screenful; page up: back",
+        ),
         Binding("pageup,shift+space", "read(-1)", "read back", show=False, tooltip="Back by a screenful, then by a view"),
-        Binding("tab", "link(1)", "link", key_display="tab", tooltip="Choose the next link; its number chooses one too"),
+        Binding(
+            "tab",
+            "link(1)",
+            "link",
+            key_display="tab",
+            tooltip="The next link; shift+tab: the one before; or type its number",
+        ),
         Binding("shift+tab", "link(-1)", "link before", show=False, tooltip="Choose the link before"),
         Binding("v", "select", "select", tooltip="Select the cursor's line to quote it; arrows change the selection"),
         Binding("escape", "clear", "let go", key_display="esc", tooltip="Let go of what is selected or chosen"),
@@ -92,6 +105,7 @@ class PageView(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._made_styles: dict[str, Style] = {}
         self._page: Page = BLANK
         self._width = 80
         self._lines = range(0)
@@ -186,6 +200,17 @@ class PageView(ScrollView, can_focus=True):
 
     # ---------------------------------------------------------------------------------------------------------- drawing
 
+    def notify_style_update(self) -> None:
+        """The theme or the focus has changed what styles are."""
+        self._made_styles.clear()
+        super().notify_style_update()
+
+    def _style(self, name: str) -> Style:
+        """Of a part, or the widget's own; Textual works it out from the style sheet, which takes longer than drawing a line."""
+        if name not in self._made_styles:
+            self._made_styles[name] = self.get_component_rich_style(name, partial=True) if name else self.rich_style
+        return self._made_styles[name]
+
     @property
     def _gutter(self) -> int:
         return GUTTER if self.size.width >= self._width + GUTTER else 0
@@ -199,13 +224,13 @@ class PageView(ScrollView, can_focus=True):
         row = self.scroll_offset.y + y
         width = self.size.width
         if row >= len(self._lines):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._style(""))
         number = self._lines.start + row
         text = lay_out(self._page, self._width).lines[number]
-        base = self.rich_style
+        base = self._style("")
         is_cursor = self.has_focus and number == self.cursor
         if is_cursor:
-            base += self.get_component_rich_style("page--cursor", partial=True)
+            base += self._style("page--cursor")
         styles = [base] * len(text)
         quoted = self._paint_line(number, text, styles)
         if is_cursor and not self._gutter:
@@ -224,7 +249,7 @@ class PageView(ScrollView, can_focus=True):
         if not self._gutter:
             return []
         number = "" if quoted is None else f"{quoted}"
-        style = self.rich_style + self.get_component_rich_style("page--gutter", partial=True)
+        style = self._style("") + self._style("page--gutter")
         return [Segment(f"{number[-1:]:1}{'▸' if is_cursor else ' '} ", style)]
 
     def _paint_line(self, number: int, text: str, styles: list[Style]) -> int | None:
@@ -235,7 +260,7 @@ class PageView(ScrollView, can_focus=True):
         def paint(columns: Span | None, name: str) -> None:
             if columns is None:
                 return
-            style = self.get_component_rich_style(name, partial=True)
+            style = self._style(name)
             made: dict[Style, Style] = {}
             for column in range(*columns):
                 before = styles[column]
@@ -247,14 +272,10 @@ class PageView(ScrollView, can_focus=True):
             link = self._shown[index]
             if link.start >= last:
                 break
-            columns = columns_of(self._page, self._width, number, (link.start, link.end))
-            if columns is None:
-                continue
-            open_, close = text.rfind("【", 0, columns[0]), text.find("】", columns[1] - 1)
-            whole = (open_, close + 1) if open_ >= 0 <= close else columns
-            paint(whole, "page--link")
+            columns = self._marker_columns(number, link)
+            paint(columns, "page--link")
             if self._is_chosen(index):
-                paint(whole, "page--chosen-link")
+                paint(columns, "page--chosen-link")
         for mark in self._marks:
             if (
                 mark.span[0] < last
@@ -266,6 +287,14 @@ class PageView(ScrollView, can_focus=True):
         if self.selection is not None and self.selection[0] < last and first < self.selection[1]:
             paint(columns_of(self._page, self._width, number, self.selection), "page--selected")
         return quoted
+
+    def _marker_columns(self, number: int, link: Link) -> Span | None:
+        """Where a link's marker stands in a line, from its opening bracket to after its closing one."""
+        columns = columns_of(self._page, self._width, number, (link.start, link.end))
+        if columns is None:
+            return None
+        close = lay_out(self._page, self._width).lines[number].find(LINK_CLOSE, columns[1] - 1)
+        return columns[0], max(columns[1], close + 1)
 
     def _is_chosen(self, index: int) -> bool:
         if self.digits:
@@ -304,13 +333,14 @@ class PageView(ScrollView, can_focus=True):
         if self.selection is not None:
             self._move_selection_by_lines(lines)
             return
-        goal = self.cursor + lines
+        before, goal = self.cursor, self.cursor + lines
         if goal not in self._lines:
             self.post_message(self.More(lines))
             return
         self.cursor = goal
         self._see_cursor()
-        self._changed()
+        for line in (before, goal):
+            self.refresh_line(line - self._lines.start)
 
     def action_read(self, direction: int) -> None:
         """On or back by a screenful of what is shown, then by a view of the page."""
@@ -345,11 +375,12 @@ class PageView(ScrollView, can_focus=True):
 
     def action_select(self) -> None:
         """Begin to select with the line of the cursor."""
-        if not self._lines:
-            return
-        span = trimmed(self._page, spans_of_lines(self._page, self._width, self.cursor, self.cursor))
-        if span[0] < span[1]:
-            self.chosen, self.digits, self.moves_end, self.selection = None, "", True, span
+        texts = lay_out(self._page, self._width).lines
+        line = next((line for line in range(self.cursor, self._lines.stop) if texts[line].strip()), None)
+        if line is not None:
+            span = trimmed(self._page, spans_of_lines(self._page, self._width, line, line))
+            self.chosen, self.digits, self.moves_end, self.cursor, self.selection = None, "", True, line, span
+            self._see_cursor()
             self._changed()
 
     def action_quote(self) -> None:
@@ -451,18 +482,11 @@ class PageView(ScrollView, can_focus=True):
         self.release_mouse()
         if pressed is None or self.selection is not None:
             return
-        places = offsets(self._page, self._width, pressed.line)
-        if pressed.column < len(places) - 1:
-            offset = places[pressed.column]
-            for link in self._shown:
-                if link.start <= offset <= link.end and self._is_in_marker(pressed, link):
-                    self.post_message(self.Follow(self._page.link_ids[link.url]))
-                    return
-
-    def _is_in_marker(self, place: Place, link: Link) -> bool:
-        text = lay_out(self._page, self._width).lines[place.line]
-        columns = columns_of(self._page, self._width, place.line, (link.start, link.end))
-        return columns is not None and text.rfind("【", 0, columns[0]) <= place.column <= text.find("】", columns[1] - 1)
+        for link in self._shown:
+            columns = self._marker_columns(pressed.line, link)
+            if columns is not None and columns[0] <= pressed.column < columns[1]:
+                self.post_message(self.Follow(self._page.link_ids[link.url]))
+                return
 
     def _place(self, event: events.MouseEvent) -> Place:
         row = max(0, min(self.scroll_offset.y + event.y, len(self._lines) - 1))

@@ -8,6 +8,7 @@ from rich.text import Text
 from textual.app import RenderResult
 from textual.geometry import Size
 from textual.reactive import reactive
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
@@ -50,18 +51,22 @@ class MessageLine(Static):
         self.set_class(response.problem is not None, "-problem")
         said = response.problem or response.note
         mark = "!" if response.problem else "·"
-        self.update(Text(f"{mark} {said}" if said else "", no_wrap=True, overflow="ellipsis"))
+        self.update(Text(f"{mark} {said}" if said else "", no_wrap=True, overflow="ellipsis"), layout=False)
 
 
 class Keys(Widget):
     """The keys of what can be done now, on as many lines as they need. A click on one does it too."""
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES = {"keys--key"}
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._items: list[Text] = []
 
     def on_mount(self) -> None:
         """Follow the screen: what has the focus decides about keys."""
-        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh(layout=True))
+        self._follow(self.screen)
+        self.screen.bindings_updated_signal.subscribe(self, self._follow)
 
     def render(self) -> RenderResult:
         return Text("\n").join(self._lines(self.size.width))
@@ -69,18 +74,25 @@ class Keys(Widget):
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return max(1, len(self._lines(width)))
 
+    def _follow(self, screen: Screen[object]) -> None:
+        """Draw them again if they are others, and lay the screen out again only if they need more lines or fewer."""
+        before, items = self._items, list(self._made())
+        if [(item.plain, item.spans) for item in before] != [(item.plain, item.spans) for item in items]:
+            height = len(self._lines(self.size.width))
+            self._items = items
+            self.refresh(layout=height != len(self._lines(self.size.width)))
+
     def _lines(self, width: int) -> list[Text]:
         lines: list[Text] = []
-        for item in self._items():
+        for item in self._items:
             if lines and lines[-1].cell_len + 2 + item.cell_len <= width:
                 lines[-1] = Text("  ").join([lines[-1], item])
             else:
                 lines.append(item)
         return lines
 
-    def _items(self) -> Iterable[Text]:
+    def _made(self) -> Iterable[Text]:
         seen = set()
-        key_style = self.get_component_rich_style("keys--key") if self.is_attached else Style()
         for active in self.screen.active_bindings.values():
             binding = active.binding
             if not binding.show or not binding.description or binding.action in seen:
@@ -89,7 +101,7 @@ class Keys(Widget):
             node = active.node
             namespace = "app" if node is self.app else "screen" if node is self.screen else "focused"
             click = Style.from_meta({"@click": f"{namespace}.{binding.action}"}) if active.enabled else Style(dim=True)
-            item = Text(self.app.get_key_display(binding), key_style)
+            item = Text(self.app.get_key_display(binding), Style(bold=active.enabled))
             item.append(f" {binding.description}", Style(bold=False))
             item.stylize(click)
             yield item

@@ -17,10 +17,10 @@ from textual.widgets import Input, Static
 from browser_env.actions import Click, End, EndReason, Find, ScrollDown, ScrollUp, Search, Top, format_action
 from browser_env.errors import RecordError
 from browser_env.page import Page
-from recorder.page_view import Marked, PageView
+from recorder.page_view import GUTTER, Marked, PageView
 from recorder.recording import Response
 from recorder.screens.change_reference import ChangeReference
-from recorder.screens.work import WorkScreen
+from recorder.screens.work import WIDE, WorkScreen
 from recorder.session import Act, EditReference, Loaded, RemoveReference, Select, Session, View
 from recorder.widgets import Press, ReferenceList
 
@@ -61,6 +61,16 @@ class Scrollbar(Widget):
         return min(first, height - 1), max(first + 1, last)
 
 
+class Box(Input):
+    """A line to type in. Enter leaves it at once: a key that is typed right behind it is for the page."""
+
+    async def action_submit(self) -> None:
+        """Give the line to the screen."""
+        if self.value.strip():
+            self.screen.set_focus(self.screen.query_one(PageView))
+            await super().action_submit()
+
+
 class References(ReferenceList):
     """Those of the demonstration; one can be changed or removed."""
 
@@ -80,6 +90,7 @@ class References(ReferenceList):
 class BrowseScreen(WorkScreen):
     """Browsing: everything that a model sees, and the commands that it has."""
 
+    HORIZONTAL_BREAKPOINTS = []
     TITLE: ClassVar[str | None] = "Demonstration"
     HELP: ClassVar[str | None] = """
 Answer the question from what you find. Search, open pages, and quote what supports an answer; then write it.
@@ -128,8 +139,8 @@ Every step can be taken back. You can leave at any time, and go on later exactly
                 yield Press("Should not be answered", "X", "end('Controversial')", id="controversial")
         with Horizontal(id="tools"):
             yield Press("← Back", "b", "back", id="back")
-            yield Input(placeholder="Search  s", compact=True, id="search")
-            yield Input(placeholder="Find in page  f", compact=True, id="find")
+            yield Box(placeholder="Search  s", compact=True, id="search")
+            yield Box(placeholder="Find in page  f", compact=True, id="find")
             yield Press("⇈", "t", "top", id="top")
             yield Press("↑", "u", "scroll(-1)", id="up")
             yield Press("↓", "d", "scroll(1)", id="down")
@@ -157,6 +168,14 @@ Every step can be taken back. You can leave at any time, and go on later exactly
         else:
             self.set_focus(self.query_one("#search", Input))
 
+    def on_resize(self, event: events.Resize) -> None:
+        """Where there is room for the page and the quotes, they stand side by side; else `r` changes between them."""
+        width = self.recording.state.begin.settings.view_width
+        is_wide = event.size.width >= width + WIDE - 80
+        self.set_class(is_wide, "-wide")
+        self.set_class(not is_wide, "-narrow")
+        self.query_one("#reading").styles.width = width + GUTTER + 1 if is_wide else "1fr"
+
     # ---------------------------------------------------------------------------------------------------------- showing
 
     def show(self) -> None:
@@ -166,13 +185,14 @@ Every step can be taken back. You can leave at any time, and go on later exactly
         lines = range(view.top, view.top + len(view.lines))
         page.show(view.page, settings.view_width, lines, list(_marks(view)))
         first, last = view.scrollbar
-        self.query_one("#title", Static).update(_title(view.page, f"{first}-{last} %"))
+        self.query_one("#title", Static).update(_title(view.page, f"{first}-{last} %"), layout=False)
         self.query_one(Scrollbar).show(view.scrollbar)
         self.query_one(References).show(view.references)
         tokens, actions = view.reference_tokens_left, view.actions_left
-        self.query_one("#left", Static).update(f"Number of quote tokens left: {tokens}\nNumber of actions left: {actions}")
+        left = f"Number of quote tokens left: {tokens}\nNumber of actions left: {actions}"
+        self.query_one("#left", Static).update(left, layout=False)
         counts = f"Quotes: {len(view.references)} · quote tokens left: {tokens} · actions left: {actions}"
-        self.query_one("#counts", Static).update(counts)
+        self.query_one("#counts", Static).update(counts, layout=False)
         self.query_one("#back").disabled = not view.can_go_back
 
     @on(PageView.Changed)
@@ -263,14 +283,12 @@ Every step can be taken back. You can leave at any time, and go on later exactly
 
     @on(Input.Submitted, "#search")
     def _search(self, event: Input.Submitted) -> None:
-        if query := event.value.strip():
-            self._ask(format_action(Search(query)), f"searching for {query}")
+        query = event.value.strip()
+        self._ask(format_action(Search(query)), f"searching for {query}")
 
     @on(Input.Submitted, "#find")
     def _find(self, event: Input.Submitted) -> None:
-        if text := event.value.strip():
-            self.set_focus(self.query_one(PageView))
-            self._find_text(text)
+        self._find_text(event.value.strip())
 
     def action_find_again(self) -> None:
         """The next occurrence."""

@@ -1,5 +1,6 @@
 """Questions that stand in front of a screen, and the help that lists its keys."""
 
+from rich.table import Table
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
@@ -80,14 +81,17 @@ class Help(ModalScreen[None]):
             keys: Each key and what it does.
         """
         super().__init__()
-        self._text, self._key_list = text, keys
+        self._text, self.keys = text, keys
 
     def compose(self) -> ComposeResult:
         """The text, then a line for each key."""
-        width = max((len(key) for key, _ in self._key_list), default=0)
-        table = "\n".join(f"{key:>{width}}  {meaning}" for key, meaning in self._key_list)
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(justify="right", style="bold", no_wrap=True)
+        for key, meaning in self.keys:
+            table.add_row(key, meaning)
+        paragraphs = (" ".join(paragraph.split()) for paragraph in self._text.strip().split("\n\n"))
         with VerticalScroll(classes="dialog help"):
             yield Static("Help", classes="dialog-title")
-            yield Static(self._text.strip(), markup=False)
-            yield Static(table, markup=False, classes="help-keys")
+            yield Static("\n\n".join(paragraphs), markup=False)
+            yield Static(table, classes="help-keys")
             yield Keys()

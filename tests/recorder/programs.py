@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from unittest.mock import patch
 
 from textual.pilot import Pilot
 
@@ -38,10 +39,17 @@ def run(app: DemonstrationApp, steps: Steps, size: tuple[int, int] = (80, 24)) -
 
     async def session() -> None:
         async with app.run_test(size=size) as pilot:
-            await pilot.pause()
+            await settle(pilot)
             await steps(pilot)
 
-    asyncio.run(session())
+    # Textual's pilot waits until the processor is idle, which it never is where other jobs run; `settle` waits for messages.
+    with patch("textual.app.wait_for_idle", _soon), patch("textual.pilot.wait_for_idle", _soon):
+        asyncio.run(session())
+
+
+async def _soon(*_: float) -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
@@ -54,12 +62,14 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
 async def typed(pilot: Pilot[None], text: str) -> None:
     """Type a text."""
     await pilot.press(*("space" if letter == " " else letter for letter in text))
+    await settle(pilot)
 
 
 async def settle(pilot: Pilot[None]) -> None:
     """Wait for the web, and for the screen."""
     for _ in range(500):
-        await pilot.pause()
+        for _ in range(3):  # a key, the message that it makes, and what that changes
+            await pilot.pause()
         screen = pilot.app.screen
         if not isinstance(screen, BrowseScreen) or not screen.is_waiting:
             return

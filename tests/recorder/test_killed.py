@@ -56,3 +56,12 @@ def test_killed_at_random_moments_nothing_that_was_shown_is_lost(tmp_path: Path)
         assert answer == "".join(str(number % 10) for number in range(len(answer)))
         before = found
     assert before > 50
+
+
+def test_the_real_recorder_killed_on_its_terminal_loses_nothing_that_it_had_shown(
+    tmp_path: Path, small_collection: Path
+) -> None:
+    """Four times; fifty are `python -m tests.recorder.kill_recorder FOLDER COLLECTION`, which takes a minute of a processor."""
+    command = [sys.executable, "-m", "tests.recorder.kill_recorder", str(tmp_path), str(small_collection), "--kills", "4"]
+    found = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=110, check=False)
+    assert "nothing lost" in found.stdout, found.stderr[-3000:]

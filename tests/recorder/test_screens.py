@@ -66,7 +66,7 @@ def test_with_keys_alone_from_the_first_question_to_the_summary(tmp_path: Path) 
         await press(pilot, "r", "down", "e", "left", "enter")  # the second one, without its last word
         await press(pilot, "up", "x", "ctrl+z", "escape")  # the first one removed, and not
         assert [one.extract for one in session(pilot).view().references][1] == "7 brought me an"
-        await press(pilot, "space", "b", "ctrl+z", "a")
+        await press(pilot, "d", "b", "ctrl+z", "a")
         assert isinstance(app.screen, AnswerScreen)
         await typed(pilot, "Keys, and more. Glass")
         await press(pilot, "ctrl+r", "2", "ctrl+z", "ctrl+y", "ctrl+s", "enter")
@@ -88,6 +88,7 @@ def test_with_keys_alone_from_the_first_question_to_the_summary(tmp_path: Path) 
         "Search crows",
         "Clicked on link 0",
         "Quote: Crow number 0 brought me a key. Crow number 1 brought me an",
+        "Find in page: number 7",
         "Find in page: number 7",
         "Quote: 7 brought me an",
         "Scrolled down 1",
@@ -239,8 +240,7 @@ def test_every_action_has_a_key_on_the_screen_and_in_the_help(tmp_path: Path, si
             useful = {binding.tooltip or binding.description for binding in app.useful_bindings()}
             await press(pilot, "f1")
             assert isinstance(app.screen, Help)
-            text = str(app.screen.query_one(".help-keys").render())
-            assert all(meaning in text for meaning in useful)
+            assert {meaning for _, meaning in app.screen.keys} == useful
             await press(pilot, "escape")
 
     run(app, steps, size)

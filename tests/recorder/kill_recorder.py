@@ -1,0 +1,143 @@
+"""Kills the real recorder again and again, and looks whether anything that its screen had shown is lost.
+
+``python -m tests.recorder.kill_recorder FOLDER COLLECTION --kills 50`` types into `webgpt record` on a pseudo-terminal, kills it
+(SIGKILL) at a random moment, starts it again, takes up what it offers, and goes on. A program is forked from one that has
+imported everything, so that fifty of them take seconds.
+"""
+
+import argparse
+import os
+import pty
+import random
+import re
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from fcntl import ioctl
+from pathlib import Path
+
+import agent.cli
+import recorder.demonstrating  # noqa: F401 - once, for all that are forked
+from recorder.session import JOURNAL, PAGES, Session
+from recorder.visits import RecordedWeb, Visits
+
+ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_].*?\x1b\\|[@-Z\\-_])", re.DOTALL)
+PATIENCE = 30.0
+"""Seconds in which something must be shown."""
+
+
+class Terminal:
+    """The recorder on a pseudo-terminal."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.pid, self._descriptor = pty.fork()
+        if not self.pid:
+            os.environ["TERM"] = "xterm-256color"
+            os._exit(agent.cli.main(arguments))
+        ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self._raw = b""
+
+    @property
+    def shown(self) -> str:
+        """All that was drawn, without its colours and places."""
+        return ESCAPES.sub(b"", self._raw).decode("utf-8", "replace")
+
+    def type(self, keys: str) -> None:
+        os.write(self._descriptor, keys.encode())
+
+    def read(self, seconds: float) -> bool:
+        """Take in what is drawn, if something is within some seconds."""
+        if not select.select([self._descriptor], [], [], seconds)[0]:
+            return False
+        try:
+            self._raw += os.read(self._descriptor, 65_536)
+        except OSError:  # it has ended
+            return False
+        return True
+
+    def forget(self) -> None:
+        """Take in what is drawn until nothing more is, and look only at what follows."""
+        while self.read(0.1):
+            pass
+        self._raw = b""
+
+    def wait_for(self, text: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.shown:
+            if time.monotonic() > deadline:
+                drawn = re.sub(r"\s+", " ", self.shown)[-2000:]
+                raise AssertionError(f"{text!r} was not shown within {PATIENCE} s, but {drawn!r}")
+            self.read(0.1)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        while self.read(0.0):
+            pass
+        os.waitpid(self.pid, 0)
+        os.close(self._descriptor)
+
+
+def kept(out: Path) -> tuple[int, str]:
+    """What the disk has: the actions that are left, and the answer."""
+    (journal,) = out.rglob(JOURNAL)
+    with Session(journal.parent, RecordedWeb("", (), Visits(journal.parent / PAGES))) as session:
+        return session.view().actions_left, session.state.answer
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Kill, and say what was found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("collection", type=Path)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    out, questions, chance = given.folder / "out", given.folder / "questions.txt", random.Random(given.seed)
+    questions.write_text("How is a tree of files copied?\n")
+    command = ["record", "--questions", str(questions), "--out", str(out), "--annotator", "ann"]
+    command += ["--collection", str(given.collection), "--max-actions", "100000", "--max-reference-tokens", "5000"]
+    terminal = Terminal(command)
+    terminal.wait_for("Begin with a search")
+    terminal.type("copytree\r")
+    terminal.wait_for("Search results for: copytree")
+    terminal.type("0\r")
+    terminal.wait_for("(pydoc.localhost)")
+    terminal.type("dv\r")
+    terminal.wait_for("Quotes: 1")
+    events, is_writing = 0, False
+    for kill in range(given.kills):
+        if kill == given.kills // 2:
+            is_writing = True
+            terminal.type("a")
+            terminal.wait_for("cites reference [1]")
+        for _ in range(chance.randrange(1, 6)):
+            events += 1
+            terminal.type(f"w{events} " if is_writing else "ud"[events % 2])
+            if is_writing:
+                terminal.wait_for(f"w{events}")
+            else:
+                terminal.read(PATIENCE)
+        terminal.type(f"w{events}0 " if is_writing else "du")
+        terminal.read(chance.random() * 0.1)
+        terminal.kill()
+        actions_left, answer = kept(out)
+        seen = min(map(int, re.findall(r"actions left: ([0-9]+)", terminal.shown)), default=actions_left)
+        assert actions_left <= seen, f"kill {kill}: {seen} actions left had been shown, the disk has {actions_left}"
+        lost = [word for word in re.findall(r"w[0-9]+", terminal.shown) if word not in answer]
+        assert not lost, f"kill {kill}: {lost} had been shown, the disk has {answer[-200:]!r}"
+        terminal = Terminal(command)
+        terminal.wait_for("go on exactly there")
+        terminal.forget()
+        terminal.type("\r")
+        terminal.wait_for("cites" if is_writing else "view")
+    terminal.kill()
+    actions_left, answer = kept(out)
+    print(f"{given.kills} kills, {100_000 - actions_left} actions and {len(answer)} characters kept, nothing lost")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
