@@ -19,6 +19,8 @@ from recorder.screens.judging import PRIORITIES, JudgingScreen, Notes
 
 POINTS: Final = ("A much better", "A better", "equally good", "B better", "B much better")
 """Names of `SCORES`."""
+CIRCLES: Final = 49
+"""Cells of a line before the first circle; each of the five has two."""
 PARTS: Final = {"answer-a": "a answer A", "answer-b": "b answer B", "ratings": "r ratings"}
 
 
@@ -71,11 +73,9 @@ class RatingList(Widget, can_focus=True):
             score = self._scores.get(name)
             mark = "▸" if is_chosen and self.has_focus else " "
             need = "*" if name in self._needed and score is None else " "
-            line = Text(f"{mark}{need} {words:<44}", no_wrap=True)
-            line.append("A ")
+            line = Text(f"{mark}{need} {words:<{CIRCLES - 5}}A ", no_wrap=True)
             for point in SCORES:
-                click = Style.from_meta({"@click": f"rate_row({row}, {point})"})
-                line.append("◉ " if point == score else "○ ", click)
+                line.append("◉ " if point == score else "○ ")
             line.append("B  ")
             line.append("-" if score is None else POINTS[SCORES.index(score)], "bold")
             if name == "overall":
@@ -95,15 +95,15 @@ class RatingList(Widget, can_focus=True):
         if score is not None:
             self.action_choose(1)
 
-    def action_rate_row(self, row: int, score: float) -> None:
-        """Give a rating with the mouse."""
-        self.row = row
-        self.post_message(self.Rated(RATED[row][0], score))
-
     def on_click(self, event: events.Click) -> None:
-        """Choose the rating under the mouse."""
-        if 1 <= event.y <= len(RATED):
-            self.row = event.y - 1
+        """Choose the rating under the mouse, and give it if the mouse is on a circle."""
+        offset = event.get_content_offset(self)
+        if offset is None or not 1 <= offset.y <= len(RATED):
+            return
+        self.row = offset.y - 1
+        circle = (offset.x - CIRCLES) // 2
+        if 0 <= circle < len(SCORES):
+            self.post_message(self.Rated(RATED[self.row][0], SCORES[circle]))
 
 
 class ComparisonScreen(JudgingScreen):
