@@ -95,7 +95,7 @@ class RatingList(Widget, can_focus=True):
         if score is not None:
             self.action_choose(1)
 
-    def on_click(self, event: events.Click) -> None:
+    def on_mouse_down(self, event: events.MouseDown) -> None:
         """Choose the rating under the mouse, and give it if the mouse is on a circle."""
         offset = event.get_content_offset(self)
         if offset is None or not 1 <= offset.y <= len(RATED):
