@@ -27,7 +27,7 @@ PARTS: Final = {"answer-a": "a answer A", "answer-b": "b answer B", "ratings": "
 class RatingList(Widget, can_focus=True):
     """The ratings, a line each, five circles in a line."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"ratings--chosen", "ratings--needed"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"ratings--chosen"}
     BINDINGS = [
         Binding("down,j", "choose(1)", "choose", key_display="↑↓", tooltip="Choose the next rating; ↑ or k the one before"),
         Binding("up,k", "choose(-1)", show=False),

@@ -17,9 +17,6 @@ from recorder.pairs import MAX_RANKED
 from recorder.rating import Place, View, answer_name
 from recorder.screens.judging import PRIORITIES, JudgingScreen, Notes
 
-_SEPARATOR = None
-"""The line between what is ranked and what is not."""
-
 
 class RankList(Widget, can_focus=True):
     """The answers, the best first; below a line those that have no place yet."""
@@ -89,7 +86,7 @@ class RankList(Widget, can_focus=True):
             rows += [(f"{rank}." if number == 0 else "=", answer) for number, answer in enumerate(place)]
             rank += len(place)
         if self._view.unplaced:
-            rows += [_SEPARATOR, *(("?", answer) for answer in self._view.unplaced)]
+            rows += [None, *(("?", answer) for answer in self._view.unplaced)]
         return rows
 
     def render(self) -> Text:
