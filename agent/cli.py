@@ -48,6 +48,13 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
     ),
     "Record": (
         Entry("record", "--questions FILE", "Demonstrations by people, in this terminal.", "recorder.commands.record:Record"),
+        Entry("compare", "ANSWERS...", "Which answer is better, in this terminal.", "recorder.commands.compare:Compare"),
+        Entry("data check", "FILE|DIR...", "Whether what was recorded is whole.", "recorder.commands.check:Check"),
+        Entry("data stats", "FILE|DIR...", "What was recorded, by whom, how long.", "recorder.commands.stats:Stats"),
+        Entry("data merge", "FILE|DIR...", "One file of what several recorded.", "recorder.commands.merge:Merge"),
+        Entry("data agreement", "FILE|DIR...", "How far annotators agree.", "recorder.commands.agreement:Agreement"),
+        Entry("data export", "FILE|DIR...", "For other programs: three formats.", "training.commands.exchange:Export"),
+        Entry("data import", "FILE", "Published comparisons, as one's own.", "training.commands.exchange:Import"),
     ),
     "Train": (
         Entry("sample", "--questions SET", "Episodes of a policy, to compare or train on.", "agent.commands.sample:Sample"),
@@ -147,7 +154,7 @@ def _end(message: str, code: int) -> int:
 
 
 def _line(entry: Entry, bold: Callable[[str], str] = str) -> str:
-    return f"{bold(entry.name)}{f' {entry.arguments}':{22 - len(entry.name)}}{entry.summary}"
+    return f"{bold(entry.name)}{f' {entry.arguments}':{28 - len(entry.name)}}{entry.summary}"
 
 
 def help_text(*, styled: bool) -> str:

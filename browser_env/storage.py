@@ -8,8 +8,9 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -36,18 +37,48 @@ def read_records(path: Path, kind: type[R]) -> Iterator[R]:
         RecordError: The file cannot be read, or a line is no such record: an unknown or missing key, a wrong type, another
             schema version, a line that its writer was stopped in. All records before that line have been yielded.
     """
-    adapter = TypeAdapter(kind)
+    for number, line in read_lines(path):
+        try:
+            yield parse_record(line, kind)
+        except RecordError as error:
+            raise RecordError(f"{path}:{number}: {error}") from error
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that are not empty, with their numbers from 1.
+
+    Raises:
+        RecordError: The file cannot be read.
+    """
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
-                if line.isspace():
-                    continue
-                try:
-                    yield adapter.validate_json(line, strict=True)
-                except ValidationError as error:
-                    raise RecordError(f"{path}:{number}: {_problem(error, line, kind)}") from error
+                if not line.isspace():
+                    yield number, line
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def parse_record(line: bytes, kind: type[R]) -> R:
+    """The record of a line.
+
+    Raises:
+        RecordError: It is none; the message does not say where the line is.
+    """
+    try:
+        parsed: R = _adapters()[kind].validate_json(line, strict=True)
+    except ValidationError as error:
+        raise RecordError(_problem(error, line, kind)) from error
+    return parsed
+
+
+def record_line(record: Episode | Question | Comparison) -> str:
+    """A record as a line, without its line feed. Lone surrogates become U+FFFD, which is all that UTF-8 allows.
+
+    Raises:
+        ValueError: A number in the record is not finite: JSON has no such number.
+    """
+    return storable(json.dumps(asdict(record), ensure_ascii=False, allow_nan=False))
 
 
 def text_lines(path: Path) -> Iterator[str]:
@@ -76,14 +107,14 @@ def append_record(path: Path, record: Episode | Question | Comparison, *, fsync:
 
     Args:
         path: The file.
-        record: Lone surrogates in its texts are stored as U+FFFD, which is all that UTF-8 allows.
+        record: As `record_line` writes it.
         fsync: Also wait until the disk has it.
 
     Raises:
         RecordError: The file cannot be written.
         ValueError: A number in the record is not finite: JSON has no such number.
     """
-    line = storable(json.dumps(asdict(record), ensure_ascii=False, allow_nan=False)).encode() + b"\n"
+    line = record_line(record).encode() + b"\n"
     try:
         with path.open("a+b", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
@@ -109,6 +140,12 @@ def drop_torn_line(path: Path) -> None:
                 file.truncate(content.rfind(b"\n") + 1)
     except FileNotFoundError:
         return
+
+
+@cache
+def _adapters() -> dict[type[object], TypeAdapter[Any]]:
+    """Made once: it takes longer than reading a line."""
+    return {kind: TypeAdapter(kind) for kind in (Episode, Question, Comparison)}
 
 
 def _problem(error: ValidationError, line: bytes, kind: type[object]) -> str:

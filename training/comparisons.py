@@ -6,6 +6,8 @@ soft labels). A line is a list of two records, as in the original file, or one r
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -59,6 +61,29 @@ def preference_group(comparison: Comparison) -> PreferenceGroup | None:
         Candidate(answering_text(comparison.question.text, answer.references), answer.text) for answer in comparison.answers
     )
     return PreferenceGroup(comparison.question.id, tuple(candidates), found, comparison.labeler)
+
+
+def pairs_of(comparison: Comparison) -> Iterator[Comparison]:
+    """Every two answers of a comparison as one of their own, all C(K, 2) of a ranking; of a flagged question none.
+
+    A pair keeps what was noted of its two answers; the place of the two in the ranking, not the ranks between, is its own.
+    """
+    if comparison.flag is not None:
+        return
+    if len(comparison.answers) == 2:
+        yield comparison
+        return
+    assert comparison.ranks is not None  # more than two answers are ranked
+    for pair in combinations(range(len(comparison.answers)), 2):
+        first, second = (comparison.ranks[index] for index in pair)
+        yield replace(
+            comparison,
+            id=f"{comparison.id}-{pair[0]}-{pair[1]}",
+            answers=tuple(comparison.answers[index] for index in pair),
+            ranks=(1 + (first > second), 1 + (second > first)),
+            annotations=comparison.annotations and tuple(comparison.annotations[index] for index in pair),
+            shown=comparison.shown and tuple(int(one != min(pair)) for one in comparison.shown if one in pair),
+        )
 
 
 def _sign(number: float) -> int:

@@ -88,6 +88,27 @@ def read_trl_preferences(path: Path) -> Iterator[PreferenceGroup]:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def trl_preferences(group: PreferenceGroup) -> Iterator[dict[str, str]]:
+    """The preferences of a group as rows of TRL's format; ties have none.
+
+    The prompt is what was shown before the answer. Two answers with references of their own share the question alone: the
+    references then begin what was chosen and what was rejected, so prompt and answer together are the same text either way.
+    """
+    for first, second in combinations(range(len(group.candidates)), 2):
+        if group.levels[first] == group.levels[second]:
+            continue
+        better, worse = (first, second) if group.levels[first] > group.levels[second] else (second, first)
+        chosen, rejected = group.candidates[better], group.candidates[worse]
+        prompt = chosen.text
+        if chosen.text != rejected.text:
+            prompt = f"{chosen.text.partition(END_OF_FIELD)[0]}{END_OF_FIELD}"
+        yield {
+            "prompt": prompt,
+            "chosen": f"{chosen.text}{chosen.answer}".removeprefix(prompt),
+            "rejected": f"{rejected.text}{rejected.answer}".removeprefix(prompt),
+        }
+
+
 def _trl_pair(row: Any) -> PreferenceGroup:
     chosen, rejected = _messages(row["chosen"]), _messages(row["rejected"])
     if "prompt" in row:
