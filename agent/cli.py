@@ -73,6 +73,7 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
     ),
     "Prepare": (
         Entry("index", "pydoc|DIR|URL", "An offline web in one file.", "agent.commands.index:Index"),
+        Entry("snapshots", "DIR", "What was recorded; to and from web archives.", "agent.commands.snapshots:Snapshots"),
         Entry("questions", "SET", "Make or convert a question set.", "agent.commands.questions:Questions"),
     ),
 }

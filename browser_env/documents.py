@@ -10,28 +10,32 @@ from urllib.parse import urlsplit
 from browser_env.characters import clean_line
 from browser_env.errors import FetchError
 from browser_env.page import Page
+from browser_env.pdf import render_pdf
 from browser_env.rendering.decoding import decode, http_encoding
 from browser_env.rendering.html import render_html
 from browser_env.rendering.links import is_http
 from browser_env.rendering.main_content import ReadingMode
 from browser_env.rendering.markdown import render_markdown
 from browser_env.rendering.plain_text import render_json, render_text
+from browser_env.rendering.walls import REASONS, wall
 
 __all__ = ["RENDERER_VERSION", "Document", "ReadingMode", "render"]
 
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 """Raised whenever the same bytes give another page; stored beside what was rendered."""
 MAX_SAID = 500
 """Characters of its body that the message of an HTTP error holds."""
 SNIFFED = 4096
 """Bytes that are looked at to tell what a document is."""
+PDF_START = 1024
+"""Bytes of a PDF in which its signature may come."""
 FEW_CONTROLS, MAX_CONTROLS = 4, 0.02
 """Control characters, and their share, above which bytes are no text."""
 
-_Kind = Literal["html", "markdown", "json", "text"]
+_Kind = Literal["html", "markdown", "json", "pdf", "text"]
 
+_PDF = b"%PDF-"
 _SIGNATURES = {
-    b"%PDF-": "application/pdf",
     b"\x89PNG\r\n": "image/png",
     b"GIF87a": "image/gif",
     b"GIF89a": "image/gif",
@@ -90,6 +94,14 @@ class Document:
     """HTTP status."""
 
 
+def is_html(document: Document) -> bool:
+    """Whether a document is HTML, whatever its status."""
+    try:
+        return _kind(document) == "html"
+    except FetchError:
+        return False
+
+
 def render(document: Document, *, mode: ReadingMode = "full", followable: Callable[[str], bool] = is_http) -> Page:
     """The page that a document shows; `followable` says which absolute addresses become links.
 
@@ -100,11 +112,16 @@ def render(document: Document, *, mode: ReadingMode = "full", followable: Callab
     """
     if document.status >= 400:
         raise FetchError(_http_error(document))
-    return _render(document, mode, followable)
+    page = _render(document, mode, followable)
+    if (reason := wall(page, document.body)) is not None:
+        raise FetchError(f"{document.url} {reason}")
+    return page
 
 
 def _render(document: Document, mode: ReadingMode, followable: Callable[[str], bool]) -> Page:
     kind = _kind(document)
+    if kind == "pdf":
+        return render_pdf(document.body, document.url)
     text = decode(document.body, document.content_type).text
     match kind:
         case "html":
@@ -123,8 +140,13 @@ def _http_error(document: Document) -> str:
     """``HTTP 404 Not Found: <address>``, and what the server said to it."""
     known = {status.value: f" {status.phrase}" for status in HTTPStatus}
     message = f"HTTP {document.status}{known.get(document.status, '')}: {document.url}"
+    if document.status in REASONS:
+        message += f" {REASONS[document.status]}."
     try:
-        said = clean_line(_render(document, "full", is_http).text)[:MAX_SAID]
+        page = _render(document, "full", is_http)
+        said = clean_line(page.text)[:MAX_SAID]
+        if (reason := wall(page, document.body)) is not None and document.status not in REASONS:
+            message += f" {reason}."
     except FetchError:
         said = ""
     return f"{message} The server says: {said}" if said else message
@@ -136,6 +158,8 @@ def _kind(document: Document) -> _Kind:
         if head.startswith(signature):
             raise _unsupported(media_type, document)
     media_type = (document.content_type or "").partition(";")[0].strip().lower()
+    if head.startswith(_PDF) or (media_type == "application/pdf" and _PDF in head[:PDF_START]):
+        return "pdf"
     if _is_binary(head, document.content_type):
         raise _unsupported(f"{media_type}, but binary" if media_type in _KINDS else media_type or "binary data", document)
     if _HTML_START.match(head):

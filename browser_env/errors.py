@@ -6,8 +6,10 @@
     ├── FetchError          a page could not be had; the environment shows it as an error page
     │   ├── Unreachable     no server answers there
     │   ├── Refused         a rule of the one door to the network forbids it
+    │   ├── NeedsJavaScript it shows next to nothing until its scripts have run
     │   └── NotInCollection the address is not in this offline web
     ├── CollectionError     a collection file is missing, corrupt, locked or of another version
+    ├── SnapshotError       a folder of snapshots cannot be used, or lacks what is replayed
     ├── RecordError         a line of a records file cannot be read
     ├── PolicyError         a policy could not give a completion
     └── UsageError          what the person asked for cannot be done; the message says what to do
@@ -30,6 +32,10 @@ class Refused(FetchError):
     """Raised when a rule forbids to visit an address. The message names the rule."""
 
 
+class NeedsJavaScript(FetchError):
+    """Raised when a page shows next to nothing until its scripts have run."""
+
+
 class Unreachable(FetchError):
     """Raised when a host is not known, or nothing listens there."""
 
@@ -40,6 +46,10 @@ class NotInCollection(FetchError):
 
 class CollectionError(WebGPTError):
     """Raised when a collection file is missing, corrupt, locked or of another version."""
+
+
+class SnapshotError(WebGPTError):
+    """Raised when a folder of snapshots cannot be used, or a replay asks for what is not in it: never shown as a page."""
 
 
 class RecordError(WebGPTError):

@@ -150,6 +150,7 @@ class Network:
     Args:
         settings: What is allowed, and how much of it.
         resolver: Gives the addresses of a name.
+        witness: Is given every answer to a GET, redirects included; snapshots are made of them.
         clock: Seconds from anywhere, for the pace at which a host is asked.
         sleep: Waits for so many seconds.
     """
@@ -159,11 +160,13 @@ class Network:
         settings: NetworkSettings | None = None,
         *,
         resolver: Resolver = resolve,
+        witness: Callable[[Response], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.settings = settings or NetworkSettings()
         self._resolver = resolver
+        self._witness = witness
         self._sleep = sleep
         limits = self.settings
         self._pace = Pace(limits.requests_per_second, limits.burst, limits.max_seconds, clock, sleep)
@@ -220,6 +223,8 @@ class Network:
         deadline = time.monotonic() + self.settings.max_seconds
         while True:
             response = self._patiently(request, wanted, deadline)
+            if self._witness is not None and request.method == "GET":
+                self._witness(response)
             location = response.headers.get("location")
             if not follow or response.status not in REDIRECTS or location is None:
                 return Response(response.url, response.status, response.headers, response.body, passed)

@@ -13,7 +13,7 @@ def results_page(query: str, hits: Iterable[SearchHit]) -> Page:
     for hit in hits:
         if builder.length:
             builder.write("\n\n")
-        builder.link(clean_line(hit.title) or hit.url, hit.url)
+        builder.link(clean_line(hit.title) or clean_line(hit.url), hit.url)
         if snippet := clean_line(hit.snippet):
             builder.write(f"\n{snippet}")
     if not builder.length:

@@ -230,6 +230,8 @@ def _quote(state: BrowserState, text: str) -> Outcome:
     visit, page = state.visit, state.page
     if page.kind == "error" or (page.kind == "results" and not page.links):
         return Outcome(state, problem="a message is no page; it cannot be quoted")
+    if "soft_404" in page.notes:
+        return Outcome(state, problem="this page says that there is none; it cannot be quoted")
     start = state.layout.starts[visit.top] if state.layout.starts else 0
     span = find_quote(page.normal, text, start)
     if isinstance(span, str):

@@ -13,10 +13,11 @@ from typing import Final, Generic, TypeVar
 
 from browser_env.backends import SearchHit
 from browser_env.cache import Cache
-from browser_env.documents import Document, ReadingMode, render
-from browser_env.network import Network
+from browser_env.documents import Document, ReadingMode, is_html, render
+from browser_env.network import Network, Response
 from browser_env.pacing import SingleFlight
 from browser_env.page import Page
+from browser_env.rendering.refresh import refresh_target
 from browser_env.robots import Robots
 from browser_env.search.engine import SearchEngine
 
@@ -42,6 +43,20 @@ def is_readable(media_type: str) -> bool:
     return NOT_READ.fullmatch(media_type) is None
 
 
+def fetch(network: Network, url: str) -> Response:
+    """What is at an address; of a page that soon sends its visitors on, what is there, once.
+
+    Raises:
+        FetchError: It could not be had.
+    """
+    response = network.request(url, wanted=is_readable)
+    if response.status < 300 and is_html(response.document):
+        target = refresh_target(response.body, response.content_type, response.url)
+        if target is not None:
+            return network.request(target, wanted=is_readable)
+    return response
+
+
 @dataclass(frozen=True, slots=True)
 class Fetcher:
     """Loads documents as they are, without running their scripts."""
@@ -49,7 +64,7 @@ class Fetcher:
     network: Network
 
     def __call__(self, url: str) -> Document:
-        return self.network.get(url, wanted=is_readable)
+        return fetch(self.network, url).document
 
 
 class LiveWeb:

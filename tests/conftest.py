@@ -11,6 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from browser_env.chromium import find_chromium
 from browser_env.indexing import build
 from browser_env.sources.python_docs import PythonDocs
 from tests.completions_server import CompletionsServer
@@ -26,6 +27,18 @@ hypothesis.settings.load_profile("untimed")
 def interruptible() -> None:
     """A shell that starts the tests in the background makes them ignore SIGINT, and their children would inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> Path:
+    """Chromium as it is installed; without it the test is skipped, where everything must be tested it fails."""
+    path = find_chromium()
+    if path is None:
+        missing = "there is no Chromium or Chrome (Debian: apt-get install chromium)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ thread, on one shared live web whose pages are kept for ten seconds only, so tha
 
     python -m tests.soak_web                       # 64 sessions for five minutes, as the figures in docs/log.md
     python -m tests.soak_web --seconds 20 --sessions 8
+    python -m tests.soak_web --browser             # also the tenth of the pages that a script draws, by Chromium
 
 Exit code 1 if something went wrong that the site did not cause, an answer was wrong, or memory, threads or files grew.
 """
@@ -24,6 +25,8 @@ from pathlib import Path
 from agent.rollout import rollout
 from agent.scripted import Scripted
 from browser_env.backends import Backend, SearchHit
+from browser_env.chromium import Chromium
+from browser_env.drawing import Drawer
 from browser_env.errors import FetchError
 from browser_env.network import Network, NetworkSettings
 from browser_env.page import Page
@@ -114,24 +117,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--browser", action="store_true")
     arguments = parser.parse_args()
     with subprocess.Popen([sys.executable, "-m", "tests.towns"], stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
-            return soak(server.stdout.readline().strip(), arguments.sessions, arguments.seconds)
+            return soak(server.stdout.readline().strip(), arguments.sessions, arguments.seconds, arguments.browser)
         finally:
             server.terminate()
 
 
-def soak(url: str, num_sessions: int, seconds: float) -> int:
+def soak(url: str, num_sessions: int, seconds: float, with_browser: bool) -> int:
     """Sessions on a site; the exit code."""
     port = int(url.rpartition(":")[2])
     settings = NetworkSettings(ports=frozenset({port}), allow_loopback=True, requests_per_second=1e6, burst=1_000_000)
     network = Network(settings)
     engine = SearchEngine(make_provider("searxng", base_url=url, environ={}), network)
-    live = LiveWeb(engine, Fetcher(network), robots=Robots(network), clock=lambda: time.monotonic() * MAX_AGE / KEPT_SECONDS)
+    chromium = Chromium(network) if with_browser else None
+    load = Fetcher(network) if chromium is None else Drawer(network, chromium)
+    live = LiveWeb(engine, load, robots=Robots(network), clock=lambda: time.monotonic() * MAX_AGE / KEPT_SECONDS)
     web = Counted(live)
-    towns = [town for town in Country().towns if not town.is_drawn]
+    towns = [town for town in Country().towns if with_browser or not town.is_drawn]
     results: Counter[str] = Counter()
     began = time.monotonic()
     end = began + seconds
@@ -154,6 +160,11 @@ def soak(url: str, num_sessions: int, seconds: float) -> int:
     third = max(1, len(samples) // 3)
     growth = max(s.megabytes for s in samples[-third:]) / max(s.megabytes for s in samples[:third])
     files = max(s.num_files for s in samples[-third:]) - max(s.num_files for s in samples[:third])
+    num_contexts = 0
+    if chromium is not None:
+        num_contexts = chromium.num_contexts
+        print(f"contexts of Chromium after the end: {num_contexts}")
+        chromium.close()
     after = Sample.now()
     print(f"{num_sessions} sessions, {took:.0f} s: {results['episodes']} episodes, {results['steps']} steps")
     print(f"{web.num['searches']} searches and {web.num['pages']} pages asked for; {results['wrong']} answers wrong")
@@ -163,7 +174,7 @@ def soak(url: str, num_sessions: int, seconds: float) -> int:
         f"memory: {samples[0].megabytes:.0f} to {samples[-1].megabytes:.0f} MB, last third to first {growth:.2f}; after: {after}"
     )
     failed = {what: count for what, count in results.items() if what.startswith("failed")}
-    return int(bool(ours or failed or stuck or results["wrong"] or growth > MAX_GROWTH or files > num_sessions))
+    return int(bool(ours or failed or stuck or num_contexts or results["wrong"] or growth > MAX_GROWTH or files > num_sessions))
 
 
 if __name__ == "__main__":

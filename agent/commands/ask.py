@@ -75,6 +75,7 @@ class Ask:
                     seed=self.seed,
                     save=self.save,
                     on_step=view,
+                    is_timed=self.web.record is None and self.web.replay is None,
                     answering=answering,
                     batch_size=self.best_of.best_of,
                 )

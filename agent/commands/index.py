@@ -34,8 +34,9 @@ class Index:
     The file is put in place whole at the end, so it can be used while it is made anew. Its path is printed on stdout.
     """
 
-    source: Annotated[str, Positional, arg(metavar="pydoc|DIR|URL")]
-    """The documentation of this Python; a folder of HTML, Markdown and text; or a web address, and what it links to below."""
+    source: Annotated[str, Positional, arg(metavar="pydoc|DIR|URL|FILE")]
+    """The documentation of this Python; a folder of HTML, Markdown and text; a web address, and what it links to below; or a
+    web archive (.warc, .warc.gz)."""
     out: Annotated[Path | None, arg(metavar="FILE")] = None
     """Where to write it. None: in the platform's cache folder."""
     label: Annotated[str | None, arg(metavar="NAME")] = None
@@ -79,6 +80,8 @@ class Index:
             return self._site()
         if "://" in self.source:
             raise UsageError(f"{self.source!r} is no http or https address")
+        if self.source.endswith((".warc", ".warc.gz")) and Path(self.source).is_file():
+            return _archive(Path(self.source))
         folder = Path(self.source)
         if not self.source or not folder.is_dir():
             raise UsageError(f"there is no folder {self.source!r}; name one, a web address, or pydoc")
@@ -114,6 +117,14 @@ class Index:
             f"{len(report.skipped)} skipped, in {seconds:.1f} s",
             file=sys.stderr,
         )
+
+
+def _archive(path: Path) -> Source:
+    try:
+        from browser_env.sources.warc import Warc
+    except ImportError as error:
+        raise UsageError("web archives need warcio: pip install 'open-webgpt[web]'") from error
+    return Warc(path)
 
 
 def _print_stats(path: Path) -> None:

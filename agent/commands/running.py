@@ -136,10 +136,13 @@ def run_episode(
     seed: int,
     save: Path | None,
     on_step: Callable[[StepEvent], None],
+    is_timed: bool = True,
     answering: Answering = rollout,
     batch_size: int = 1,
 ) -> Episode:
     """Answer one question. With `save`, the episode is added to that file however it ends.
+
+    An episode that `is_timed` says how long each step took; without that, one that is replayed is the same to the byte.
 
     Raises:
         KeyboardInterrupt: With what was kept as its message.
@@ -162,6 +165,8 @@ def run_episode(
         last = [event for event in events if event.seed == events[-1].seed]  # of several samples, the one of the last step
         append_record(save, _interrupted(last, policy.name, web.name))
         raise KeyboardInterrupt(f"the {len(last)} steps until here were saved to {save}") from None
+    if not is_timed:
+        episode = replace(episode, steps=tuple(replace(step, seconds=None) for step in episode.steps))
     if save is not None:
         append_record(save, episode)
     return episode

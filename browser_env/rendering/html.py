@@ -12,7 +12,7 @@ from collections.abc import Callable
 from urllib.parse import unquote
 
 from browser_env.characters import clean_line
-from browser_env.errors import FetchError
+from browser_env.errors import NeedsJavaScript
 from browser_env.page import Page, domain_of
 from browser_env.rendering.embedded import embedded_text, needs_javascript
 from browser_env.rendering.flow import Flow
@@ -44,7 +44,7 @@ def render_html(html: str, url: str, *, mode: ReadingMode = "full", followable: 
     """The page that some HTML shows; `followable` says which absolute addresses become links.
 
     Raises:
-        FetchError: It shows next to nothing without JavaScript.
+        NeedsJavaScript: It shows next to nothing without its scripts.
     """
     source = cut(html, _BLOCK_END)
     tree = parse(source)
@@ -86,7 +86,7 @@ def _write_embedded(tree: Tree, flow: Flow, url: str) -> None:
     paragraphs = embedded_text(tree)
     if not paragraphs:
         said = clean_line(flow.page(url, "").text)
-        raise FetchError(f"{url} needs JavaScript to be read" + (f"; without it, it says: {said}" if said else ""))
+        raise NeedsJavaScript(f"{url} needs JavaScript to be read" + (f"; without it, it says: {said}" if said else ""))
     for paragraph in paragraphs:
         flow.block()
         flow.text(paragraph)

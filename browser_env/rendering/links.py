@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from urllib.parse import urljoin, urlsplit
 
+from browser_env.characters import clean
+
 _HOST = re.compile(r"[\w.:%-]+")
 _NOT_IN_ADDRESS = re.compile("[\t\n\r]")
 _ESCAPED = re.compile('[\x00-\x20\x7f-\xa0\ud800-\udfff"<>]')
@@ -19,6 +21,7 @@ def is_http(url: str) -> bool:
             and parts.username is None
             and parts.port != 0  # reading it raises for a port that is no number
             and _HOST.fullmatch(parts.hostname or "") is not None
+            and clean(parts.netloc) == parts.netloc  # a domain is shown
         )
     except ValueError:
         return False

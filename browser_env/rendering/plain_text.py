@@ -20,9 +20,9 @@ def render_text(text: str, url: str) -> Page:
     source = cut(text, _EMPTY_LINE)
     shown = "\n".join(line.expandtabs().rstrip() for line in clean(source).split("\n")).strip("\n")
     if len(source) == len(text):
-        return Page(url=url, title=_title(url), text=shown)
+        return Page(url=url, title=name_of(url), text=shown)
     shown = f"{shown}\n\n{truncation_line(len(source), len(text))}"
-    return Page(url=url, title=_title(url), text=shown, notes=("truncated",))
+    return Page(url=url, title=name_of(url), text=shown, notes=("truncated",))
 
 
 def render_json(text: str, url: str) -> Page:
@@ -33,8 +33,8 @@ def render_json(text: str, url: str) -> Page:
     return render_text(text, url)
 
 
-def _title(url: str) -> str:
-    """The file's name, or the domain."""
+def name_of(url: str) -> str:
+    """What a document without a title is called: the file's name, or the domain."""
     try:
         name = clean_line(unquote(urlsplit(url).path.rpartition("/")[2]))
     except ValueError:

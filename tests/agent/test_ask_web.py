@@ -92,6 +92,13 @@ def test_benchmark_on_the_live_web(towns: TownServer, asked: Path, tmp_path: Pat
         (("--web", "--provider", "brave"), {}, "brave needs a key: set BRAVE_API_KEY"),
         (("--web",), {"SEARCH_PROVIDER": "exa"}, "exa needs a key: set EXA_API_KEY"),
         (("--web", "--search-url", "nowhere"), {}, "is no address of a server"),
+        (("--browser", "never"), {}, "--browser is for the live web; add --web"),
+        (("--web", "--browser", "always"), {"PATH": "/nowhere"}, "no Chromium or Chrome is installed"),
+        (
+            ("--web", "--replay", "x"),
+            {},
+            "--replay browses what was recorded; --web, --collection and --record do not go with it",
+        ),
     ],
 )
 def test_wrong_usage_is_one_line_and_code_2(
@@ -122,3 +129,35 @@ def test_refused_key_ends_the_run_and_is_shown_nowhere(webgpt: Run, tmp_path: Pa
     assert "brave refuses to search (HTTP 401): set BRAVE_API_KEY to a valid key" in done.stderr
     assert server.headers[0]["X-Subscription-Token"] == "secret-key-7f3a9"
     assert "secret-key-7f3a9" not in done.stdout + done.stderr + saved.read_text()
+
+
+def test_what_was_recorded_is_replayed_with_the_server_gone(webgpt: Run, chromium_path: Path, tmp_path: Path) -> None:
+    with serving_towns() as server:
+        flags = ("--web", "--search-url", server.url, "--loopback-port", server.port)
+        drawn = next(town for town in server.country.towns if town.is_drawn)
+        asking = ("ask", "--json", "--policy", "scripted", "--", drawn.question)
+        recorded = webgpt(*asking[:1], *flags, "--record", tmp_path / "web", "--save", tmp_path / "1.jsonl", *asking[1:])
+        assert recorded.returncode == 0, recorded.stderr
+        assert {reference["url"] for reference in json.loads(recorded.stdout)["episode"]["references"]} == {
+            server.url + drawn.path
+        }
+        assert drawn.founder in json.loads(recorded.stdout)["answer"]
+    replayed = webgpt(*asking[:1], "--replay", tmp_path / "web", "--save", tmp_path / "2.jsonl", *asking[1:])
+    assert (replayed.returncode, replayed.stdout) == (0, recorded.stdout)
+    assert (tmp_path / "2.jsonl").read_bytes() == (tmp_path / "1.jsonl").read_bytes()
+    missed = webgpt("ask", "--replay", tmp_path / "web", "--policy", "scripted", "--", "Who founded nothing of the kind?")
+    assert missed.returncode == 1
+    assert "is not among the snapshots" in missed.stderr
+
+
+def test_a_collection_is_recorded_and_replayed(webgpt: Run, small_collection: Path, tmp_path: Path) -> None:
+    asking = ("--json", "--policy", "scripted", "--", "What does shutil.copytree do?")
+    recorded = webgpt("ask", "--collection", small_collection, "--record", tmp_path / "web", *asking)
+    replayed = webgpt("ask", "--replay", tmp_path / "web", *asking)
+    assert recorded.returncode == 0, recorded.stderr
+    assert (replayed.returncode, replayed.stdout) == (0, recorded.stdout)
+    archive = tmp_path / "web.warc.gz"
+    assert webgpt("snapshots", tmp_path / "web", "--export-warc", archive).returncode == 0
+    copied = webgpt("snapshots", tmp_path / "copy", "--import-warc", archive)
+    assert (copied.returncode, copied.stdout.splitlines()[-1]) == (0, str(tmp_path / "copy"))
+    assert webgpt("ask", "--replay", tmp_path / "copy", *asking).stdout == recorded.stdout

@@ -12,6 +12,7 @@ from browser_env.collection import Collection
 from browser_env.env import BrowserEnv
 from browser_env.errors import FetchError
 from browser_env.page import Page
+from browser_env.snapshots import SnapshotBackend, SnapshotStore
 
 ODD_QUERIES = (
     "",
@@ -32,12 +33,15 @@ ODD_QUERIES = (
 )
 
 
-@pytest.fixture(params=["fake", "collection"])
-def backend(request: pytest.FixtureRequest, python_docs_file: Path) -> Backend:
+@pytest.fixture(params=["fake", "collection", "recorded"])
+def backend(request: pytest.FixtureRequest, python_docs_file: Path, tmp_path: Path) -> Backend:
+    fake = FakeBackend([Page("http://a.org/shutil", "shutil", "copytree(src, dst)\n    Recursively copy a directory tree.")])
     if request.param == "fake":
-        return FakeBackend(
-            [Page("http://a.org/shutil", "shutil", "copytree(src, dst)\n    Recursively copy a directory tree.")]
-        )
+        return fake
+    if request.param == "recorded":
+        store = SnapshotStore(tmp_path, create=True)
+        request.addfinalizer(store.close)
+        return SnapshotBackend(store, fake)
     collection = Collection.open(python_docs_file)
     request.addfinalizer(collection.close)
     return collection

@@ -57,7 +57,6 @@ def test_renders(name: str, url: str, content_type: str | None, body: bytes, tex
 @pytest.mark.parametrize(
     ("name", "content_type", "body", "message"),
     [
-        ("PDF", "text/html", b"%PDF-1.7\n", "Unsupported content type: application/pdf"),
         ("an image", "image/png", PNG, "Unsupported content type: image/png"),
         ("an image labelled as HTML", "text/html", PNG, "Unsupported content type: image/png"),
         ("an archive without a label", None, b"PK\x03\x04" + bytes(30), "Unsupported content type: application/zip"),
@@ -79,7 +78,7 @@ def test_refuses(name: str, content_type: str | None, body: bytes, message: str)
     [
         ("with a body", Document(URL, b"<h1>Gone</h1><p>Try  later", "text/html", 404), f"HTTP 404 Not Found: {URL} The server says: Gone Try later"),
         ("without one", Document(URL, b"", "text/html", 503), f"HTTP 503 Service Unavailable: {URL}"),
-        ("with an image", Document(URL, PNG, "image/png", 403), f"HTTP 403 Forbidden: {URL}"),
+        ("with an image", Document(URL, PNG, "image/png", 403), f"HTTP 403 Forbidden: {URL} does not admit this visitor."),
         ("of no known status", Document(URL, b"x" * 900, "text/plain", 499), f"HTTP 499: {URL} The server says: {'x' * 500}"),
     ],
     ids=lambda value: value if isinstance(value, str) and "HTTP" not in value else "",

@@ -15,6 +15,7 @@ from browser_env.filters import is_blocked
 from browser_env.observation import observe, scrollbar, view_lines
 from browser_env.page import Link, Page
 from browser_env.records import Question, Settings
+from browser_env.rendering.html import render_html
 from browser_env.state import BLANK, CONTEXT_LINES
 
 HERE = "http://here.org/long"
@@ -451,3 +452,12 @@ def test_no_text_makes_the_environment_raise(texts: list[str]) -> None:
     for text in texts:
         if env.step(text).terminated:
             break
+
+
+def test_a_page_that_says_that_there_is_none_cannot_be_quoted() -> None:
+    page = render_html("<title>Page not found</title><p>Crows were here.", "http://a.org/")
+    env = BrowserEnv(FakeBackend([page]))
+    env.reset("Where are the crows?")
+    env.step("Search crows")
+    env.step("Clicked on link 0")
+    assert env.step("Quote: crows were here").info.problem == "this page says that there is none; it cannot be quoted"

@@ -1,0 +1,60 @@
+// A drawn page: [address, HTML]; null if there is little text yet and more may come; "loading" while its source is being read.
+//
+// What the source of a page cannot say is written into it: text that is not to be seen, whichever style sheet or script hides
+// it, is wrapped in <span hidden>; shadow trees stand where they are shown; what a <details> holds counts as shown.
+(maxLength, short, isLast) => {
+  if (!document.documentElement) return isLast ? [location.href, ""] : null;
+  if (!isLast && document.readyState === "loading") return "loading";
+  if (!isLast && (document.body?.innerText ?? "").trim().length < short) return null;
+
+  for (const details of document.querySelectorAll("details")) details.open = true;
+
+  const NOT_TEXT = new Set(["SCRIPT", "STYLE", "NOSCRIPT", "TEMPLATE", "TITLE", "TEXTAREA", "OPTION"]);
+  const colors = new Map(); // of what is behind an element; null: a picture, or several colors through each other
+  const behind = (element) => {
+    if (!element) return "rgb(255, 255, 255)";
+    if (colors.has(element)) return colors.get(element);
+    const style = getComputedStyle(element);
+    const own = style.backgroundColor;
+    const outer = element.parentElement || (element.getRootNode().host ?? null);
+    let color;
+    if (style.backgroundImage !== "none") color = null;
+    else if (own === "rgba(0, 0, 0, 0)") color = behind(outer);
+    else color = own.startsWith("rgba") ? null : own;
+    colors.set(element, color);
+    return color;
+  };
+  const isSeen = (element) => {
+    if (!element.checkVisibility({ visibilityProperty: true })) return false;
+    const style = getComputedStyle(element);
+    if (parseFloat(style.fontSize) === 0 || style.contentVisibility === "hidden") return false;
+    return style.color !== "rgba(0, 0, 0, 0)" && (style.color !== behind(element) || style.textShadow !== "none");
+  };
+
+  const roots = [document.body ?? document.documentElement];
+  const hidden = [];
+  for (const root of roots) {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      if (node.nodeType === Node.ELEMENT_NODE) {
+        if (node.shadowRoot) roots.push(node.shadowRoot);
+      } else if (node.data.trim() && node.parentElement && !NOT_TEXT.has(node.parentElement.tagName)) {
+        if (!isSeen(node.parentElement)) hidden.push(node);
+      }
+    }
+  }
+  for (const node of hidden) {
+    const span = document.createElement("span");
+    span.hidden = true;
+    node.replaceWith(span);
+    span.append(node);
+  }
+  for (const root of roots.slice(1).reverse()) {
+    for (const slot of root.querySelectorAll("slot")) {
+      const assigned = slot.assignedNodes();
+      slot.replaceWith(...(assigned.length ? assigned : slot.childNodes));
+    }
+    root.host.replaceChildren(...[...root.childNodes].filter((node) => node.nodeName !== "STYLE"));
+  }
+  return [location.href, "<!DOCTYPE html>" + document.documentElement.outerHTML.slice(0, maxLength)];
+}
