@@ -66,7 +66,7 @@ def parse_record(line: bytes, kind: type[R]) -> R:
         RecordError: It is none; the message does not say where the line is.
     """
     try:
-        parsed: R = _adapters()[kind].validate_json(line, strict=True)
+        parsed: R = _adapter(kind.__name__).validate_json(line, strict=True)
     except ValidationError as error:
         raise RecordError(_problem(error, line, kind)) from error
     return parsed
@@ -143,9 +143,9 @@ def drop_torn_line(path: Path) -> None:
 
 
 @cache
-def _adapters() -> dict[type[object], TypeAdapter[Any]]:
-    """Made once: it takes longer than reading a line."""
-    return {kind: TypeAdapter(kind) for kind in (Episode, Question, Comparison)}
+def _adapter(name: str) -> TypeAdapter[Any]:
+    """The reader of a kind of record, by its name; made once, because that takes longer than reading a line."""
+    return TypeAdapter({kind.__name__: kind for kind in (Episode, Question, Comparison)}[name])
 
 
 def _problem(error: ValidationError, line: bytes, kind: type[object]) -> str:
