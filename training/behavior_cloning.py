@@ -29,6 +29,7 @@ from browser_env.storage import read_records
 from training.preferences import in_part
 from training.rows import Row, step_row
 from training.runs import begin_run, save_model
+from training.shipped import SMALL, model_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,10 +55,10 @@ MakePolicy = Callable[[Any, Any], Policy]
 class CloningConfig:
     """How a policy is cloned. The defaults are for a model of some million parameters on two cores."""
 
-    base: Annotated[str, arg(metavar="PATH_OR_ID")]
-    """The language model that learns: a folder (`webgpt train base`), or a name on the Hugging Face hub."""
     demonstrations: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FILE[:WEIGHT]", help_behavior_hint="(repeatable)")]
     """Files of episodes to learn from; the weight multiplies their loss."""
+    base: Annotated[str, arg(metavar="PATH_OR_ID")] = SMALL
+    """The language model that learns: small (it ships), a folder (`webgpt train base`), or a name on the Hugging Face hub."""
     epochs: float = 4.0
     """Passes over the demonstrations at most (the paper: 12 at most, 2 to 5 used)."""
     batch_size: int = 32
@@ -458,8 +459,7 @@ def load_base(name: str) -> tuple[Any, Any]:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder = Path(name).expanduser()
-    source = str(folder) if folder.is_dir() else name
+    source = model_path(name)
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(source)
         model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)

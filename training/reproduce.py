@@ -35,6 +35,7 @@ from training.ppo_run import train_ppo
 from training.preferences import figures, labeler_agreement
 from training.reward_model import GroupSource, RewardModelConfig, read_preferences, split, train_reward_model
 from training.runs import begin_run
+from training.shipped import SMALL, model_digest
 from training.stages import Stages
 
 TEMPERATURE: Final = 0.8
@@ -128,9 +129,9 @@ SCALES: Final = {
 class ReproduceConfig:
     """What a reproduction is made of."""
 
-    base: str
-    """The base model: a folder or a hub name."""
     amounts: Amounts
+    base: str = SMALL
+    """The base model: the small one, a folder or a hub name."""
     settings: Settings = SMALL_VIEW
     """What the policies see."""
     noise: float = 0.15
@@ -192,8 +193,12 @@ class Reproduction:
         )
         cloned = stages.run(
             "cloned",
-            {"demonstrations": demonstrated, "config": asdict(self._cloning(Path("x")))},
-            lambda folder: self._clone(folder),
+            {
+                "demonstrations": demonstrated,
+                "base": model_digest(self.config.base),
+                "config": asdict(self._cloning(Path("x"))),
+            },
+            self._clone,
         )
         sampled = stages.run(
             "answers", {"policy": cloned, "questions": digest(self.compared), "each": amounts.answers_each}, self._sample

@@ -11,6 +11,7 @@ from tyro.conf import arg
 
 from browser_env.opening import open_web
 from training.commands.training_progress import kept, prepare
+from training.shipped import SMALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +28,9 @@ class Reproduce:
 
     out: Annotated[Path, arg(metavar="DIR")]
     """Folder of the stages and the report; made if there is none."""
-    base: Annotated[str, arg(metavar="PATH_OR_ID")]
-    """The language model that everything begins with: a folder (`webgpt train base`), or a name on the Hugging Face hub."""
+    base: Annotated[str, arg(metavar="PATH_OR_ID")] = SMALL
+    """The language model that everything begins with: small (it ships), a folder (`webgpt train base`), or a name on the
+    Hugging Face hub."""
     scale: Literal["smoke", "default"] = "default"
     """smoke: a few questions of everything, to see that it runs. default: enough to measure, within 90 minutes on two cores."""
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
