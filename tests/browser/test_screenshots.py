@@ -6,10 +6,12 @@ They are always taken; with SCREENSHOTS=docs in the environment they are kept th
 import os
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import TimeoutError
 
 from agent.benchmark import Benchmark, choose
 from agent.entailment import Lexical
@@ -55,10 +57,13 @@ def open_episode(window: Any) -> Any:
     citation = page.locator(".citation a").first
     citation.click()
     page.locator("mark.own").first.wait_for()
-    page.mouse.move(0, 0)
-    citation.hover()
-    page.get_by_role("tooltip").wait_for()
-    return page
+    for _ in range(20):  # a page that is still scrolling takes the tooltip away again
+        page.mouse.move(0, 0)
+        citation.hover()
+        with suppress(TimeoutError):
+            page.get_by_role("tooltip").wait_for(timeout=500)
+            return page
+    raise AssertionError("there is no tooltip")
 
 
 SHOTS: dict[str, tuple[Callable[[Any], Any], int]] = {

@@ -6,11 +6,12 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from html import escape
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psutil
 import pytest
@@ -25,6 +26,7 @@ from tests.browser_env.attacks import ATTACKER, SITE, Names, is_public
 from tests.browser_env.attacks import ATTACKS as TABLE
 from tests.browser_env.conftest import Answer, WebServer, serving
 
+T = TypeVar("T")
 WORDS = "Crows bring gifts to people who feed them. " * 6
 pytestmark = pytest.mark.timeout(240)
 
@@ -397,11 +399,17 @@ def test_many_threads_share_one_browser(chromium: Chromium, app: WebServer) -> N
     assert chromium.num_contexts == 0
 
 
+def run_apart(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine in a thread of its own: other tests have left an event loop in this one, which drives their browser."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(main())).result()
+
+
 def test_it_works_where_an_event_loop_runs(chromium: Chromium, app: WebServer) -> None:
     async def main() -> tuple[str, str]:
         return drawn(chromium, f"{app.url}/").text, (await asyncio.to_thread(drawn, chromium, f"{app.url}/")).text
 
-    blocking, waiting = asyncio.run(main())
+    blocking, waiting = run_apart(main)
     assert blocking == waiting
 
 
@@ -426,7 +434,7 @@ def test_it_works_inside_a_terminal_program(chromium: Chromium, app: WebServer) 
             await pilot.pause()
             return str(reader.query_one(Static).content)
 
-    assert asyncio.run(main()) == "App"
+    assert run_apart(main) == "App"
 
 
 def browser_processes() -> set[int]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from browser_env.collection import Collection
 from browser_env.documents import Document
 from browser_env.env import BrowserEnv
 from browser_env.errors import FetchError, Refused, UsageError
@@ -135,15 +137,17 @@ def test_whatever_loads_documents_can_be_plugged_in(towns: TownServer) -> None:
     assert web.fetch("https://any.example/").text == "drawn"
 
 
-def test_default_is_an_offline_web(tmp_path: object) -> None:
-    class Docs:
-        def __enter__(self) -> str:
-            return "docs"
+def test_default_is_an_offline_web(small_collection: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path | None] = []
 
-        def __exit__(self, *_: object) -> None: ...
+    def open_web(file: Path | None) -> Collection:
+        asked.append(file)
+        return Collection.open(small_collection)
 
-    with WebOptions().open(Docs) as web:  # type: ignore[arg-type]
-        assert web == "docs"
+    monkeypatch.setattr("browser_env.web_options.open_web", open_web)
+    with WebOptions().open() as web:
+        assert web.search("copytree")
+    assert asked == [None]
 
 
 @pytest.mark.parametrize(
