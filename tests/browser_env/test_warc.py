@@ -108,6 +108,7 @@ def test_an_archive_of_others_can_be_browsed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [("other.warc", b"something else\n" * 10), ("cut.warc.gz", b"cut"), ("empty.warc.gz", gzip.compress(b"words"))],
+    ids=["other", "cut", "empty"],
 )
 def test_what_is_no_archive_is_one_line(store: SnapshotStore, tmp_path: Path, name: str, content: bytes) -> None:
     if content == b"cut":
