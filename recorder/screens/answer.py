@@ -36,6 +36,10 @@ class AnswerArea(TextArea):
         self._wrote(self.text)
         return result
 
+    def on_resize(self) -> None:
+        """Keep the cursor in sight when the check under it grows, and when an answer that was begun is taken up again."""
+        self.call_after_refresh(self.scroll_cursor_visible)
+
 
 class Citable(ReferenceList):
     """References to cite."""
