@@ -32,7 +32,8 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while it lives, an event loop runs in this thread, and other tests need to run their own.
+@pytest.fixture(scope="module")
 def browser(chromium_path: Path) -> Iterator["Browser"]:
     """The Chromium that is installed."""
     from playwright.sync_api import sync_playwright
