@@ -19,13 +19,15 @@ import time
 from fcntl import ioctl
 from pathlib import Path
 
+import pyte
+
 import agent.cli
 import recorder.demonstrating  # noqa: F401 - once, for all that are forked
 from recorder.session import JOURNAL, PAGES, Session
 from recorder.visits import RecordedWeb, Visits
 
 ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_].*?\x1b\\|[@-Z\\-_])", re.DOTALL)
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds in which something must be shown."""
 
 
@@ -41,10 +43,17 @@ class Terminal:
             os._exit(agent.cli.main(arguments))
         ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self._raw = b""
+        self._screen = pyte.Screen(80, 24)
+        self._stream = pyte.ByteStream(self._screen)
+
+    @property
+    def screen(self) -> str:
+        """What stands on it now."""
+        return "\n".join(self._screen.display)
 
     @property
     def shown(self) -> str:
-        """All that was drawn, without its colours and places."""
+        """All that was ever drawn, without its colours and places."""
         return ESCAPES.sub(b"", self._raw).decode("utf-8", "replace")
 
     def type(self, keys: str) -> None:
@@ -55,23 +64,19 @@ class Terminal:
         if not select.select([self._descriptor], [], [], seconds)[0]:
             return False
         try:
-            self._raw += os.read(self._descriptor, 65_536)
+            read = os.read(self._descriptor, 65_536)
         except OSError:  # it has ended
             return False
+        self._raw += read
+        self._stream.feed(read)
         return True
 
-    def forget(self) -> None:
-        """Take in what is drawn until nothing more is, and look only at what follows."""
-        while self.read(0.1):
-            pass
-        self._raw = b""
-
-    def wait_for(self, text: str) -> None:
+    def wait_for(self, text: str, *, is_gone: bool = False) -> None:
+        """Until a text stands on the screen, or no longer does."""
         deadline = time.monotonic() + PATIENCE
-        while text not in self.shown:
+        while (text in self.screen) is is_gone:
             if time.monotonic() > deadline:
-                drawn = re.sub(r"\s+", " ", self.shown)[-2000:]
-                raise AssertionError(f"{text!r} was not shown within {PATIENCE} s, but {drawn!r}")
+                raise AssertionError(f"{text!r} {'stays' if is_gone else 'is not shown'} for {PATIENCE} s:\n{self.screen}")
             self.read(0.1)
 
     def kill(self) -> None:
@@ -126,15 +131,15 @@ def main(arguments: list[str] | None = None) -> int:
         terminal.read(chance.random() * 0.1)
         terminal.kill()
         actions_left, answer = kept(out)
-        seen = min(map(int, re.findall(r"actions left: ([0-9]+)", terminal.shown)), default=actions_left)
+        # A number is whole only if something stands behind it: the program may have died within it.
+        seen = min(map(int, re.findall(r"actions left: ([0-9]+)(?=[^0-9])", terminal.shown)), default=actions_left)
         assert actions_left <= seen, f"kill {kill}: {seen} actions left had been shown, the disk has {actions_left}"
-        lost = [word for word in re.findall(r"w[0-9]+", terminal.shown) if word not in answer]
+        lost = [word for word in re.findall(r"w[0-9]+(?=[^0-9])", terminal.shown) if word not in answer]
         assert not lost, f"kill {kill}: {lost} had been shown, the disk has {answer[-200:]!r}"
         terminal = Terminal(command)
         terminal.wait_for("go on exactly there")
-        terminal.forget()
         terminal.type("\r")
-        terminal.wait_for("cites" if is_writing else "view")
+        terminal.wait_for("go on exactly there", is_gone=True)
     terminal.kill()
     actions_left, answer = kept(out)
     print(f"{given.kills} kills, {100_000 - actions_left} actions and {len(answer)} characters kept, nothing lost")
