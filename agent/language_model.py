@@ -12,6 +12,7 @@ Torch and transformers are imported when a model is loaded or used, not with thi
 """
 
 import inspect
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -118,6 +119,8 @@ class LanguageModel:
             raise UsageError(f"hf:{path_or_id} needs torch and transformers: pip install 'open-webgpt[train]'") from error
         source = model_source(f"hf:{path_or_id}")
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if place.type == "cpu":  # advice to install kernels that only run on GPUs
+            logging.getLogger("transformers.integrations.hub_kernels").setLevel(logging.ERROR)
         try:
             tokenizer = AutoTokenizer.from_pretrained(source)
             model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype or fast_dtype(place))

@@ -121,9 +121,8 @@ def _preferences(tested: Mapping[str, Sequence[Episode]], judged: Mapping[str, S
         if name != "cloned":
             rows.append((name, [(one.gold, base[one.question]) for one in judged[f"tested-{name}"]]))
     for policy in ("cloned", "ppo"):
-        samples = _by_question(judged.get(f"samples_{policy}-samples", ()))
         for n in TABLE_NUMBERS:
-            chosen = {question: _best(found[:n]) for question, found in samples.items() if len(found) >= n}
+            chosen = _chosen(judged, policy, n)
             if chosen:
                 rows.append((f"{policy}, best of {n}", [(one.gold, base[question]) for question, one in chosen.items()]))
     lines = [_line(["", "n", "preferred to cloned, %", "gold score", "cloned there"]), _line(["---", *["---:"] * 4])]
@@ -131,6 +130,15 @@ def _preferences(tested: Mapping[str, Sequence[Episode]], judged: Mapping[str, S
         preferred, mine, other = estimates([[preference(a, b) for a, b in pairs], [a for a, _ in pairs], [b for _, b in pairs]])
         lines.append(_line([name, str(len(pairs)), _figure(preferred, 100), _figure(mine, 1), _figure(other, 1)]))
     return "\n".join(lines)
+
+
+def _chosen(judged: Mapping[str, Sequence[Judged]], policy: str, n: int) -> dict[str, Judged]:
+    """The best of n for each question that was answered so often; of the deep samples only where the others are too few."""
+    for name in ("samples", "deep"):
+        samples = _by_question(judged.get(f"samples_{policy}-{name}", ()))
+        if chosen := {question: _best(found[:n]) for question, found in samples.items() if len(found) >= n}:
+            return chosen
+    return {}
 
 
 def _by_question(judged: Iterable[Judged]) -> dict[str, list[Judged]]:

@@ -22,6 +22,7 @@ from agent.rollout import rollout
 from agent.score import RewardModelScore, Scored
 from agent.scripted import Scripted
 from agent.search_only import SearchOnly
+from agent.shipped import SMALL, model_digest
 from browser_env.collection import Collection
 from browser_env.errors import UsageError
 from browser_env.records import Episode, Question, Settings
@@ -35,7 +36,6 @@ from training.ppo_run import train_ppo
 from training.preferences import figures, labeler_agreement
 from training.reward_model import GroupSource, RewardModelConfig, read_preferences, split, train_reward_model
 from training.runs import begin_run
-from training.shipped import SMALL, model_digest
 from training.stages import Stages
 
 TEMPERATURE: Final = 0.8
@@ -105,21 +105,21 @@ SCALES: Final = {
     ),
     "default": Amounts(
         demonstrated=None,
-        demonstrations_each=2,
-        cloning_epochs=2,
-        cloning_eval_every=200,
-        cloning_eval_questions=64,
-        compared=300,
-        answers_each=6,
-        pairs_each=8,
+        demonstrations_each=1,
+        cloning_epochs=1.25,
+        cloning_eval_every=260,
+        cloning_eval_questions=48,
+        compared=250,
+        answers_each=4,
+        pairs_each=6,
         reward_epochs=2,
-        ppo_iterations=12,
-        ppo_episodes=32,
+        ppo_iterations=10,
+        ppo_episodes=24,
         ppo_answers=8,
         tested=300,
-        sampled=120,
+        sampled=96,
         samples=16,
-        deep=24,
+        deep=8,
         deep_samples=64,
     ),
 }
@@ -134,14 +134,14 @@ class ReproduceConfig:
     """The base model: the small one, a folder or a hub name."""
     settings: Settings = SMALL_VIEW
     """What the policies see."""
-    noise: float = 0.15
+    noise: float = 0.1
     """Of the demonstrator."""
     replaced: float = 0.5
     """Share of the demonstrations in which words are replaced while they are learned."""
     cloning_rate: float = 1e-3
     reward_rate: float = 5e-4
-    ppo_rate: float = 3e-5
-    ppo_value_rate: float = 1e-4
+    ppo_rate: float = 1e-4
+    ppo_value_rate: float = 3e-4
     kl_budget: float = 12.0
     batch_size: int = 64
     """Episodes in flight."""
@@ -241,7 +241,7 @@ class Reproduction:
         for each in range(self.config.amounts.demonstrations_each):
             seed = self.config.seed + each
             for episode in demonstrations(
-                self.web, self.demonstrated, self.config.settings, noise=self.config.noise if each else 0.0, seed=seed
+                self.web, self.demonstrated, self.config.settings, noise=self.config.noise, seed=seed
             ):
                 append_record(file, episode)
                 number += 1
@@ -270,8 +270,8 @@ class Reproduction:
         )
         self.say(f"  {report.rows:,} steps of episodes, {report.steps:,} steps of the optimizer, score {report.score}")
 
-    def _policy(self, name: Literal["cloned", "ppo"], *, free: bool = False) -> LanguageModel:
-        return LanguageModel.load(str(self.out / name / "model"), name=name, temperature=TEMPERATURE, free=free)
+    def _policy(self, name: Literal["cloned", "ppo"], *, temperature: float = TEMPERATURE, free: bool = False) -> LanguageModel:
+        return LanguageModel.load(str(self.out / name / "model"), name=name, temperature=temperature, free=free)
 
     def _sample(self, folder: Path) -> None:
         amounts = self.config.amounts
@@ -358,7 +358,9 @@ class Reproduction:
         policies: tuple[tuple[str, Callable[[], Policy], Settings], ...] = (
             ("cloned", lambda: self._policy("cloned"), self.config.settings),
             ("cloned free", lambda: self._policy("cloned", free=True), self.config.settings),
+            ("cloned greedy", lambda: self._policy("cloned", temperature=0), self.config.settings),
             ("ppo", lambda: self._policy("ppo"), self.config.settings),
+            ("ppo greedy", lambda: self._policy("ppo", temperature=0), self.config.settings),
             ("scripted", Scripted, Settings()),
             ("search-only", SearchOnly, Settings()),
         )

@@ -21,7 +21,7 @@ from browser_env.collection import Collection
 from browser_env.records import Episode, Question
 from tests.benchmarks.interleaving import compare
 from training.base_model import SMALL_VIEW
-from training.behavior_cloning import StepSource
+from training.demonstrations import StepSource
 from training.networks import ValueNetwork
 from training.ppo import PPO, World
 from training.ppo_config import PPOConfig

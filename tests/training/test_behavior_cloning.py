@@ -26,12 +26,10 @@ from browser_env.storage import append_record
 from training.behavior_cloning import (
     CloningConfig,
     CloningEvaluation,
-    StepSource,
     clone,
     episode_score,
-    parse_demonstrations,
-    split,
 )
+from training.demonstrations import StepSource, parse_demonstrations, split
 from training.rows import Row
 from training.tokenizer import train_tokenizer
 from training.trainers import Progress, labelled, padded_rows, token_losses

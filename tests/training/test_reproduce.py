@@ -76,7 +76,7 @@ def test_every_stage_is_done_in_order(finished: tuple[Path, list[str]]) -> None:
 def test_the_report_has_every_policy_and_its_plots(finished: tuple[Path, list[str]]) -> None:
     out, _ = finished
     text = write_report(out).read_text()
-    for policy in ("cloned", "cloned free", "ppo", "scripted", "search-only"):
+    for policy in ("cloned", "cloned free", "cloned greedy", "ppo", "ppo greedy", "scripted", "search-only"):
         assert f"\n| {policy} | 6 |" in text
     assert "\n| cloned, best of 4 | 3 |" in text
     assert "\n| ppo, best of 4 | 3 |" in text

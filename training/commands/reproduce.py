@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from rich.console import Console
 from tyro.conf import arg
 
+from agent.shipped import SMALL
 from browser_env.opening import open_web
 from training.commands.training_progress import kept, prepare
-from training.shipped import SMALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

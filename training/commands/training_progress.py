@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from agent.commands.progress import progress_bar
 from browser_env.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,14 +24,7 @@ def training_progress() -> Iterator[tuple[Callable[[str, "Training"], None], Cal
         What is told of every step, with what is being trained, and what is given a line.
     """
     console = Console(stderr=True, highlight=False)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar(console) as bar:
         tasks: dict[str, int] = {}
 
         def on_progress(label: str, training: "Training") -> None:

@@ -1,12 +1,17 @@
-"""The small base model that ships with the package, so that every training can begin without a download."""
+"""The models that ship with the package, so that nothing must be downloaded: one to train, one to ask, one that judges."""
 
 import hashlib
 from pathlib import Path
 from typing import Final
 
+MODELS: Final = Path(__file__).with_name("models")
 SMALL: Final = "small"
-"""What it is called wherever a model is named."""
-SMALL_FOLDER: Final = Path(__file__).with_name("models") / "base"
+"""What the base model is called wherever a model to train is named."""
+SMALL_FOLDER: Final = MODELS / "base"
+LEARNED: Final = "learned"
+"""What the policy is called that this project trained, and its reward model."""
+LEARNED_FOLDER: Final = MODELS / "policy"
+LEARNED_REWARD_FOLDER: Final = MODELS / "reward_model"
 WEIGHTS: Final = "model.safetensors"
 
 
