@@ -18,9 +18,8 @@ was stopped, it ends with the same table. Wall-clock seconds differ; they are in
 import hashlib
 import json
 import os
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -36,7 +35,7 @@ from browser_env.backends import Backend
 from browser_env.errors import RecordError, UsageError
 from browser_env.page import Page
 from browser_env.records import Episode, Question, Settings
-from browser_env.storage import append_record, drop_torn_line, read_records, storable
+from browser_env.storage import alone, append_record, drop_torn_line, read_records, storable
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -105,7 +104,7 @@ class Benchmark:
         foreign = [file.name for file in folder.iterdir() if file.name[:1] != "." and file.name != "questions.jsonl"]
         if foreign and not path.exists():
             raise UsageError(f"{folder} is not empty and no benchmark ({foreign[0]} is in it); choose another --out")
-        with _alone(folder):
+        with alone(folder):
             if path.exists():
                 _check_same(path, config)
             else:
@@ -221,17 +220,6 @@ def _check_same(path: Path, config: Mapping[str, Json]) -> None:
 def _short(value: Json) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:60]}…"
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time. The lock is SQLite's, on an empty file that stays: it ends with the process."""
-    with closing(sqlite3.connect(folder / ".lock", timeout=0, isolation_level=None)) as connection:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            raise UsageError(f"another program is at work in {folder}; wait until it is done") from error
-        yield
 
 
 def _page_digests(path: Path) -> Iterator[str]:

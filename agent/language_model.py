@@ -14,7 +14,7 @@ Torch and transformers are imported when a model is loaded or used, not with thi
 import inspect
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,9 @@ from browser_env.characters import clean_line
 from browser_env.errors import PolicyError, UsageError
 from browser_env.records import Settings
 from browser_env.state import BrowserState
+
+MAX_PADDING = 4_096
+"""Tokens of padding in a batch; what more of it costs to read would pay for a batch more."""
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,12 +114,13 @@ class LanguageModel:
         Raises:
             UsageError: torch and transformers are not installed, there is no such model, or it can only be free.
         """
+        asked = name or f"hf:{path_or_id}"
         try:
             import torch
             from safetensors import SafetensorError
             from transformers import AutoModelForCausalLM, AutoTokenizer
         except ImportError as error:
-            raise UsageError(f"hf:{path_or_id} needs torch and transformers: pip install 'open-webgpt[train]'") from error
+            raise UsageError(f"{asked} needs torch and transformers: pip install 'open-webgpt[train]'") from error
         source = model_source(f"hf:{path_or_id}")
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if place.type == "cpu":  # advice to install kernels that only run on GPUs
@@ -126,7 +130,7 @@ class LanguageModel:
             model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype or fast_dtype(place))
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise UsageError(
-                f"hf:{path_or_id} is no causal language model that can be loaded: {clean_line(str(error))[:300]}"
+                f"{asked} is no causal language model that can be loaded: {clean_line(str(error))[:300]}"
             ) from error
         own_name = f"hf:{short_name(source)}"
         return cls(
@@ -142,7 +146,8 @@ class LanguageModel:
 
     def complete(self, prompts: Sequence[Prompt]) -> list[Completion | PolicyError]:
         rows = [self._row(prompt) for prompt in prompts]
-        self._generate([row for row in rows if isinstance(row, _Row)])
+        for batch in _batches([row for row in rows if isinstance(row, _Row)]):
+            self._generate(batch)
         return [row if isinstance(row, PolicyError) else self._completion(row) for row in rows]
 
     def allowed_along(
@@ -244,6 +249,20 @@ class _Row:
         self.logprobs.append(logprob)
         if self.walk is not None:
             self.walk.advance(token)
+
+
+def _batches(rows: Sequence[_Row]) -> "Iterator[list[_Row]]":
+    """Rows of about the same length together, so that a single long prompt does not pad all the others to its length."""
+    batch: list[_Row] = []
+    read = 0
+    for row in sorted(rows, key=lambda row: len(row.asked.ids)):
+        if batch and len(batch) * len(row.asked.ids) - read > MAX_PADDING:
+            yield batch
+            batch, read = [], 0
+        batch.append(row)
+        read += len(row.asked.ids)
+    if batch:
+        yield batch
 
 
 def choose(logits: "Tensor", temperature: float, uniforms: "Tensor") -> tuple["Tensor", "Tensor"]:

@@ -1,4 +1,4 @@
-"""The models that ship with the package, so that nothing must be downloaded: one to train, one to ask, one that judges."""
+"""The models that ship with the package, so that nothing must be downloaded: one to train, one to ask."""
 
 import hashlib
 from pathlib import Path
@@ -6,19 +6,18 @@ from typing import Final
 
 MODELS: Final = Path(__file__).with_name("models")
 SMALL: Final = "small"
-"""What the base model is called wherever a model to train is named."""
+"""What the base model is called."""
 SMALL_FOLDER: Final = MODELS / "base"
 LEARNED: Final = "learned"
-"""What the policy is called that this project trained, and its reward model."""
+"""What the policy is called that this project trained."""
 LEARNED_FOLDER: Final = MODELS / "policy"
-LEARNED_REWARD_FOLDER: Final = MODELS / "reward_model"
 WEIGHTS: Final = "model.safetensors"
 
 
 def model_path(name: str) -> str:
-    """Where a model is: the folder of the small one for its name, a folder as it is, or else a name on the hub."""
-    if name == SMALL:
-        return str(SMALL_FOLDER)
+    """Where a model to train is: the folder of one that ships for its name, a folder as it is, or else a name on the hub."""
+    if name in (SMALL, LEARNED):
+        return str(SMALL_FOLDER if name == SMALL else LEARNED_FOLDER)
     folder = Path(name).expanduser()
     return str(folder) if folder.is_dir() else name
 

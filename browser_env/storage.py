@@ -6,7 +6,9 @@ The columns are plain, so ``datasets.load_dataset("json")`` and every other read
 import gzip
 import json
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import IO, Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from browser_env.characters import clean_line
-from browser_env.errors import RecordError
+from browser_env.errors import RecordError, UsageError
 from browser_env.records import Comparison, Episode, Question
 
 R = TypeVar("R", Episode, Question, Comparison)
@@ -165,3 +167,18 @@ def _open_text(path: Path) -> IO[str]:
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="\n")
     return path.open(encoding="utf-8-sig", newline="\n")
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One process at a time in a folder. The lock is SQLite's, on an empty file that stays: it ends with the process.
+
+    Raises:
+        UsageError: Another one is at work in it.
+    """
+    with closing(sqlite3.connect(folder / ".lock", timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise UsageError(f"another program is at work in {folder}; wait until it is done") from error
+        yield

@@ -55,7 +55,8 @@ class CloningConfig:
     demonstrations: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FILE[:WEIGHT]", help_behavior_hint="(repeatable)")]
     """Files of episodes to learn from; the weight multiplies their loss."""
     base: Annotated[str, arg(metavar="PATH_OR_ID")] = SMALL
-    """The language model that learns: small (it ships), a folder (`webgpt train base`), or a name on the Hugging Face hub."""
+    """The language model that learns: small or learned (both ship), a folder (`webgpt train base`), or a name on the Hugging
+    Face hub."""
     epochs: float = 4.0
     """Passes over the demonstrations at most (the paper: 12 at most, 2 to 5 used)."""
     batch_size: int = 32

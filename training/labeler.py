@@ -196,6 +196,32 @@ def draw_pairs(episodes: Iterable[Episode], most: int, seed: int) -> Iterator[tu
         yield from pairs[:most]
 
 
+def draw_others(episodes: Iterable[Episode], seed: int) -> Iterator[tuple[Episode, Episode]]:
+    """Each answer to its own question beside one to another question, about the same page where there is one.
+
+    Good answers to other questions are as well written as the right one and differ in what they are about, which is what is
+    hardest to learn from answers of a policy.
+
+    Args:
+        episodes: Those without an answer and a reference are left out.
+        seed: Of the draw.
+    """
+    by_page: dict[str, list[Episode]] = {}
+    for episode in episodes:
+        if episode.failure is None and final_answer(episode) and episode.references:
+            by_page.setdefault(episode.references[0].url, []).append(episode)
+    rng = random.Random(stable_hash(seed, "others"))
+    alone: list[Episode] = []
+    for found in by_page.values():
+        rng.shuffle(found)
+        if len(found) > 1:
+            yield from zip(found, [*found[1:], found[0]], strict=True)
+        else:
+            alone += found
+    if len(alone) > 1:
+        yield from zip(alone, [*alone[1:], alone[0]], strict=True)
+
+
 def agreement(first: Sequence[float], second: Sequence[float]) -> float | None:
     """How often two labelers' ratings of the same pairs point the same way, of those that neither calls equal.
 

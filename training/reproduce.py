@@ -26,20 +26,24 @@ from agent.shipped import SMALL, model_digest
 from browser_env.collection import Collection
 from browser_env.errors import UsageError
 from browser_env.records import Episode, Question, Settings
-from browser_env.storage import append_record, drop_torn_line, read_records
+from browser_env.storage import alone, append_record, drop_torn_line, read_records
 from training.base_model import SMALL_VIEW
 from training.behavior_cloning import CloningConfig, clone
 from training.demonstrator import demonstrations
-from training.labeler import Labeler, compared, draw_pairs, gold_score_of
+from training.labeler import Labeler, compared, draw_others, draw_pairs, gold_score_of
 from training.ppo_config import PPOConfig
 from training.ppo_run import train_ppo
 from training.preferences import figures, labeler_agreement
-from training.reward_model import GroupSource, RewardModelConfig, read_preferences, split, train_reward_model
+from training.reward_model import GroupSource, RewardModelConfig, held_out_of, read_preferences, train_reward_model
 from training.runs import begin_run
 from training.stages import Stages
 
 TEMPERATURE: Final = 0.8
 """Of everything that samples (§3.2)."""
+COMMAND_TOKENS: Final = 96
+ANSWER_TOKENS: Final = 128
+"""Longest command and answer: more than all but two of 14,365 demonstrated commands, and twice the longest answer. A batch
+takes as long as its longest row, and one answer in ten would run on for ever."""
 NO_ANSWER: Final = -10.0
 """Score of an episode without an answer, far below that of any answer."""
 TABLE_NUMBERS: Final = (4, 16, 64)
@@ -68,6 +72,8 @@ class Amounts:
     """Episodes of each that are sampled to be compared."""
     pairs_each: int
     """Comparisons of each at most."""
+    others: int
+    """Questions of the split rm whose demonstrated answers are compared with such answers to other questions."""
     reward_epochs: float
     ppo_iterations: int
     ppo_episodes: int
@@ -93,6 +99,7 @@ SCALES: Final = {
         compared=12,
         answers_each=3,
         pairs_each=3,
+        others=12,
         reward_epochs=1,
         ppo_iterations=1,
         ppo_episodes=4,
@@ -112,15 +119,16 @@ SCALES: Final = {
         compared=250,
         answers_each=4,
         pairs_each=6,
-        reward_epochs=2,
+        others=1600,
+        reward_epochs=3,
         ppo_iterations=10,
         ppo_episodes=24,
         ppo_answers=8,
-        tested=300,
-        sampled=96,
+        tested=200,
+        sampled=48,
         samples=16,
-        deep=8,
-        deep_samples=64,
+        deep=0,
+        deep_samples=0,
     ),
 }
 
@@ -137,7 +145,7 @@ class ReproduceConfig:
     noise: float = 0.1
     """Of the demonstrator."""
     replaced: float = 0.5
-    """Share of the demonstrations in which words are replaced while they are learned."""
+    """Share of the demonstrations and of the comparisons in which words are replaced while they are learned."""
     cloning_rate: float = 1e-3
     reward_rate: float = 5e-4
     ppo_rate: float = 1e-4
@@ -170,6 +178,7 @@ class Reproduction:
 
         self.demonstrated = first("bc", amounts.demonstrated)
         self.compared = first("rm", amounts.compared)
+        self.others = first("rm", amounts.others)
         self.asked_in_rl = first("rl", None)
         self.tested = first("test", amounts.tested)
         for name, found in {"bc": self.demonstrated, "rm": self.compared, "rl": self.asked_in_rl, "test": self.tested}.items():
@@ -178,7 +187,13 @@ class Reproduction:
 
     def run(self) -> Path:
         """Everything in order; the result is the folder of the figures, for `training.report`."""
-        begin_run(self.out, self.config)
+        self.out.mkdir(parents=True, exist_ok=True)
+        with alone(self.out):
+            begin_run(self.out, self.config)
+            self._run_stages()
+        return self.out
+
+    def _run_stages(self) -> None:
         amounts, stages = self.config.amounts, self.stages
         about = {"web": self.web.name, "settings": asdict(self.config.settings), "seed": self.config.seed}
         demonstrated = stages.run(
@@ -203,7 +218,16 @@ class Reproduction:
         sampled = stages.run(
             "answers", {"policy": cloned, "questions": digest(self.compared), "each": amounts.answers_each}, self._sample
         )
-        labelled = stages.run("comparisons", {"answers": sampled, "pairs": amounts.pairs_each}, self._compare)
+        labelled = stages.run(
+            "comparisons",
+            {
+                "answers": sampled,
+                "pairs": amounts.pairs_each,
+                "others": digest(self.others),
+                "noise": self.config.noise,
+            },
+            self._compare,
+        )
         rewards = {}
         for name, part in REWARD_MODELS.items():
             rewards[name] = stages.run(
@@ -230,7 +254,6 @@ class Reproduction:
                 lambda folder, name=name: self._sample_for_best(folder, name),  # type: ignore[misc]
             )
         stages.run("scores", {**answered, **rewards}, self._score)
-        return self.out
 
     # ------------------------------------------------------------------------------------------------------- the stages
 
@@ -271,7 +294,15 @@ class Reproduction:
         self.say(f"  {report.rows:,} steps of episodes, {report.steps:,} steps of the optimizer, score {report.score}")
 
     def _policy(self, name: Literal["cloned", "ppo"], *, temperature: float = TEMPERATURE, free: bool = False) -> LanguageModel:
-        return LanguageModel.load(str(self.out / name / "model"), name=name, temperature=temperature, free=free)
+        folder = str(self.out / name / "model")
+        return LanguageModel.load(
+            folder,
+            name=name,
+            temperature=temperature,
+            free=free,
+            max_command_tokens=COMMAND_TOKENS,
+            max_answer_tokens=ANSWER_TOKENS,
+        )
 
     def _sample(self, folder: Path) -> None:
         amounts = self.config.amounts
@@ -300,7 +331,8 @@ class Reproduction:
         # As people do: some pairs are rated by two of them, which says how well they agree.
         labelers = Labeler(seed), Labeler(seed + 1), Labeler(seed, error=0.0)
         files = [folder / f"{name}.jsonl" for name in ("comparisons", "second_ratings", "clean")]
-        for file in files:
+        others = folder / "others.jsonl"
+        for file in (*files, others):
             file.unlink(missing_ok=True)
         asked: Counter[str] = Counter()
         for pair in draw_pairs(answered, amounts.pairs_each, seed):
@@ -310,13 +342,20 @@ class Reproduction:
         if not asked:
             raise UsageError("no two answers to any question differ, so there is nothing to compare: sample more of them")
         self.say(f"  {asked.total():,} comparisons of {len(asked):,} questions")
+        demonstrated = demonstrations(self.web, self.others, self.config.settings, noise=self.config.noise, seed=seed)
+        pairs = list(draw_others(demonstrated, seed))
+        others.touch()  # of a web that is too small for any
+        for pair in pairs:
+            append_record(others, labelers[0].compare(pair[0].question, [compared(one) for one in pair], seed=seed))
+        self.say(f"  {len(pairs):,} comparisons with answers to other questions")
 
     def _rewarding(self, part: str) -> RewardModelConfig:
         return RewardModelConfig(
             policy=str(self.out / "cloned" / "model"),
-            comparisons=(str(self.out / "comparisons" / "comparisons.jsonl"),),
+            comparisons=tuple(str(self.out / "comparisons" / f"{name}.jsonl") for name in ("comparisons", "others")),
             epochs=self.config.amounts.reward_epochs,
             learning_rate=self.config.reward_rate,
+            replaced=self.config.replaced,
             learning_curve=part == "1/2",
             part=part,
             seed=self.config.seed,
@@ -334,6 +373,8 @@ class Reproduction:
             episodes=amounts.ppo_episodes,
             answers=amounts.ppo_answers,
             max_actions=self.config.settings.max_actions,
+            max_command_tokens=COMMAND_TOKENS,
+            max_answer_tokens=ANSWER_TOKENS,
             learning_rate=self.config.ppo_rate,
             value_learning_rate=self.config.ppo_value_rate,
             kl_budget=self.config.kl_budget,
@@ -403,9 +444,9 @@ class Reproduction:
         certain: dict[str, object] = {"agreement": share, "rated_twice": number}
         groups = list(read_preferences(comparisons / "clean.jsonl"))
         for model, (name, part) in zip(models, REWARD_MODELS.items(), strict=True):
-            _, held_out = split(groups, self._rewarding(part))
+            held_out = held_out_of(groups, self._rewarding(part))
             source = GroupSource(held_out, model.tokenizer, context=None, name=model.name)
-            accuracy = figures(held_out, source.scores(model)).accuracy
+            accuracy = figures(held_out, source.scores(model)).accuracy if held_out else None
             certain[name] = accuracy and asdict(accuracy)
         (folder / CLEAN).write_text(json.dumps(certain))
 

@@ -6,10 +6,11 @@ answer, never the browsing.
 
 import json
 import math
+import random
 import shutil
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from training.trainers import Progress
+
+Augment = Callable[[PreferenceGroup, random.Random], PreferenceGroup]
+"""Changes a group of answers, all of it consistently."""
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
 """Of the training questions: the points of the learning curve before the whole."""
@@ -68,6 +72,9 @@ class RewardModelConfig:
     """Measurements without a better one after which training stops; None: it never does."""
     save_every: int = 100
     """Steps between checkpoints, from which a training that was stopped goes on."""
+    replaced: float = 0.0
+    """Share of the comparisons in which words are replaced by others, consistently and anew in every epoch, so that no answer
+    is learned by heart and what is left is how it goes with its question."""
     learning_curve: bool = False
     """Train on an eighth, a quarter and a half of the questions as well, and say how good each is."""
     normalization: Literal["none", "shift", "shift and scale"] = "shift"
@@ -145,8 +152,10 @@ def train_reward_model(
     model, tokenizer = load_policy(config.policy)
     settings = _settings(config.policy)
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    source = GroupSource(learned, tokenizer, context=context, name=config.policy)
-    validation = GroupSource(held_out, tokenizer, context=context, name=config.policy)
+    augment = word_replacement(learned, config.replaced) if config.replaced > 0 else None
+    make_source = partial(GroupSource, tokenizer=tokenizer, context=context, name=config.policy)
+    source = make_source(learned, augment=augment, seed=config.seed)
+    validation = make_source(held_out)
     del model
     curve = []
     for share in SHARES if config.learning_curve else ():
@@ -155,7 +164,7 @@ def train_reward_model(
             continue
         own = folder / f"curve-{share:g}"
         if not (own / REPORT).is_file():
-            smaller = GroupSource(part, tokenizer, context=context, name=config.policy)
+            smaller = make_source(part, augment=augment, seed=config.seed)
             _, _, _, score = _train(config, smaller, validation, own, _named(on_progress, f"{share:.3g} of the data"))
             point = CurvePoint(share, len(part), figures(held_out, validation.scores(score)))
             own.mkdir(exist_ok=True)
@@ -279,8 +288,8 @@ def split(groups: Sequence[PreferenceGroup], config: RewardModelConfig) -> tuple
     if not validation:
         if not 0 < config.held_out < 1:
             raise UsageError(f"--held-out must be above 0 and below 1, got {config.held_out:g}")
-        measured = {group.question for group in groups if in_part(group.question, config.held_out, config.seed)}
-        validation = [group for group in groups if group.question in measured]
+        validation = held_out_of(groups, config)
+        measured = {group.question for group in validation}
     learned = [
         group
         for group in groups
@@ -296,6 +305,11 @@ def split(groups: Sequence[PreferenceGroup], config: RewardModelConfig) -> tuple
     return learned, validation
 
 
+def held_out_of(groups: Iterable[PreferenceGroup], config: RewardModelConfig) -> list[PreferenceGroup]:
+    """Those whose questions a training with that configuration does not learn."""
+    return [group for group in groups if in_part(group.question, config.held_out, config.seed)]
+
+
 def parse_part(part: str) -> tuple[int, int]:
     """``1/2`` is the first of two parts."""
     number, _, number_of = part.partition("/")
@@ -307,7 +321,16 @@ def parse_part(part: str) -> tuple[int, int]:
 class GroupSource:
     """Groups of answers as token ids."""
 
-    def __init__(self, groups: Sequence[PreferenceGroup], tokenizer: Any, *, context: int | None, name: str) -> None:
+    def __init__(
+        self,
+        groups: Sequence[PreferenceGroup],
+        tokenizer: Any,
+        *,
+        context: int | None,
+        name: str,
+        augment: "Augment | None" = None,
+        seed: int = 0,
+    ) -> None:
         """Make the ids of every answer.
 
         Args:
@@ -315,15 +338,16 @@ class GroupSource:
             tokenizer: Of the model.
             context: Tokens that the model reads; None: any number.
             name: Of the model, for the message.
+            augment: Changes groups that are learned.
+            seed: Of the changes.
 
         Raises:
             UsageError: Some are longer than the model reads.
         """
         self.groups = groups
+        self._tokenizer, self._context, self._augment, self._seed = tokenizer, context, augment, seed
         self._pad: int = tokenizer.pad_token_id
-        self._texts = [
-            [array("i", answer_ids(tokenizer, one.text, one.answer)) for one in group.candidates] for group in groups
-        ]
+        self._texts = [self._ids(group) for group in groups]
         sizes = [len(text) for texts in self._texts for text in texts]
         if context is not None and (long := sum(size > context for size in sizes)):
             raise UsageError(
@@ -334,16 +358,42 @@ class GroupSource:
         self.tokens = sum(sizes)
 
     def batch(self, indices: Sequence[int], epoch: int) -> "dict[str, Tensor]":
-        """Groups as tensors; the same in every epoch."""
+        """Groups as tensors, as they are in an epoch."""
         from training.trainers import padded_groups
 
         levels = [self.groups[index].levels for index in indices]
-        return padded_groups([self._texts[index] for index in indices], levels, self._pad)
+        return padded_groups([self._in_epoch(index, epoch) for index in indices], levels, self._pad)
+
+    def _in_epoch(self, index: int, epoch: int) -> "list[array[int]]":
+        if self._augment is not None:
+            changed = self._ids(self._augment(self.groups[index], random.Random(f"{self._seed} {epoch} {index}")))
+            if self._context is None or max(map(len, changed)) <= self._context:
+                return changed
+        return self._texts[index]
+
+    def _ids(self, group: PreferenceGroup) -> "list[array[int]]":
+        return [array("i", answer_ids(self._tokenizer, one.text, one.answer)) for one in group.candidates]
 
     def scores(self, score: RewardModelScore) -> list[list[float]]:
         """The model's outputs for each candidate of each group, as they are."""
         flat = iter(score.outputs([text for texts in self._texts for text in texts]))
         return [[next(flat) for _ in texts] for texts in self._texts]
+
+
+def word_replacement(groups: Sequence[PreferenceGroup], share: float) -> Augment:
+    """Replaces the words of a random share of the groups by other words of the comparisons."""
+    from training.replacement import Replacement
+
+    replacement = Replacement(text for group in groups for one in group.candidates for text in (one.text, one.answer))
+
+    def augment(group: PreferenceGroup, draw: random.Random) -> PreferenceGroup:
+        if draw.random() >= share:
+            return group
+        texts = iter(replacement([text for one in group.candidates for text in (one.text, one.answer)], draw))
+        candidates = tuple(replace(one, text=next(texts), answer=next(texts)) for one in group.candidates)
+        return replace(group, candidates=candidates)
+
+    return augment
 
 
 # ---------------------------------------------------------------------------------------------------------------- model

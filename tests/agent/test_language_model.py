@@ -96,6 +96,26 @@ def test_prompts_that_are_the_same_are_read_once_and_answered_as_if_alone(folder
     assert read[0] == 2 * longest
 
 
+def test_prompts_of_very_different_lengths_do_not_pad_each_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load(folder, max_answer_tokens=24)
+    batch = [*prompts(1, 2, 3), *[answering(seed) for seed in range(3)]]
+    together = completed(model, batch)
+    read: list[int] = []
+    forward = model.model.forward
+
+    def counting(**inputs: torch.Tensor) -> object:
+        if inputs["past_key_values"] is None:
+            read.append(inputs["input_ids"].numel())
+        return forward(**inputs)
+
+    monkeypatch.setattr("agent.language_model.MAX_PADDING", 0)
+    model.model.forward = counting
+    apart = completed(model, batch)
+    assert [one.token_ids for one in apart] == [one.token_ids for one in together]
+    assert sum(read) == sum(len(ids) for ids in {tuple(prompt_ids(model.tokenizer, prompt.text)) for prompt in batch})
+    assert len(read) > 1
+
+
 @pytest.fixture(scope="module")
 def hybrid() -> torch.nn.Module:
     """Short convolutions between attention layers, whose caches are of two kinds."""

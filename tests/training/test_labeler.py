@@ -17,6 +17,7 @@ from training.labeler import (
     agreement,
     assess,
     compared,
+    draw_others,
     error_for,
     five_points,
     gold_score,
@@ -236,3 +237,23 @@ def test_equal_answers_have_equal_ranks(answers: list[ComparedAnswer]) -> None:
     ranks = Labeler(seed=1).rank(DESCRIBE, answers)
     assert min(ranks) == 1
     assert all(ranks[i] == ranks[j] for i in range(len(ranks)) for j in range(len(ranks)) if answers[i] == answers[j])
+
+
+def answered(number: int, url: str, text: str = "It copies. [1]") -> Episode:
+    question = replace(DESCRIBE, id=f"q{number}")
+    step = Step(phase="answering", observation="", completion=text)
+    references = (reference("It copies.", url),) if text else ()
+    return Episode(
+        id=f"e{number}", question=question, settings=Settings(), actor="a", backend="b", steps=(step,), references=references
+    )
+
+
+def test_answers_stand_beside_those_to_other_questions_about_the_same_page_where_there_are_some() -> None:
+    episodes = [answered(0, PAGE), answered(1, PAGE), answered(2, PAGE), answered(3, OTHER), answered(4, "http://a.org/x")]
+    pairs = list(draw_others([*episodes, answered(5, PAGE, "")], seed=0))
+    assert sorted(own.id for own, _ in pairs) == [episode.id for episode in episodes]
+    assert all(own.question != other.question for own, other in pairs)
+    own_pages = {episode.id: episode.references[0].url for episode in episodes}
+    assert [own.id for own, other in pairs if own_pages[own.id] != own_pages[other.id]] == ["e3", "e4"]
+    assert pairs == list(draw_others(episodes, seed=0))
+    assert list(draw_others(episodes[:1], seed=0)) == []

@@ -9,6 +9,7 @@ from browser_env.collection import Collection
 from browser_env.errors import UsageError
 from browser_env.indexing import build
 from browser_env.sources.python_docs import PythonDocs
+from browser_env.storage import alone
 from training.report import write_report
 from training.reproduce import Amounts, ReproduceConfig, Reproduction
 
@@ -20,9 +21,10 @@ AMOUNTS = Amounts(
     cloning_epochs=1,
     cloning_eval_every=100,
     cloning_eval_questions=0,
-    compared=6,
+    compared=8,
     answers_each=4,
     pairs_each=4,
+    others=40,
     reward_epochs=1,
     ppo_iterations=1,
     ppo_episodes=2,
@@ -100,3 +102,9 @@ def test_a_web_without_questions_of_a_split_is_refused(tmp_path: Path) -> None:
     build(file, PythonDocs(modules=("glob",)))
     with Collection.open(file) as web, pytest.raises(UsageError, match="has no questions of the split bc"):
         Reproduction(CONFIG, web, tmp_path / "out")
+
+
+def test_two_at_once_in_a_folder_are_refused(finished: tuple[Path, list[str]], web_file: Path) -> None:
+    out, _ = finished
+    with alone(out), Collection.open(web_file) as web, pytest.raises(UsageError, match="another program is at work in"):
+        Reproduction(CONFIG, web, out).run()

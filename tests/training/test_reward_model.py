@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import Lfm2Config, Lfm2ForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import AutoTokenizer, Lfm2Config, Lfm2ForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from agent.model_folder import load_settings, save_settings
 from agent.score import RewardModelScore, Scored, answering_text
@@ -15,12 +15,14 @@ from browser_env.errors import UsageError
 from browser_env.records import Settings
 from training.preferences import Candidate, PreferenceGroup, figures
 from training.reward_model import (
+    GroupSource,
     RewardModelConfig,
     RewardModelReport,
     parse_part,
     read_preferences,
     split,
     train_reward_model,
+    word_replacement,
 )
 from training.tokenizer import train_tokenizer
 
@@ -184,3 +186,22 @@ def test_what_cannot_be_done_is_told(policies: dict[str, Path], tmp_path: Path) 
         train(config(tmp_path / "nothing"), tmp_path / "none", groups)
     with pytest.raises(UsageError, match="no file of comparisons"):
         list(read_preferences(tmp_path / "missing.jsonl"))
+
+
+def test_words_are_replaced_in_a_group_consistently_and_anew_in_every_epoch(policies: dict[str, Path]) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(policies["llama"])
+    question = "What do crows bring?"
+    group = PreferenceGroup(question, (Candidate(question, "crows bring gold"), Candidate(question, "owls hunt")), (1.0, 0.0))
+    groups = [group, *make_groups(20)]
+    changed = word_replacement(groups, 1.0)(group, random.Random(1))
+    assert changed.levels == group.levels
+    bird = changed.candidates[0].text.split()[2]
+    assert bird != "crows"
+    assert changed.candidates[1].text.split()[2] == changed.candidates[0].answer.split()[0] == bird
+    assert changed.candidates[1].answer.split()[0] not in (bird, "owls")
+    assert word_replacement(groups, 0.0)(group, random.Random(1)) == group
+
+    source = GroupSource(groups, tokenizer, context=None, name="x", augment=word_replacement(groups, 1.0))
+    first, again, later = (source.batch([0, 1], epoch)["input_ids"] for epoch in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert first.shape != later.shape or not torch.equal(first, later)
