@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 Q ?=
+POLICY ?= default
 ARGS ?=
 # Through the environment, so that quotes and dollars in a question reach the program as they are.
 export QUESTION := $(value Q)
@@ -20,9 +21,10 @@ help:  ## list the commands
 
 install: .venv/core.stamp  ## make .venv and install the program
 
-ask: .venv/core.stamp  ## answer a question: make ask Q="What does shutil.copytree do?"
-	@test -n "$$QUESTION" || { $(SAY) 'usage: make ask Q="What does shutil.copytree do?" [ARGS="--json"]' >&2; exit 2; }
-	@$(BIN)/webgpt ask $(ARGS) -- "$$QUESTION"
+# A language model needs torch, which is large, so it is installed only when one is asked.
+ask: .venv/core.stamp $(if $(filter learned hf:%,$(POLICY)),.venv/train.stamp)  ## answer a question: make ask Q="What does shutil.copytree do?"
+	@test -n "$$QUESTION" || { $(SAY) 'usage: make ask Q="What does shutil.copytree do?" [POLICY=learned] [ARGS="--json"]' >&2; exit 2; }
+	@$(BIN)/webgpt ask --policy "$(POLICY)" $(ARGS) -- "$$QUESTION"
 
 test: .venv/dev.stamp chromium  ## run every test; coverage of browser_env must be over 95 %
 	@rm -f .coverage .coverage.*
@@ -58,6 +60,11 @@ clean:  ## remove .venv and what the tools have left
 	@$(SAY) "Installing into .venv (once)" >&2
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/train.stamp: .venv/core.stamp
+	@$(SAY) "Installing what language models need into .venv (once; torch is large)" >&2
+	@$(PIP) install --constraint constraints.txt --editable '.[train]'
 	@touch $@
 
 .venv/dev.stamp: .venv/core.stamp

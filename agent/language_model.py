@@ -119,10 +119,12 @@ class LanguageModel:
             import torch
             from safetensors import SafetensorError
             from transformers import AutoModelForCausalLM, AutoTokenizer
+            from transformers.utils.logging import disable_progress_bar
         except ImportError as error:
             raise UsageError(f"{asked} needs torch and transformers: pip install 'open-webgpt[train]'") from error
         source = model_source(f"hf:{path_or_id}")
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        disable_progress_bar()  # type: ignore[no-untyped-call]  # it hides what is said here
         if place.type == "cpu":  # advice to install kernels that only run on GPUs
             logging.getLogger("transformers.integrations.hub_kernels").setLevel(logging.ERROR)
         try:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from agent.policy import Policy
+from agent.shipped import LEARNED, LEARNED_FOLDER
 from browser_env.errors import UsageError
 
-GRAMMAR = "default, scripted, search-only, hf:PATH_OR_ID, openai:MODEL or served:PATH_OR_ID"
+GRAMMAR = "default, scripted, search-only, learned, hf:PATH_OR_ID, openai:MODEL or served:PATH_OR_ID"
 """What ``--policy`` takes."""
 OPENAI_URL = "https://api.openai.com/v1"
 """Where ``openai:MODEL`` is, unless told otherwise."""
@@ -26,9 +27,10 @@ def make_policy(
     """The policy that a ``--policy`` names. Each kind is imported when it is asked for, so the light ones stay light.
 
     Args:
-        spec: ``default`` (what ships), ``scripted``, ``search-only``, ``hf:`` and the folder or hub id of any causal language
-            model of transformers, ``openai:`` and a model of an OpenAI-compatible chat server, or ``served:`` and what would
-            stand behind ``hf:``, for such a model behind a server of the completions protocol with token ids, such as vLLM.
+        spec: ``default``, which is ``scripted``, ``search-only``, ``learned`` (the small model that ships), ``hf:`` and the
+            folder or hub id of any causal language model of transformers, ``openai:`` and a model of an OpenAI-compatible chat
+            server, or ``served:`` and what would stand behind ``hf:``, for such a model behind a server of the completions
+            protocol with token ids, such as vLLM.
         temperature: Of the policies that sample; 0 is greedy.
         base_url: The server; None: ``OPENAI_BASE_URL``, or else OpenAI's for a chat model.
         free: A language model in this process may write anything, not just what the environment can do.
@@ -43,7 +45,7 @@ def make_policy(
     if base_url is not None and not has_server(spec):
         raise UsageError(f"--base-url is for --policy openai:MODEL or served:PATH_OR_ID, not for --policy {spec}")
     if free and not can_be_free(spec):
-        raise UsageError(f"--free is for --policy hf:PATH_OR_ID, not for --policy {spec}")
+        raise UsageError(f"--free is for --policy hf:PATH_OR_ID or learned, not for --policy {spec}")
     if not 0 <= temperature <= 100:
         raise UsageError(f"--temperature must be between 0 and 100, got {temperature:g}")
     match kind, name:
@@ -55,6 +57,12 @@ def make_policy(
             from agent.search_only import SearchOnly
 
             return SearchOnly()
+        case "learned", "" if ":" not in spec:
+            from agent.language_model import LanguageModel
+
+            return LanguageModel.load(
+                str(LEARNED_FOLDER), name=f"{spec} free" if free else spec, temperature=temperature, free=free
+            )
         case "hf", name if name:
             from agent.language_model import LanguageModel
 
@@ -80,12 +88,12 @@ def make_policy(
 
 def can_sample(spec: str) -> bool:
     """Whether a policy gives different episodes for different seeds."""
-    return spec.partition(":")[0] in ("hf", "openai", "served")
+    return spec == LEARNED or spec.partition(":")[0] in ("hf", "openai", "served")
 
 
 def can_be_free(spec: str) -> bool:
     """Whether a policy is held to what the environment can do unless it is told otherwise."""
-    return spec.startswith("hf:")
+    return spec == LEARNED or spec.startswith("hf:")
 
 
 def has_server(spec: str) -> bool:

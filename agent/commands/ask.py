@@ -34,14 +34,14 @@ class Ask:
     question: Annotated[tuple[str, ...], Positional, arg(metavar="QUESTION", help_behavior_hint="")]
     """What to ask; a single - reads it from stdin."""
     policy: str = "default"
-    """Who browses: default, scripted, search-only, hf:PATH_OR_ID, openai:MODEL (chat) or
+    """Who browses: default, scripted, search-only, learned (the small model that ships), hf:PATH_OR_ID, openai:MODEL (chat) or
     served:PATH_OR_ID (the completions of a server with token ids, such as vLLM; always free)."""
     base_url: Annotated[str | None, arg(metavar="URL")] = None
     """Server of openai:MODEL or served:PATH_OR_ID, with its /v1. None: OPENAI_BASE_URL, or else OpenAI's own for chat."""
     temperature: float = TEMPERATURE
     """Of policies that sample; 0 takes the likeliest (paper, 3.2)."""
     free: bool = False
-    """Let hf:PATH_OR_ID write anything, as the paper did, not just commands that can be carried out here."""
+    """Let hf:PATH_OR_ID or learned write anything, as the paper did, not just commands that can be carried out here."""
     seed: int = 0
     """The same seed gives the same answer, as far as the policy can."""
     json: bool = False

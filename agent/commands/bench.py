@@ -12,12 +12,12 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 from tyro.conf import UseAppendAction, arg
 
 from agent.benchmark import Benchmark, Json, OnEpisode, choose, digest, file_stem
 from agent.cli import INTERRUPTED
+from agent.commands.progress import progress_bar
 from agent.commands.running import BestOf, Format
 from agent.entailment import Entailment, TruthJudge, Verdicts, make_entailment, make_truth_judge
 from agent.guard import Guarded
@@ -47,8 +47,8 @@ class Bench:
     out: Annotated[Path, arg(metavar="DIR")]
     """Folder of the results; made if there is none."""
     policy: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="POLICY", help_behavior_hint="(repeatable)")] = ()
-    """Who is measured: default (also if none is named), scripted, search-only, hf:PATH_OR_ID, openai:MODEL (chat) or
-    served:PATH_OR_ID (the completions of a server with token ids, such as vLLM; always free)."""
+    """Who is measured: default (also if none is named), scripted, search-only, learned (it ships), hf:PATH_OR_ID, openai:MODEL
+    (chat) or served:PATH_OR_ID (the completions of a server with token ids, such as vLLM; always free)."""
     limit: Annotated[int | None, arg(metavar="N")] = None
     """Run a random sample of so many questions. None: all of them."""
     seed: int = 0
@@ -61,7 +61,7 @@ class Bench:
     temperature: float = TEMPERATURE
     """Of policies that sample; 0 takes the likeliest (paper, 3.2)."""
     free: bool = False
-    """Let each hf:PATH_OR_ID write anything, as the paper did, not just commands that can be carried out."""
+    """Let each hf:PATH_OR_ID and learned write anything, as the paper did, not just commands that can be carried out."""
     judge: str = "lexical"
     """Decides whether citations support a sentence: lexical, hf:PATH_OR_ID (a model of natural language inference) or
     openai:MODEL."""
@@ -134,7 +134,7 @@ class Bench:
         if self.settings.token_counter not in (None, "words"):
             raise UsageError(f"--token-counter can be words, not {self.settings.token_counter!r}")
         if self.free and not any(map(can_be_free, self._specs)):
-            raise UsageError("--free is for --policy hf:PATH_OR_ID, and no policy is one")
+            raise UsageError("--free is for --policy hf:PATH_OR_ID or learned, and no policy is one")
         for spec in self._specs:
             self.best_of.check(spec)
         asked = [*self._specs, self.judge, self.truth_judge or ""]
@@ -219,20 +219,13 @@ def _leave(code: int, message: str = "") -> None:
 def _progress(name: str, total: int) -> Iterator[OnEpisode]:
     """A bar with the score so far on stderr, and one line when it is done."""
     console = Console(stderr=True, highlight=False)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
     counts = {True: 0, False: 0, None: 0}
 
     def score() -> str:
         judged = counts[True] + counts[False]
         return f"{name}: {counts[True] / judged:.1%} of {judged} correct" if judged else name
 
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar(console) as bar:
         task = bar.add_task(name, total=total)
 
         def on_episode(policy: str, correct: bool | None) -> None:

@@ -79,7 +79,9 @@ class BestOf:
     def check(self, spec: str) -> None:
         """Refuse a policy whose samples are all the same."""
         if self.best_of > 1 and not can_sample(spec):
-            raise UsageError(f"--best-of is for policies that sample (hf:, openai:, served:), and --policy {spec} does not")
+            raise UsageError(
+                f"--best-of is for policies that sample (learned, hf:, openai:, served:), and --policy {spec} does not"
+            )
 
     def name(self, policy: str) -> str:
         """What results call a policy that is asked like this."""

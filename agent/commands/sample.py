@@ -41,7 +41,7 @@ class Sample:
     out: Annotated[Path, arg(metavar="FILE")]
     """The episodes, as JSON Lines."""
     policy: str = "default"
-    """Who answers: default, scripted, search-only, hf:PATH_OR_ID, openai:MODEL (chat) or
+    """Who answers: default, scripted, search-only, learned (the small model that ships), hf:PATH_OR_ID, openai:MODEL (chat) or
     served:PATH_OR_ID (the completions of a server with token ids, such as vLLM; always free)."""
     num: Annotated[int, arg(metavar="N")] = 1
     """Episodes of each question, with different seeds."""
@@ -55,7 +55,7 @@ class Sample:
     batch_size: int = 16
     """Episodes in flight; it changes the speed, not the episodes."""
     free: bool = False
-    """Let hf:PATH_OR_ID write anything, as the paper did, not just commands that can be carried out."""
+    """Let hf:PATH_OR_ID or learned write anything, as the paper did, not just commands that can be carried out."""
     temperature: float = TEMPERATURE
     """Of policies that sample; 0 takes the likeliest, which is the same every time (paper, 3.2)."""
     base_url: Annotated[str | None, arg(metavar="URL")] = None

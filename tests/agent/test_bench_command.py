@@ -251,7 +251,11 @@ REFUSED: list[tuple[str, tuple[str, ...], str]] = [
     ("server-of-nobody", ("--base-url", "http://localhost:1/v1"), "neither a policy nor a judge is one"),
     ("no-such-set", ("--questions", "no/such/file.jsonl"), "there is no question set 'no/such/file.jsonl'"),
     ("token-counter", ("--token-counter", "gpt2"), "--token-counter can be words"),
-    ("free-program", ("--policy", "scripted", "--free"), "--free is for --policy hf:PATH_OR_ID, and no policy is one"),
+    (
+        "free-program",
+        ("--policy", "scripted", "--free"),
+        "--free is for --policy hf:PATH_OR_ID or learned, and no policy is one",
+    ),
 ]
 
 

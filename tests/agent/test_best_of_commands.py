@@ -131,4 +131,4 @@ def test_a_policy_whose_samples_are_all_the_same_is_refused(webgpt: Run, reward_
     chooses = ("--best-of", 2, "--reward-model", reward_model, "--collection", small_collection)
     done = webgpt("ask", QUESTION, "--policy", "scripted", *chooses)
     assert done.returncode == 2
-    assert done.stderr.strip().startswith("webgpt: --best-of is for policies that sample (hf:, openai:, served:)")
+    assert done.stderr.strip().startswith("webgpt: --best-of is for policies that sample (learned, hf:, openai:, served:)")

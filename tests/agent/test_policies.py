@@ -43,7 +43,7 @@ REFUSED = [
         "unknown",
         "gpt",
         {},
-        "there is no policy 'gpt'; --policy takes default, scripted, search-only, hf:PATH_OR_ID, openai:MODEL or "
+        "there is no policy 'gpt'; --policy takes default, scripted, search-only, learned, hf:PATH_OR_ID, openai:MODEL or "
         "served:PATH_OR_ID",
     ),
     ("empty", "", {}, "there is no policy ''"),
@@ -60,7 +60,12 @@ REFUSED = [
     ("server-of-no-chat-model", "scripted", {"base_url": "http://localhost/v1"}, "--base-url is for --policy openai:MODEL"),
     ("served-without-a-server", "served:m", {}, "--policy served:m needs a server: name it with --base-url"),
     ("served-elsewhere", "served:m", {"base_url": "file:///m"}, "is no http or https address"),
-    ("served-and-free", "served:m", {"free": True}, "--free is for --policy hf:PATH_OR_ID, not for --policy served:m"),
+    (
+        "served-and-free",
+        "served:m",
+        {"free": True},
+        "--free is for --policy hf:PATH_OR_ID or learned, not for --policy served:m",
+    ),
     ("served-without-a-name", "served:", {"base_url": "http://localhost/v1"}, "there is no policy 'served:'"),
     (
         "served-without-a-folder",
@@ -70,8 +75,13 @@ REFUSED = [
     ),
     ("temperature-below-0", "scripted", {"temperature": -1.0}, "--temperature must be between 0 and 100, got -1"),
     ("temperature-that-is-no-number", "scripted", {"temperature": float("nan")}, "--temperature must be between"),
-    ("free-program", "scripted", {"free": True}, "--free is for --policy hf:PATH_OR_ID, not for --policy scripted"),
-    ("free-chat-model", "openai:m", {"free": True}, "--free is for --policy hf:PATH_OR_ID, not for --policy openai:m"),
+    ("free-program", "scripted", {"free": True}, "--free is for --policy hf:PATH_OR_ID or learned, not for --policy scripted"),
+    (
+        "free-chat-model",
+        "openai:m",
+        {"free": True},
+        "--free is for --policy hf:PATH_OR_ID or learned, not for --policy openai:m",
+    ),
     ("no-such-folder", "hf:./no/such/folder", {}, "./no/such/folder"),
 ]
 

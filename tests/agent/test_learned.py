@@ -1,0 +1,76 @@
+"""The policy that was trained here and ships."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.policies import make_policy
+from agent.shipped import LEARNED_FOLDER, MODELS, SMALL_FOLDER
+
+QUESTION = "In Python's module `shutil`, what does the function rmtree do?"
+MOST_BYTES = 25_000_000
+MOST_KILOBYTES = 1_500_000
+MEASURED = """
+import resource, sys, agent.cli
+code = agent.cli.main(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+sys.exit(code)
+"""
+WITHOUT_TORCH = """
+import importlib.abc, sys
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in ("torch", "transformers"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
+import agent.cli
+sys.exit(agent.cli.main(sys.argv[1:]))
+"""
+
+
+def test_all_models_that_ship_are_small_and_have_a_card() -> None:
+    files = [file for file in MODELS.rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files) <= MOST_BYTES
+    for folder in (SMALL_FOLDER, LEARNED_FOLDER):
+        assert (folder / "README.md").read_text("utf-8").startswith("---\nlicense: apache-2.0\n")
+        assert (folder / "model.safetensors").is_file()
+
+
+def test_it_answers_with_a_citation_in_little_memory(small_collection: Path, environment: dict[str, str]) -> None:
+    asked = ("ask", "--policy", "learned", "--temperature", "0", "--json", "--collection", str(small_collection), QUESTION)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *asked], capture_output=True, text=True, env=environment, timeout=250, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["supported"]
+    assert "Recursively delete a directory tree" in found["answer"]
+    assert found["episode"]["actor"] == "learned"
+    assert int(done.stderr.split()[-1]) < MOST_KILOBYTES
+
+
+def test_it_is_held_to_commands_unless_it_is_free() -> None:
+    held, free = make_policy("learned"), make_policy("learned", free=True)
+    assert (held.name, free.name) == ("learned", "learned free")
+
+
+@pytest.mark.parametrize("policy", ["scripted", "default"])
+def test_the_program_without_a_model_needs_no_torch(policy: str, small_collection: Path, environment: dict[str, str]) -> None:
+    asked = ("ask", "--policy", policy, "--collection", str(small_collection), QUESTION)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *asked], capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Recursively delete a directory tree" in done.stdout
+
+
+def test_the_learned_policy_says_what_it_needs(small_collection: Path, environment: dict[str, str]) -> None:
+    asked = ("ask", "--policy", "learned", "--collection", str(small_collection), QUESTION)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *asked], capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert "learned needs torch and transformers: pip install 'open-webgpt[train]'" in done.stderr
