@@ -34,7 +34,8 @@ def test_a_key_is_drawn(benchmark: BenchmarkFixture, tmp_path: Path, kind: str) 
     terminal.wait_for("Line 3 says")
     if kind == "selection":
         terminal.type("v")
-    terminal.forget()
+    while terminal.read(0.1):
+        pass
     keys = itertools.cycle(KEYS[kind])
 
     def press() -> None:

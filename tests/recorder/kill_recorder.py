@@ -42,13 +42,15 @@ class Terminal:
             sys.stdin, sys.stdout, sys.stderr = (open(number, mode, closefd=False) for number, mode in enumerate("rww"))  # noqa: SIM115
             os._exit(agent.cli.main(arguments))
         ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        self._raw = b""
+        self._raw, self._fed = b"", 0
         self._screen = pyte.Screen(80, 24)
         self._stream = pyte.ByteStream(self._screen)
 
     @property
     def screen(self) -> str:
         """What stands on it now."""
+        self._stream.feed(self._raw[self._fed :])
+        self._fed = len(self._raw)
         return "\n".join(self._screen.display)
 
     @property
@@ -68,7 +70,6 @@ class Terminal:
         except OSError:  # it has ended
             return False
         self._raw += read
-        self._stream.feed(read)
         return True
 
     def wait_for(self, text: str, *, is_gone: bool = False) -> None:
