@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 Q ?=
-POLICY ?= default
+POLICY ?=
 ARGS ?=
 # Through the environment, so that quotes and dollars in a question reach the program as they are.
 export QUESTION := $(value Q)
@@ -24,7 +24,7 @@ install: .venv/core.stamp  ## make .venv and install the program
 # A language model needs torch, which is large, so it is installed only when one is asked.
 ask: .venv/core.stamp $(if $(filter learned hf:%,$(POLICY)),.venv/train.stamp)  ## answer a question: make ask Q="What does shutil.copytree do?"
 	@test -n "$$QUESTION" || { $(SAY) 'usage: make ask Q="What does shutil.copytree do?" [POLICY=learned] [ARGS="--json"]' >&2; exit 2; }
-	@$(BIN)/webgpt ask --policy "$(POLICY)" $(ARGS) -- "$$QUESTION"
+	@$(BIN)/webgpt ask $(if $(POLICY),--policy "$(POLICY)") $(ARGS) -- "$$QUESTION"
 
 test: .venv/dev.stamp chromium  ## run every test; coverage of browser_env must be over 95 %
 	@rm -f .coverage .coverage.*

@@ -43,7 +43,7 @@ TEMPERATURE: Final = 0.8
 COMMAND_TOKENS: Final = 96
 ANSWER_TOKENS: Final = 128
 """Longest command and answer: more than all but two of 14,365 demonstrated commands, and twice the longest answer. A batch
-takes as long as its longest row, and one answer in ten would run on for ever."""
+takes as long as its longest row, and one answer in twelve ran on for ever."""
 NO_ANSWER: Final = -10.0
 """Score of an episode without an answer, far below that of any answer."""
 TABLE_NUMBERS: Final = (4, 16, 64)

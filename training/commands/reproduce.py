@@ -32,7 +32,8 @@ class Reproduce:
     """The language model that everything begins with: small (it ships), a folder (`webgpt train base`), or a name on the
     Hugging Face hub."""
     scale: Literal["smoke", "default"] = "default"
-    """smoke: a few questions of everything, to see that it runs. default: enough to measure, within 90 minutes on two cores."""
+    """smoke: a few questions of everything, to see that it runs. default: enough to measure, on two cores an hour and a
+    half or more."""
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
     """Documentation that `webgpt index pydoc` wrote. None: that of this Python, which is indexed on first use."""
     seed: int = 0
