@@ -1,7 +1,7 @@
 """The text of a page in the form of a vocabulary: where a find or a quote may begin and end in it.
 
-White space counts as one space, as in commands, which are on one line. A text begins where a word or a sign begins and may end
-behind every character that find and quote compare, so every text that is read off between the two stands on the page by the
+White space counts as one space, as in commands, which are on one line. A text begins where a word or a sign begins and ends
+where one ends, behind a character that find and quote compare. So every text between the two stands on the page by the
 environment's own rules (`browser_env.matching`), which look away from more than is left out here.
 """
 
@@ -68,10 +68,12 @@ class PageSpans:
         """The text, with a byte behind it that no text holds."""
         self.bytes = np.frombuffer(self.form, np.uint8)
 
-        # Ends: behind a character that is compared and its combining marks.
+        # Ends: behind a character that is compared and its combining marks, but not inside a word.
         places = np.arange(len(codes), dtype=np.int32)
         base = np.maximum.accumulate(np.where(combining, 0, places)) if len(codes) else places
-        is_end = solid[base] & ~np.append(combining[1:], False) & ~barrier
+        behind_word = np.append(False, word[:-1])
+        inside_word = behind_word & word & ~unspaced & ~np.append(False, unspaced[:-1])
+        is_end = solid[base] & ~np.append(combining[1:], False) & ~barrier & ~np.append(inside_word[1:], False)
         self.is_end = np.zeros(size + 2, bool)
         self.is_end[offsets[1:][is_end]] = True
         ends = np.where(self.is_end, np.arange(size + 2, dtype=np.int32), NOWHERE)
@@ -80,7 +82,6 @@ class PageSpans:
         self.next_end_list = self.next_end.data  # Python's numbers come out of it, faster than NumPy's
 
         # Words, as the environment counts them: between white space, which a mark behind a word stands for.
-        behind_word = np.append(False, word[:-1])
         gap = white | (mark & behind_word)
         silent = mark & ~behind_word
         before = np.maximum.accumulate(np.where(silent, -1, places)) if len(codes) else places
@@ -92,12 +93,11 @@ class PageSpans:
         self._words_before = np.concatenate([[0], np.cumsum(flags)]).astype(np.int32)
 
         # Beginnings. Where words have marks, a word begins with one.
-        inside_word = behind_word & word
         sign = ~(word | white | combining | mark | barrier)
         if vocabulary.has_marks:
             begins = (mark & np.append(word[1:], False)) | sign
         else:
-            begins = (word & (~inside_word | unspaced | np.append(False, unspaced[:-1]))) | sign
+            begins = (word & ~inside_word) | sign
         begin_places = places[begins]
         self.starts: NDArray[np.int32] = offsets[begin_places]
         """Where texts may begin, in order."""
