@@ -21,8 +21,8 @@ help:  ## list the commands
 
 install: .venv/core.stamp  ## make .venv and install the program
 
-# A language model needs torch, which is large, so it is installed only when one is asked.
-ask: .venv/core.stamp $(if $(filter learned hf:%,$(POLICY)),.venv/train.stamp)  ## answer a question: make ask Q="What does shutil.copytree do?"
+# Language models of the hub need torch, which is large, so it is installed only when one is asked; the one that ships does not.
+ask: .venv/core.stamp $(if $(filter learned,$(POLICY)),.venv/learned.stamp) $(if $(filter hf:%,$(POLICY)),.venv/train.stamp)  ## answer a question: make ask Q="What does shutil.copytree do?"
 	@test -n "$$QUESTION" || { $(SAY) 'usage: make ask Q="What does shutil.copytree do?" [POLICY=learned] [ARGS="--json"]' >&2; exit 2; }
 	@$(BIN)/webgpt ask $(if $(POLICY),--policy "$(POLICY)") $(ARGS) -- "$$QUESTION"
 
@@ -60,6 +60,11 @@ clean:  ## remove .venv and what the tools have left
 	@$(SAY) "Installing into .venv (once)" >&2
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/learned.stamp: .venv/core.stamp
+	@$(SAY) "Installing what the small model needs into .venv (once)" >&2
+	@$(PIP) install --constraint constraints.txt --editable '.[learned]'
 	@touch $@
 
 .venv/train.stamp: .venv/core.stamp

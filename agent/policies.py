@@ -58,11 +58,14 @@ def make_policy(
 
             return SearchOnly()
         case "learned", "" if ":" not in spec:
-            from agent.language_model import LanguageModel
+            try:
+                import tokenizers  # noqa: F401
 
-            return LanguageModel.load(
-                str(LEARNED_FOLDER), name=f"{spec} free" if free else spec, temperature=temperature, free=free
-            )
+                from agent.small_model import SmallModel
+            except ImportError as error:
+                needs = "NumPy and the library of its tokenizer: pip install 'open-webgpt[learned]'"
+                raise UsageError(f"--policy {spec} needs {needs}") from error
+            return SmallModel(LEARNED_FOLDER, name=f"{spec} free" if free else spec, temperature=temperature, free=free)
         case "hf", name if name:
             from agent.language_model import LanguageModel
 
