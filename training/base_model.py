@@ -7,7 +7,6 @@ with words replaced in most examples (`training.replacement`). Pages of the vali
 
 import math
 import random
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,14 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.question_sets.python_docs import PythonDocsQuestions
-from agent.tokens import completion_ids, prompt_ids
 from browser_env.collection import Collection
 from browser_env.errors import UsageError
 from browser_env.records import Settings
 from training.copying import Curriculum, copying_sequence
 from training.pretexts import Pretext, Pretexts
 from training.replacement import Replacement
-from training.rows import Row
+from training.rows import Row, text_row
 from training.runs import begin_run, save_model
 from training.tokenizer import train_tokenizer
 
@@ -37,10 +35,6 @@ SMALL_VIEW = Settings(view_width=80, view_height=12, max_actions=30)
 
 _Example = tuple[Row, list[float]]
 """A row, and what its tokens count in the loss: 0 is not learned."""
-COMMAND = re.compile(r"Search(?= )|Clicked on link(?= )|Find in page: |Quote: ")
-"""What stands before the argument of a command; an answer is all argument."""
-CHOSEN = 2
-"""Tokens of an argument that say what is taken; those behind them are mostly copied."""
 
 PARTS = 3
 """Of a step, one after the other."""
@@ -84,8 +78,7 @@ class BaseModelConfig:
     """Lines of the shortest views that are learned on, the settings' being the longest: what is to be found stands among less,
     and an example costs less."""
     choice_weight: float = 5.0
-    """What the first tokens of a command's argument count, where the others count 1: which sentence to quote is said by one
-    word, and copying the twenty behind it is learned long before."""
+    """What the tokens that choose count, where those that are copied behind them count 1."""
     seed: int = 0
     settings: Settings = field(default_factory=lambda: SMALL_VIEW)
     """Format of the observations; it goes with the model."""
@@ -301,13 +294,9 @@ class BaseModelTraining:
         return "step", [Batch.of([(row.ids, weights) for row, weights in part], pad) for part in parts]
 
     def _sequence(self, step: Pretext) -> _Example:
-        prompt = prompt_ids(self.tokenizer, step.observation)
-        completion = completion_ids(self.tokenizer, step.completion, step.phase)
-        name = COMMAND.match(step.completion) if step.phase == "browsing" else None
-        start = len(self.tokenizer(name[0])["input_ids"]) if name else 0
-        chosen = range(start, start + CHOSEN) if name or step.phase == "answering" else range(0)
-        weights = [self.config.choice_weight if place in chosen else 1.0 for place in range(len(completion))]
-        return Row(tuple(prompt), tuple(completion)), [0.0] * len(prompt) + weights
+        weight = self.config.choice_weight
+        row = text_row(step.observation, step.completion, step.phase, self.tokenizer, choice_weight=weight)
+        return row, [0.0] * len(row.prompt) + list(row.token_weights or [1.0] * len(row.completion))
 
     def _learning_rate(self) -> float:
         left = 1 - self.tokens / self.config.tokens

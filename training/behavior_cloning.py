@@ -86,6 +86,8 @@ class CloningConfig:
     """Steps between checkpoints, from which a training that was stopped goes on."""
     replaced: float = 0.0
     """Share of the examples in which words are replaced by others, so that nothing is learned by heart."""
+    choice_weight: float = 1.0
+    """What the tokens that choose count (which command, which sentence), where those that are copied behind them count 1."""
     copying_every: int = 0
     """Every so many steps the copying task is learned as well; 0: never."""
     lora_rank: int = 0
@@ -175,7 +177,15 @@ def clone(
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if augment is None and config.replaced > 0:
         augment = word_replacement([episode for episode, _ in learned], config.replaced)
-    source = StepSource(learned, tokenizer, context=context, name=config.base, augment=augment, seed=config.seed)
+    source = StepSource(
+        learned,
+        tokenizer,
+        context=context,
+        name=config.base,
+        augment=augment,
+        choice_weight=config.choice_weight,
+        seed=config.seed,
+    )
     validation = StepSource(held_out, tokenizer, context=context, name=config.base)
     if extra_rows is None and config.copying_every:
         extra_rows = copying_task(source)

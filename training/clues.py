@@ -14,10 +14,8 @@ from agent.topics import Topic, topics
 from browser_env.characters import clean_line
 from browser_env.words import STOP_WORDS, words
 
-PHRASE_WORDS: Final = 3
-"""Words of the question that are looked for on a page; more where these lead nowhere."""
-QUERY_WORDS: Final = 5
-"""The same of a query."""
+PHRASE_WORDS: Final = 5
+"""Words of the question that are looked for on a page, and searched for; more where these lead nowhere."""
 BUILT_INS: Final = "Python's built-ins"
 """How questions call the page that is titled ``builtins``."""
 
@@ -33,7 +31,7 @@ def asked(question: str) -> tuple[Topic, ...]:
 
 def queries(topic: Topic, question: str, sentence: str) -> Iterator[str]:
     """What to search for, the surest first, each once."""
-    phrase = next(iter(phrases(question, sentence, QUERY_WORDS)), "")
+    phrase = next(iter(phrases(question, sentence)), "")
     keywords = " ".join(topic.keywords)
     if topic.name:
         inner = topic.owner.rpartition(".")[2] or "builtins"
@@ -43,7 +41,7 @@ def queries(topic: Topic, question: str, sentence: str) -> Iterator[str]:
         place = topic.place or ("builtins" if BUILT_INS in question else "")
         if "." not in place and f"method of {place}" in question:
             place = f"builtins {place}"
-        found = (f"{place} {phrase}", f"{place} {keywords}", place, phrase)
+        found = (place, f"{place} {phrase}", f"{place} {keywords}", phrase)
     return iter(dict.fromkeys(filter(None, (clean_line(query) for query in found))))
 
 
@@ -57,20 +55,18 @@ def named(topic: Topic, question: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
-def phrases(question: str, sentence: str, least: int = PHRASE_WORDS) -> tuple[str, ...]:
+def phrases(question: str, sentence: str) -> tuple[str, ...]:
     """Words in a row that a question shares with a sentence, in the question's spelling: short first, then longer ones.
 
-    They begin where the longest such row does, without its first words that say nothing and without the verb that the
-    sentence begins with: what a reader of the question alone would pick.
+    They begin where the longest such row does, without the verb that the sentence begins with: what a reader of the question
+    alone would pick.
     """
     own, told = _tokens(question), [token.casefold() for token in _tokens(sentence)]
     row = max(_rows([token.casefold() for token in own], told), key=lambda row: (row[2], -row[0]), default=(0, 0, 0))
     start, place, length = row
-    if place == 0 and length > least:
+    if place == 0 and length > 2:
         start, length = start + 1, length - 1
-    while length > least and words(own[start])[:1] and set(words(own[start])) <= STOP_WORDS:
-        start, length = start + 1, length - 1
-    sizes = [size for size in (least, least + 1, least + 3, least + 6) if size < length]
+    sizes = [size for size in (PHRASE_WORDS + more for more in (0, 1, 3, 6)) if size < length]
     found = [" ".join(own[start : start + size]) for size in (*sizes, length) if length]
     telling = sorted(
         {token for token in own if len(token) > 3 and token.casefold() in told and not set(words(token)) <= STOP_WORDS},

@@ -110,16 +110,18 @@ class StepSource:
         context: int | None,
         name: str,
         augment: Augment | None = None,
+        choice_weight: float = 1.0,
         seed: int = 0,
     ) -> None:
         """Make every row once, for its length; rows that nothing changes are kept.
 
         Args:
-            episodes: With their weights; the weights of all rows are scaled to a mean of 1.
+            episodes: With their weights; the weights of all tokens are scaled to a mean of about 1.
             tokenizer: Of the model.
             context: Tokens that the model reads; None: any number.
             name: Of the model, for the message.
             augment: Changes episodes of one step.
+            choice_weight: See `training.rows.text_row`.
             seed: Of the changes.
 
         Raises:
@@ -129,19 +131,22 @@ class StepSource:
         self._augment = augment
         self._seed = seed
         self._context = context
+        self._choice_weight = choice_weight
         self._steps: list[tuple[Episode, Step]] = []
-        self._rows: list[tuple[int, array[int]]] = []
+        self._rows: list[tuple[int, array[int], tuple[float, ...]]] = []
         weights: list[float] = []
         for episode, weight in episodes:
             for step in episode.steps:
                 if step.problem is None:
-                    row = step_row(step, tokenizer)
+                    row = step_row(step, tokenizer, choice_weight=choice_weight)
                     self._steps.append((episode, step))
-                    self._rows.append((len(row.prompt), array("i", row.ids)))
+                    self._rows.append((len(row.prompt), array("i", row.ids), row.token_weights))
                     weights.append(weight)
         mean = math.fsum(weights) / len(weights) if weights else 1.0
+        chosen = [one for *_, token_weights in self._rows for one in token_weights]
+        mean *= math.fsum(chosen) / len(chosen) if chosen else 1.0
         self._weights = [weight / mean for weight in weights]
-        self.lengths = [len(ids) for _, ids in self._rows]
+        self.lengths = [len(ids) for _, ids, _ in self._rows]
         if context is not None and (long := sum(length > context for length in self.lengths)):
             raise UsageError(
                 f"{long:,} of {len(self.lengths):,} steps of the demonstrations are longer than the {context:,} tokens that "
@@ -152,16 +157,16 @@ class StepSource:
     @property
     def action_tokens(self) -> int:
         """Tokens that are learned, in all rows."""
-        return sum(len(ids) - start for start, ids in self._rows)
+        return sum(len(ids) - start for start, ids, _ in self._rows)
 
     @property
     def longest_completion(self) -> int:
         """Tokens of the longest command or answer."""
-        return max((len(ids) - start for start, ids in self._rows), default=0)
+        return max((len(ids) - start for start, ids, _ in self._rows), default=0)
 
     def prompts(self) -> Iterator[tuple[int, ...]]:
         """What is read, row by row."""
-        return (tuple(ids[:start]) for start, ids in self._rows)
+        return (tuple(ids[:start]) for start, ids, _ in self._rows)
 
     def row(self, index: int, epoch: int) -> Row:
         """A row as it is in an epoch."""
@@ -169,11 +174,11 @@ class StepSource:
             episode, step = self._steps[index]
             draw = random.Random(f"{self._seed} {epoch} {index}")
             changed = self._augment(replace(episode, steps=(step,)), draw)
-            row = step_row(changed.steps[0], self._tokenizer, self._weights[index])
+            row = step_row(changed.steps[0], self._tokenizer, self._weights[index], self._choice_weight)
             if self._context is None or len(row.ids) <= self._context:
                 return row
-        start, ids = self._rows[index]
-        return Row(tuple(ids[:start]), tuple(ids[start:]), self._weights[index])
+        start, ids, token_weights = self._rows[index]
+        return Row(tuple(ids[:start]), tuple(ids[start:]), self._weights[index], token_weights)
 
     def batch(self, indices: Sequence[int], epoch: int) -> "dict[str, Tensor]":
         """Rows as tensors, padded on the right."""

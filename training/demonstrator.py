@@ -24,23 +24,20 @@ from agent.topics import Topic, topics
 from browser_env.actions import Action, Back, Click, End, EndReason, Find, Quote, ScrollDown, ScrollUp, Search, format_action
 from browser_env.actions import parse_action as parse
 from browser_env.backends import Backend
-from browser_env.characters import ELLIPSIS_BAR, clean_line
+from browser_env.characters import clean_line
 from browser_env.errors import PolicyError
-from browser_env.matching import Span, find_quote, normal_form
+from browser_env.matching import Span, normal_form
 from browser_env.observation import view_lines
 from browser_env.page import Page
 from browser_env.records import Episode, Question, Reference, Settings
 from browser_env.state import BrowserState, apply, shown
 from training.clues import asked, named, phrases, queries
+from training.quoting import MAX_QUOTE_WORDS, abbreviated, definition_line, headed
 
 NAME: Final = "script"
 """What records call every scripted person."""
 NOISE: Final = 0.15
 """Share of the occasions for a detour that are taken, unless told otherwise."""
-MAX_QUOTE_WORDS: Final = 30
-"""Longer quotes are abbreviated."""
-END_WORDS: Final = 5
-"""Words at each end of an abbreviated quote; more where these mean another stretch."""
 MAX_FINDS: Final = 3
 """How often one text is looked for in a row."""
 MANY_FINDS: Final = 8
@@ -49,8 +46,8 @@ MAX_SCROLLS: Final = 3
 """Views that are read on from where a find led."""
 MAX_PLACES: Final = 4
 """Places of a page with the same sentence that are considered."""
-MAX_HEADING: Final = 800
-"""Characters between a definition's name and the sentence that are quoted with it."""
+MAX_LINES_ABOVE: Final = 4
+"""Lines between a definition and a sentence that is quoted with it, unless the name is what is asked for."""
 SECTION: Final = "Functions"
 """What stands over the functions of a page of Python's documentation, behind all of its classes."""
 
@@ -362,39 +359,23 @@ class _Demonstration:
 
     def _quotation(self, gold: "_Gold") -> str:
         """The text of the quote command."""
-        page, (start, end) = self.state.page, gold.span
-        parts = clean_line(page.text[start:end]).split()
-        plain = " ".join(parts)
-        if len(parts) <= self.demonstrator.max_quote_words or self._takes(f"plain {gold.index}"):
-            return plain
-        layout = self.state.layout
-        from_here = layout.starts[self.state.visit.top]
-        for size in range(END_WORDS, (len(parts) - 1) // 2):
-            short = f"{' '.join(parts[:size])}{ELLIPSIS_BAR}{' '.join(parts[-size:])}"
-            if find_quote(page.normal, short, from_here) == gold.span:
-                return short
-        return plain
+        longest = len(self.state.page.text) if self._takes(f"plain {gold.index}") else self.demonstrator.max_quote_words
+        return abbreviated(self.state.page, gold.span, self.state.layout.starts[self.state.visit.top], longest)
 
     # --------------------------------------------------------------------------------------------------------- nothing
 
     def _seek_nothing(self) -> Action:
-        """Look for what does not exist: a search, a look at the page where it would stand, and an end."""
+        """Look for what does not exist: a search, another one now and then, and an end.
+
+        It is not looked for on the page where it would stand: a policy that is held to what is feasible cannot do so.
+        """
         topic = topics(self.question.text)[0]
         name = topic.name or topic.place or ""
         state, done = self.state, self._searches()
         if not done:
             return Search(shown(name or " ".join(topic.keywords)).strip() or shown(self.question.text).strip())
-        if state.page.kind == "page":
-            text = f"{topic.last}("
-            if topic.name and not self._finds() and not _stands(state.page, text):
-                return Find(text)
-            return End(EndReason.NONSENSE)
         in_view = hits(view_lines(state))
         is_there = any(topic.last in f"{hit.title} {hit.snippet}" for hit in in_view)
-        has_clicked = any(action.startswith("Click ") for action in state.past_actions)
-        home = next((hit for hit in in_view if name.startswith(f"{hit.title}.")), None)
-        if topic.name and home and not is_there and not has_clicked:
-            return Click(home.link_id)
         if topic.name and "." in name and not is_there and len(done) == 1 and self._takes("second query", 3.0):
             return Search(topic.last)
         return End(EndReason.NONSENSE)
@@ -436,18 +417,19 @@ class _Gold:
         span = page.normal.find(wanted) if last and not owner else None
         while span is not None:
             heading = _heading(page, span[0])
-            if span != best and heading is not None and re.match(_definition(last), page.text[heading:]):
+            if span != best and heading is not None and re.match(definition_line(last), page.text[heading:]):
                 yield cls._at(state, target, span, owner, last)
             span = page.normal.find(wanted, span[1])
 
     @classmethod
     def _at(cls, state: BrowserState, target: _Target, span: Span, owner: str | None, last: str) -> "_Gold":
-        page, layout = state.page, state.layout
+        page, layout, question = state.page, state.layout, state.question
         heading = _heading(page, span[0])
-        if _wants_name(state.question):
-            above = page.text[max(0, span[0] - MAX_HEADING) : span[0]]
-            lines = list(re.finditer(rf"(?m)^[ \t]*({_definition(last)})", above))
-            span = (span[0] - len(above) + lines[-1].start(1), span[1]) if lines else span
+        whole = headed(page, last, span) if last else span
+        between = normal_form(page.text[whole[0] : span[0]])
+        is_told = any(normal_form(told) in between for part in question.evidence for told in part.sentences)
+        if _wants_name(question) or (layout.line_at(span[0]) - layout.line_at(whole[0]) <= MAX_LINES_ABOVE and not is_told):
+            span = whole
         return cls(
             index=target.index,
             span=span,
@@ -475,11 +457,6 @@ class _Gold:
 def _heading(page: Page, offset: int) -> int | None:
     """Where the last heading above a place begins."""
     return max((start for start, _ in page.headings if start <= offset), default=None)
-
-
-def _definition(name: str) -> str:
-    """A pattern of how the line that defines a name begins."""
-    return rf"(?:class |async )?{re.escape(name)}\b"
 
 
 def _behind(actions: Sequence[str], start: str) -> Sequence[str]:

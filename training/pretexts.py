@@ -17,21 +17,21 @@ from agent.question_sets.definitions import Definition, definitions
 from agent.tokens import Phase
 from browser_env.actions import Action, Click, Find, Quote, Search, format_action
 from browser_env.backends import Backend
-from browser_env.characters import ELLIPSIS_BAR, LINK_FIELD, LINK_OPEN, clean_line
+from browser_env.characters import LINK_FIELD, LINK_OPEN, clean_line
 from browser_env.layout import lay_out
-from browser_env.matching import find_next, find_quote
+from browser_env.matching import find_next, find_quote, normal_form
 from browser_env.observation import observe, view_lines
+from browser_env.page import Page
 from browser_env.records import Question, Reference, Settings
 from browser_env.results import results_page
 from browser_env.state import BrowserState, apply, count_action, open_page
 from browser_env.words import STOP_WORDS
+from training.clues import PHRASE_WORDS
+from training.quoting import abbreviated, headed
 
 WORD = re.compile(r"[A-Za-z_][\w.]*\w|[A-Za-z]")
-KINDS = {"quote": 0.5, "search": 0.08, "click": 0.12, "find": 0.12, "answer": 0.1, "end": 0.08}
+KINDS = {"quote": 0.45, "search": 0.08, "click": 0.1, "find": 0.19, "answer": 0.12, "end": 0.06}
 """What is learned, and how often: the quote is the hardest."""
-MAX_QUOTE_WORDS = 30
-"""Longer ones are abbreviated, like a demonstrator's."""
-END_WORDS = 5
 ABOUT = (
     "{words} in {name}?",
     "What does {name} do about {words}?",
@@ -48,6 +48,14 @@ NAMELESS = (
     "Which one is about {words}?",
     "Explain {words}.",
 )
+WITHIN = (
+    "Which one of {place} does {words}?",
+    "What in `{place}` is there for {words}?",
+    "I want {words}. What is it called in {place}?",
+    "To get {words}, what of {place} do you need?",
+    "What is the name of the one in {place} that has to do with {words}?",
+)
+"""For what is known by what it does and where it is."""
 NAMED = ("What is {name}?", "What does {name} do?", "Explain `{name}` to me.", "`{name}`?", "What is {name} for?")
 
 
@@ -107,16 +115,17 @@ class Pretexts:
         state = count_action(open_page(state, page, f"Click {page.title}"))
         if kind == "find":
             return self._find(state, case)
-        span = find_quote(page.normal, case.sentence, 0)
-        if isinstance(span, str):
+        sentence = self._place(page, case)
+        if sentence is None:
             return None
-        if case.is_named and rng.random() < 0.8:
+        span = headed(page, case.definition.short_name, sentence)
+        if case.landmark and rng.random() < 0.8:
             state = count_action(apply(state, Find(case.landmark)).state)
         if not (looking := _looking_at(state, span, rng)):
             return None
         state = looking
-        told = clean_line(page.text[slice(*span)])  # the page's own words, quotation marks included
-        quote = Quote(_abbreviated(told))
+        told = clean_line(page.text[slice(*sentence)])  # the page's own words, quotation marks included
+        quote = Quote(abbreviated(page, span, state.layout.starts[state.visit.top]))
         if kind == "quote":
             if rng.random() < 0.15:
                 state = self._with_another(state, rng)
@@ -129,8 +138,14 @@ class Pretexts:
         return self._answer(state, told, rng)
 
     def _find(self, state: BrowserState, case: "_Case") -> Pretext | None:
-        hit = find_next(state.page.normal, case.landmark, 0)
-        return _shown(state, Find(case.landmark)) if hit and case.is_named else None
+        if case.landmark is None or not find_next(state.page.normal, case.landmark, 0):
+            return None
+        return _shown(state, Find(case.landmark))
+
+    def _place(self, page: Page, case: "_Case") -> tuple[int, int] | None:
+        """Where the sentence stands below its heading; None: somewhere else."""
+        heading = next((start for start, end in page.headings if page.text[start:end] == case.definition.heading), 0)
+        return page.normal.find(normal_form(case.sentence), heading)
 
     def _answer(self, state: BrowserState, told: str, rng: random.Random) -> Pretext:
         number = 1
@@ -169,9 +184,8 @@ class _Case:
     sentence: str
     question: str
     query: str
-    landmark: str
-    """What is looked for on the page."""
-    is_named: bool
+    landmark: str | None
+    """What is looked for on the page; None: nothing that stands there would be said."""
 
     @classmethod
     def draw(cls, definition: Definition, rng: random.Random) -> "_Case":
@@ -182,16 +196,33 @@ class _Case:
         if definition.kind in ("class", "exception"):
             landmark = f"class {definition.short_name}("
         if sentence == first and rng.random() < 0.6:
-            return cls(definition, sentence, rng.choice(NAMED).format(name=name), name, landmark, True)
-        words = _some_words(sentence, rng)
-        if rng.random() < 0.7:
-            question = rng.choice(ABOUT).format(name=name, words=words)
-            return cls(definition, sentence, question, name, landmark, True)
-        return cls(definition, sentence, rng.choice(NAMELESS).format(words=words), words, landmark, False)
+            return cls(definition, sentence, rng.choice(NAMED).format(name=name), name, landmark)
+        if rng.random() < 0.4:
+            words = _some_words(sentence, rng)
+            return cls(definition, sentence, rng.choice(ABOUT).format(name=name, words=words), name, landmark)
+        if rng.random() < 0.2:
+            words = _some_words(sentence, rng)
+            return cls(definition, sentence, rng.choice(NAMELESS).format(words=words), words, None)
+        stretch = _stretch(sentence, rng)
+        phrase = " ".join(stretch[:PHRASE_WORDS])
+        if rng.random() < 0.3:
+            return cls(definition, sentence, rng.choice(NAMELESS).format(words=" ".join(stretch)), " ".join(stretch), phrase)
+        question = rng.choice(WITHIN).format(place=definition.owner, words=" ".join(stretch))
+        return cls(definition, sentence, question, definition.owner, phrase)
+
+
+def _stretch(sentence: str, rng: random.Random) -> list[str]:
+    """Words of a sentence in a row: half of the time all but the first, which is its verb."""
+    parts = sentence.rstrip(".!?").split()
+    if rng.random() < 0.5:
+        return parts[1:]
+    size = min(len(parts), rng.randint(3, 10))
+    start = rng.randrange(len(parts) - size + 1)
+    return parts[start : start + size]
 
 
 def _some_words(sentence: str, rng: random.Random) -> str:
-    """A stretch of a sentence, or some of its words in order with their endings changed here and there."""
+    """A few words of a sentence in a row, or some of its words in order with their endings changed here and there."""
     parts = sentence.rstrip(".!?").split()
     if rng.random() < 0.5:
         size = min(len(parts), rng.randint(3, 8))
@@ -222,13 +253,6 @@ def _looking_at(state: BrowserState, span: tuple[int, int], rng: random.Random) 
         top = rng.randint(min(first, max(0, last - height + 1)), first)
     top = max(0, min(top, len(layout.lines) - height))
     return replace(state, visits=(*state.visits[:-1], replace(state.visit, top=top)))
-
-
-def _abbreviated(sentence: str) -> str:
-    parts = sentence.split()
-    if len(parts) <= MAX_QUOTE_WORDS:
-        return " ".join(parts)
-    return f"{' '.join(parts[:END_WORDS])}{ELLIPSIS_BAR}{' '.join(parts[-END_WORDS:])}"
 
 
 def _shown(state: BrowserState, action: Action) -> Pretext:

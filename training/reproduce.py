@@ -73,7 +73,8 @@ class Amounts:
     pairs_each: int
     """Comparisons of each at most."""
     others: int
-    """Questions of the split rm whose demonstrated answers are compared with such answers to other questions."""
+    """Questions of the split rm whose demonstrated answers are compared with such answers to other questions, as those of the
+    demonstrations are."""
     reward_epochs: float
     ppo_iterations: int
     ppo_episodes: int
@@ -113,19 +114,19 @@ SCALES: Final = {
     "default": Amounts(
         demonstrated=None,
         demonstrations_each=1,
-        cloning_epochs=1.25,
-        cloning_eval_every=260,
+        cloning_epochs=1.75,
+        cloning_eval_every=300,
         cloning_eval_questions=48,
         compared=250,
         answers_each=4,
         pairs_each=6,
         others=1600,
-        reward_epochs=3,
+        reward_epochs=1.25,
         ppo_iterations=10,
         ppo_episodes=24,
         ppo_answers=8,
-        tested=200,
-        sampled=48,
+        tested=150,
+        sampled=40,
         samples=16,
         deep=0,
         deep_samples=0,
@@ -145,9 +146,15 @@ class ReproduceConfig:
     noise: float = 0.1
     """Of the demonstrator."""
     replaced: float = 0.5
-    """Share of the demonstrations and of the comparisons in which words are replaced while they are learned."""
+    """Share of the demonstrations in which words are replaced while they are learned."""
+    reward_replaced: float = 0.9
+    """The same of the comparisons: answers are learned by heart sooner than commands."""
     cloning_rate: float = 1e-3
-    reward_rate: float = 5e-4
+    choice_weight: float = 5.0
+    """See `CloningConfig`."""
+    reward_rate: float = 1e-3
+    reward_batch: int = 8
+    """Comparisons in a step: with few of them, many small steps teach more than few large ones."""
     ppo_rate: float = 1e-4
     ppo_value_rate: float = 3e-4
     kl_budget: float = 12.0
@@ -222,6 +229,7 @@ class Reproduction:
             "comparisons",
             {
                 "answers": sampled,
+                "demonstrations": demonstrated,
                 "pairs": amounts.pairs_each,
                 "others": digest(self.others),
                 "noise": self.config.noise,
@@ -280,6 +288,7 @@ class Reproduction:
             eval_every=amounts.cloning_eval_every,
             eval_questions=amounts.cloning_eval_questions,
             replaced=self.config.replaced,
+            choice_weight=self.config.choice_weight,
             copying_every=6,
             seed=self.config.seed,
         )
@@ -342,8 +351,9 @@ class Reproduction:
         if not asked:
             raise UsageError("no two answers to any question differ, so there is nothing to compare: sample more of them")
         self.say(f"  {asked.total():,} comparisons of {len(asked):,} questions")
-        demonstrated = demonstrations(self.web, self.others, self.config.settings, noise=self.config.noise, seed=seed)
-        pairs = list(draw_others(demonstrated, seed))
+        demonstrated = read_episodes(self.out / "demonstrations" / "demonstrations.jsonl")
+        more = demonstrations(self.web, self.others, self.config.settings, noise=self.config.noise, seed=seed)
+        pairs = [*draw_others(demonstrated, seed), *draw_others(more, seed)]
         others.touch()  # of a web that is too small for any
         for pair in pairs:
             append_record(others, labelers[0].compare(pair[0].question, [compared(one) for one in pair], seed=seed))
@@ -354,8 +364,9 @@ class Reproduction:
             policy=str(self.out / "cloned" / "model"),
             comparisons=tuple(str(self.out / "comparisons" / f"{name}.jsonl") for name in ("comparisons", "others")),
             epochs=self.config.amounts.reward_epochs,
+            batch_size=self.config.reward_batch,
             learning_rate=self.config.reward_rate,
-            replaced=self.config.replaced,
+            replaced=self.config.reward_replaced,
             learning_curve=part == "1/2",
             part=part,
             seed=self.config.seed,

@@ -247,7 +247,7 @@ def token_losses(model: Any, batch: Batch, inner: Any = None) -> Tensor:
 
     Args:
         model: A causal language model, wrapped or not.
-        batch: ``input_ids`` and ``labels``, shape (B, T), and ``weights``, shape (B,).
+        batch: ``input_ids``, ``labels`` and ``weights``, shape (B, T).
         inner: The model without its wrapper; None: it has none.
     """
     kept = labelled(batch["labels"])
@@ -262,7 +262,7 @@ def token_losses(model: Any, batch: Batch, inner: Any = None) -> Tensor:
     finally:
         hook.remove()
     losses = cross_entropy(logits.float(), batch["labels"][:, 1:][kept], reduction="none")
-    return losses * batch["weights"][:, None].expand(kept.shape)[kept]
+    return losses * batch["weights"][:, 1:][kept]
 
 
 def padded_rows(rows: Sequence[Row]) -> Batch:
@@ -270,11 +270,13 @@ def padded_rows(rows: Sequence[Row]) -> Batch:
     width = max(len(row.prompt) + len(row.completion) for row in rows)
     input_ids = torch.zeros(len(rows), width, dtype=torch.long)
     labels = torch.full((len(rows), width), IGNORED)
+    weights = torch.zeros(len(rows), width)
     for index, row in enumerate(rows):
         start, end = len(row.prompt), len(row.prompt) + len(row.completion)
         input_ids[index, :end] = torch.tensor(row.ids)
         labels[index, start:end] = torch.tensor(row.completion)
-    return {"input_ids": input_ids, "labels": labels, "weights": torch.tensor([row.weight for row in rows])}
+        weights[index, start:end] = row.weight * torch.tensor(row.token_weights or 1.0)
+    return {"input_ids": input_ids, "labels": labels, "weights": weights}
 
 
 def padded_groups(groups: Sequence[Sequence[Sequence[int]]], levels: Sequence[Sequence[float]], pad: int) -> Batch:

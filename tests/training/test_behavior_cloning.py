@@ -166,6 +166,9 @@ def test_the_loss_of_labelled_positions_is_the_loss_of_all(kind: Any) -> None:
         model, padded_rows([replace(row, weight=weight) for row, weight in zip(rows, (2, 0, 1), strict=True)])
     )
     torch.testing.assert_close(weighted, losses * torch.tensor([2.0] * 2 + [0.0] * 4 + [1.0]))
+    # as a token's multiplies its own
+    chosen = token_losses(model, padded_rows([replace(rows[0], token_weights=(5.0, 1.0)), *rows[1:]]))
+    torch.testing.assert_close(chosen, losses * torch.tensor([5.0] + [1.0] * 6))
 
 
 def test_the_weight_of_a_file_decides_what_is_learned(base: Path, episodes: list[Episode], tmp_path: Path) -> None:
@@ -336,3 +339,13 @@ def test_examples_are_changed_anew_in_every_epoch_and_alike_in_every_process(epi
     assert rows[0][0] != rows[0][1]
     plain = StepSource([(episode, 1.0) for episode in episodes], made, context=512, name="it")
     assert sources[0].lengths == plain.lengths == [len(plain.row(index, 5).ids) for index in range(len(plain.lengths))]
+    assert {plain.row(index, 0).token_weights for index in range(20)} == {()}
+
+
+def test_tokens_that_choose_count_more_and_all_together_as_much(episodes: list[Episode]) -> None:
+    made = tokenizer(episodes)
+    source = StepSource([(episode, 1.0) for episode in episodes], made, context=512, name="it", choice_weight=5)
+    rows = [source.row(index, 0) for index in range(len(source.lengths))]
+    assert {len(set(row.token_weights)) for row in rows} == {1, 2}
+    weights = [row.weight * one for row in rows for one in row.token_weights]
+    assert sum(weights) / len(weights) == pytest.approx(1)

@@ -181,7 +181,7 @@ def test_what_stands_at_the_top_needs_no_find() -> None:
     assert commands(asked, "shop\n\nsell(it)\n    Sell bread.") == [
         "Search shop.sell",
         "Clicked on link 0",
-        "Quote: Sell bread.",
+        "Quote: sell(it) Sell bread.",
         "End: Answer",
         "Sell bread. [1]",
     ]
@@ -196,19 +196,19 @@ def test_what_stands_below_a_long_heading_is_scrolled_to() -> None:
 def test_both_sentences_of_one_page_are_quoted() -> None:
     page = "shop\n\nsell(it)\n    Sell bread. It is fresh."
     done = commands(shop("What does shop.sell do?", "describe", "Sell bread.", "It is fresh."), page)
-    assert done[2:] == ["Quote: Sell bread.", "Quote: It is fresh.", "End: Answer", "Sell bread. [1] It is fresh. [2]"]
+    assert done[2:] == [
+        "Quote: sell(it) Sell bread.",
+        "Quote: It is fresh.",
+        "End: Answer",
+        "Sell bread. [1] It is fresh. [2]",
+    ]
 
 
 def test_a_name_that_is_nowhere_ends_as_nonsense() -> None:
     question = shop("What does shop.fly do?", "unanswerable")
     backend = FakeBackend([Page(PAGE, "shop", "sell(it)\n    Sell bread.")], {"shop.fly": [SearchHit(PAGE, "shop", "bread")]})
     [episode] = rollout(Demonstrator(0), backend, [question], SMALL)
-    assert [step.completion for step in episode.steps] == [
-        "Search shop.fly",
-        "Clicked on link 0",
-        "Find in page: fly(",
-        "End: Nonsense",
-    ]
+    assert [step.completion for step in episode.steps] == ["Search shop.fly", "End: Nonsense"]
     assert not mistakes(episode)
 
 
@@ -262,13 +262,13 @@ def test_an_answer_repeats_the_gold_sentences_with_their_citations(clean: dict[s
 
 
 PHRASES = {
-    "behind the verb": ("Which function returns the arc sine of z?", "Return the arc sine of z.", "arc sine of"),
+    "behind the verb": ("Which function returns the arc sine of z?", "Return the arc sine of z.", "the arc sine of z"),
     "an imperative": (
         "I want to copy the whole directory tree. How?",
         "Copy the whole directory tree.",
-        "whole directory tree",
+        "the whole directory tree",
     ),
-    "as the question has it": ("What does `f` do if Its Name is none?", "If its name is None, stop.", "Name is none"),
+    "as the question has it": ("What does `f` do if Its Name is none?", "If its name is None, stop.", "Its Name is none"),
     "nothing in common": ("Why?", "Copy it.", None),
 }
 

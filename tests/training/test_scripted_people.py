@@ -58,6 +58,23 @@ def test_answers_are_compared_pair_by_pair(small_collection: Path, tmp_path: Pat
     assert len(list(read_records(out, Comparison))) == 2 * len(comparisons)
 
 
+def test_good_answers_are_compared_with_those_to_other_questions(small_collection: Path, tmp_path: Path) -> None:
+    good = demonstrate(small_collection, tmp_path / "good.jsonl")
+    files = []
+    for policy in ("scripted", "search-only"):
+        files.append(tmp_path / f"{policy}.jsonl")
+        Sample(questions="pydoc", out=files[-1], policy=policy, limit=8, web=WebOptions(collection=small_collection)).run()
+    out = tmp_path / "c.jsonl"
+    Label(episodes=tuple(files), others=(tmp_path / "good.jsonl",), error=0, out=out).run()
+    beside = [one for one in read_records(out, Comparison) if {answer.actor for answer in one.answers} == {"script"}]
+    answered = {episode.id: episode.question.id for episode in good if episode.answer}
+    assert len(beside) >= len(answered) - 1 >= 4  # one may be alone on its page
+    for one in beside:
+        own, other = (answered[answer.episode] for answer in one.answers)
+        assert own == one.question.id != other
+        assert one.ratings is not None and one.ratings.overall > 0
+
+
 def test_what_cannot_be_done_is_one_line(small_collection: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.jsonl"
     own.write_text('{"id": "1", "text": "Why?"}\n')

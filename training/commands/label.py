@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from agent.commands.progress import counting
 from browser_env.errors import UsageError
 from browser_env.records import Comparison, Episode
 from browser_env.storage import append_record, drop_torn_line, read_records
-from training.labeler import ERROR, Labeler, compared, draw_pairs
+from training.labeler import ERROR, Labeler, compared, draw_others, draw_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,10 @@ class Label:
     """The comparisons, as JSON Lines."""
     pairs: Annotated[int, arg(metavar="N")] = 8
     """Pairs of answers to each question at most."""
+    others: Annotated[UseAppendAction[tuple[Path, ...]], arg(metavar="FILE", help_behavior_hint="(repeatable)")] = ()
+    """Files of good answers (`webgpt demonstrate`). Each is compared with one to another question, about the same page where
+    there is one: as well written, and about something else. Thousands of these cost nothing, and a small reward model does not
+    learn without them."""
     error: float = ERROR
     """Standard deviation of the error in an answer's score of 0 to 1. At the default two labelers agree on 75 % of the pairs
     that neither calls equal; 0 never errs."""
@@ -50,6 +54,7 @@ class Label:
         drawn = list(draw_pairs(found, self.pairs, self.seed))
         if not drawn:
             raise UsageError("no two answers to any question differ: sample several with webgpt sample --num")
+        drawn += draw_others((episode for path in self.others for episode in read_records(path, Episode)), self.seed)
         labeler = Labeler(self.seed, self.error)
         with counting("comparing", len(drawn)) as advance:
             for pair in drawn:
