@@ -5,39 +5,30 @@ by a curriculum (`training.copying`), reads documentation, and learns on pages w
 with words replaced in most examples (`training.replacement`). Pages of the validation and test splits are never read.
 """
 
-import math
+import contextlib
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.question_sets.python_docs import PythonDocsQuestions
 from browser_env.collection import Collection
 from browser_env.errors import UsageError
 from browser_env.records import Settings
-from training.copying import Curriculum, copying_sequence
-from training.pretexts import Pretext, Pretexts
-from training.replacement import Replacement
-from training.rows import Row, text_row
+from training.copying import Curriculum
 from training.runs import begin_run, save_model
 from training.tokenizer import train_tokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-TRAINED_ON = ("bc", "rm", "rl")
-"""Splits whose pages are read. What is left is what everything is measured on."""
+    from training.lessons import Batch, Lesson
+
 SMALL_VIEW = Settings(view_width=80, view_height=12, max_actions=30)
 """What the small model sees: 12 lines are about 200 tokens."""
 
 
-_Example = tuple[Row, list[float]]
-"""A row, and what its tokens count in the loss: 0 is not learned."""
-
-PARTS = 3
-"""Of a step, one after the other."""
 RUN = "run"
 """Folder in that of the model: configuration, tokenizer, checkpoint and log."""
 SEEN = 1000
@@ -112,30 +103,7 @@ def make_model(config: BaseModelConfig, tokenizer: Any) -> Any:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows side by side, padded on the right."""
-
-    ids: "Tensor"
-    """Token ids, shape (B, T)."""
-    weights: "Tensor"
-    """What they count in the loss, 0 if they are not learned, shape (B, T)."""
-
-    @classmethod
-    def of(cls, sequences: Sequence[tuple[Sequence[int], Sequence[float]]], pad: int) -> "Batch":
-        """Pad some sequences of ids and weights."""
-        import torch
-
-        width = max(len(ids) for ids, _ in sequences)
-        ids = torch.full((len(sequences), width), pad)
-        weights = torch.zeros(len(sequences), width)
-        for row, (tokens, own) in enumerate(sequences):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            weights[row, : len(own)] = torch.tensor(own, dtype=torch.float32)
-        return cls(ids, weights)
-
-
-def next_token_loss(model: Any, batch: Batch) -> tuple["Tensor", "Tensor"]:
+def next_token_loss(model: Any, batch: "Batch") -> tuple["Tensor", "Tensor"]:
     """Weighted mean loss over the learned tokens in nats, and which of them were predicted, shape (learned,).
 
     The product with the vocabulary is made for learned tokens only, which are one in ten. Padding stands on the right, where
@@ -143,41 +111,46 @@ def next_token_loss(model: Any, batch: Batch) -> tuple["Tensor", "Tensor"]:
     """
     import torch
 
-    hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state[:, :-1]
-    weights = batch.weights[:, 1:]
-    chosen = weights > 0
-    logits = model.lm_head(hidden[chosen])
-    wanted = batch.ids[:, 1:][chosen]
+    hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state.flatten(0, 1)
+    logits = model.lm_head(hidden[batch.learned - 1])
+    wanted = batch.ids.flatten()[batch.learned]
     losses = torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="none")
-    return (losses * weights[chosen]).sum() / weights.sum(), logits.argmax(-1) == wanted
+    return (losses * batch.weights).sum() / batch.weights.sum(), logits.argmax(-1) == wanted
 
 
 class BaseModelTraining:
-    """One training, from nothing or from where it was stopped."""
+    """One training, from nothing or from where it was stopped; on a GPU if there is one, in bfloat16 where that is fast."""
 
-    def __init__(self, config: BaseModelConfig, web: Collection, out: Path) -> None:
-        """Read the pages, and the last checkpoint if there is one."""
+    def __init__(self, config: BaseModelConfig, web: Collection, out: Path, *, workers: int = 0) -> None:
+        """Read the pages, and the last checkpoint if there is one.
+
+        Args:
+            config: Everything that decides the result.
+            web: The pages.
+            out: Folder of the model.
+            workers: Processes that make the steps ahead; 0: they are made when they are learned.
+        """
         import torch
+
+        from agent.language_model import fast_dtype
+        from training.lessons import Lessons, Pages
 
         self.config, self.out, self.folder = config, out, out / RUN
         begin_run(self.folder, config)
-        docs = PythonDocsQuestions(web)
-        splits = docs.page_splits()
-        read = [url for url, split in splits.items() if split in TRAINED_ON]
-        held_out = [url for url, split in splits.items() if split == "validation"]
-        if not read:
-            raise UsageError(f"{web.name} has no pages that training may read: every module of it is in a split that measures")
-        self.texts = [web.fetch(url).text for url in read]
-        self.pretexts = Pretexts(web, read, config.settings)
-        self.held_out = Pretexts(web, held_out, config.settings) if held_out else None
-        self.replacement = Replacement(self.texts)
+        self.workers = workers
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.is_half = fast_dtype(self.device) == torch.bfloat16
+        self.pages = Pages(web, config)
         self.tokenizer = self._tokenizer()
-        self.documents = [self.tokenizer(text, verbose=False)["input_ids"] for text in self.texts]
-        self.model = make_model(config, self.tokenizer)
+        self.lessons = Lessons(self.pages, config, self.tokenizer)
+        self.model = make_model(config, self.tokenizer).to(self.device)
         matrices = [weight for weight in self.model.parameters() if weight.ndim == 2]
         vectors = [weight for weight in self.model.parameters() if weight.ndim != 2]
         self.optimizer = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": 0.02}, {"params": vectors, "weight_decay": 0.0}], lr=0, betas=(0.9, 0.98)
+            [{"params": matrices, "weight_decay": 0.02}, {"params": vectors, "weight_decay": 0.0}],
+            lr=0,
+            betas=(0.9, 0.98),
+            fused=self.device.type == "cuda",
         )
         self.curriculum = Curriculum(config.copy_length)
         self.step = self.tokens = 0
@@ -190,45 +163,70 @@ class BaseModelTraining:
         folder = self.folder / "tokenizer"
         if not folder.is_dir():
             rng = random.Random(self.config.seed)
-            steps = self.pretexts.steps(rng)
+            steps = self.pages.pretexts.steps(rng)
             seen = [step.observation + step.completion for step, _ in zip(steps, range(SEEN), strict=False)]
-            train_tokenizer([*self.texts, *seen], self.config.vocabulary, self.config.context).save_pretrained(folder)
+            train_tokenizer([*self.pages.texts, *seen], self.config.vocabulary, self.config.context).save_pretrained(folder)
         return AutoTokenizer.from_pretrained(folder)
 
     def run(self, on_step: Callable[["BaseModelTraining", dict[str, float]], None]) -> Path:
         """Train to the end; the result is the model's folder."""
         import torch
 
+        lessons = self._all_lessons()
         while self.tokens < self.config.tokens:
             began = time.monotonic()
-            # Of the step alone, so that a run that was killed goes on as if it had not been.
-            kind, parts = self._batch(random.Random(f"{self.config.seed} {self.step}"))
+            lesson = next(lessons)
             for group in self.optimizer.param_groups:
                 group["lr"] = self._learning_rate()
-            whole = sum(float(part.weights[:, 1:].sum()) for part in parts)
-            loss = hits = learned = 0.0
-            for part in parts:
-                mean, right = next_token_loss(self.model, part)
-                share = float(part.weights[:, 1:].sum()) / whole
-                (mean * share).backward()  # type: ignore[no-untyped-call]
-                loss += mean.item() * share
-                hits += int(right.sum())
-                learned += len(right)
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-            accuracy = hits / learned
-            if kind == "copy":
+            loss, accuracy = self._learn(lesson)
+            if lesson.kind == "copy":
                 self.curriculum.observe(accuracy)
             self.step += 1
-            self.tokens += sum(int((part.ids != self.tokenizer.pad_token_id).sum()) for part in parts)
+            self.tokens += sum(part.tokens for part in lesson.parts)
             self.seconds += time.monotonic() - began
-            on_step(self, {f"{kind} loss": loss, f"{kind} accuracy": accuracy})
+            on_step(self, {f"{lesson.kind} loss": loss, f"{lesson.kind} accuracy": accuracy})
             if self.step % SAVE_EVERY == 0:
                 self._save()
         self._save()
         save_model(self.out, self.model, self.tokenizer, self.config.settings, dtype=torch.bfloat16)
         return self.out
+
+    def _all_lessons(self) -> Iterator["Lesson"]:
+        """Copying alone until that is mastered, then everything."""
+        from training.lessons import lessons_ahead
+
+        while not self.curriculum.is_finished:
+            yield self.lessons.lesson(self.step, int(self.curriculum.length))
+        if self.workers:
+            file = self.pages.web.path
+            yield from lessons_ahead(file, self.config, self.tokenizer, self.step, self.workers, self.device)
+        while True:
+            yield self.lessons.lesson(self.step)
+
+    def _learn(self, lesson: "Lesson") -> tuple[float, float]:
+        """One step of the optimizer: the loss before it, and the share of the tokens that were predicted."""
+        import torch
+
+        whole = sum(float(part.weights.sum()) for part in lesson.parts)
+        loss, hits = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        for part in lesson.parts:
+            share = float(part.weights.sum()) / whole
+            with self._precision():
+                mean, right = next_token_loss(self.model, part.to(self.device))
+            (mean * share).backward()  # type: ignore[no-untyped-call]
+            loss += mean.detach() * share
+            hits += right.sum()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        # Read once for all parts: a GPU that is asked for a number has to finish what it was given.
+        mean_loss, number = torch.stack((loss, hits)).tolist()
+        return mean_loss, number / sum(len(part.learned) for part in lesson.parts)
+
+    def _precision(self) -> contextlib.AbstractContextManager[None]:
+        import torch
+
+        return torch.autocast(self.device.type, torch.bfloat16) if self.is_half else contextlib.nullcontext()
 
     def measure(self, number: int = 200, seed: int = 1) -> dict[str, float]:
         """Share of held-out steps whose every token is predicted when those before it are right, by kind.
@@ -237,19 +235,21 @@ class BaseModelTraining:
         """
         import torch
 
-        if self.held_out is None:
+        from training.lessons import Batch
+
+        if self.pages.held_out is None:
             return {}
 
-        steps = self.held_out.steps(random.Random(seed))
-        rows = [self._sequence(step) for step, _ in zip(steps, range(number), strict=False)]
+        steps = self.pages.held_out.steps(random.Random(seed))
+        rows = [self.lessons.example(step) for step, _ in zip(steps, range(number), strict=False)]
         found: dict[str, list[bool]] = {}
         self.model.eval()
         with torch.inference_mode():
             for first in range(0, number, 20):
                 part = rows[first : first + 20]
                 batch = Batch.of([(row.ids, weights) for row, weights in part], self.tokenizer.pad_token_id)
-                _, right = next_token_loss(self.model, batch)
-                parts: Sequence[Tensor] = torch.split(right, [len(row.completion) for row, _ in part])
+                _, right = next_token_loss(self.model, batch.to(self.device))
+                parts: Sequence[Tensor] = torch.split(right.cpu(), [len(row.completion) for row, _ in part])
                 for (row, _), hits in zip(part, parts, strict=True):
                     name = self.tokenizer.decode(row.completion).split(" ")[0].rstrip(":")
                     name = name if name in ("Search", "Clicked", "Find", "Quote", "End") else "Answer"
@@ -260,43 +260,6 @@ class BaseModelTraining:
     def measured(self) -> str:
         """The same as one line of text."""
         return "  ".join(f"{name} {share:.0%}" for name, share in self.measure().items())
-
-    def _batch(self, rng: random.Random) -> tuple[str, list[Batch]]:
-        """What one step learns: its kind, and its rows in parts."""
-        room, pad = self.config.batch_tokens, self.tokenizer.pad_token_id
-        if not self.curriculum.is_finished or self.step % self.config.copy_every == 0:
-            length = int(self.curriculum.length)
-            if self.curriculum.is_finished:
-                length = int(math.exp(rng.uniform(math.log(16), math.log(length))))
-            number = max(4, min(64, room // (3 * length // 2)))
-            words = range(pad + 2, len(self.tokenizer))
-            return "copy", [Batch.of([copying_sequence(self.documents, words, length, rng) for _ in range(number)], pad)]
-        if self.step % self.config.read_every == 0:
-            length = 256
-            stretches: list[tuple[list[int], list[float]]] = []
-            while len(stretches) * length < room:
-                document = rng.choices(self.documents, list(map(len, self.documents)))[0]
-                start = rng.randrange(max(1, len(document) - length))
-                stretch = document[start : start + length]
-                stretches.append((stretch, [1.0] * len(stretch)))
-            return "read", [Batch.of(stretches, pad)]
-        steps = self.pretexts.steps(rng, min(self.config.shortest_view, self.config.settings.view_height))
-        examples: list[_Example] = []
-        while sum(len(row.ids) for row, _ in examples) < room:
-            step = next(steps)
-            examples.append(
-                self._sequence(replaced(step, self.replacement, rng) if rng.random() < self.config.replaced else step)
-            )
-        # In parts of about the same length, or half of it would be padding; a step is all of them, so it has every kind.
-        examples.sort(key=lambda example: len(example[0].ids))
-        size = -(-len(examples) // PARTS)
-        parts = [examples[start : start + size] for start in range(0, len(examples), size)]
-        return "step", [Batch.of([(row.ids, weights) for row, weights in part], pad) for part in parts]
-
-    def _sequence(self, step: Pretext) -> _Example:
-        weight = self.config.choice_weight
-        row = text_row(step.observation, step.completion, step.phase, self.tokenizer, choice_weight=weight)
-        return row, [0.0] * len(row.prompt) + list(row.token_weights or [1.0] * len(row.completion))
 
     def _learning_rate(self) -> float:
         left = 1 - self.tokens / self.config.tokens
@@ -320,14 +283,8 @@ class BaseModelTraining:
 
         file = self.folder / "checkpoint.pt"
         if file.is_file():
-            state = torch.load(file, weights_only=True)
+            state = torch.load(file, weights_only=True, map_location=self.device)
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.curriculum = Curriculum(**state["curriculum"])
             self.step, self.tokens, self.seconds = state["counts"]
-
-
-def replaced(step: Pretext, replacement: Replacement, rng: random.Random) -> Pretext:
-    """A step with its words replaced, the same word by the same word in all of it."""
-    observation, completion = replacement((step.observation, step.completion), rng, share=rng.uniform(0.3, 1.0))
-    return Pretext(observation, completion, step.phase)

@@ -88,6 +88,8 @@ class CloningConfig:
     """Share of the examples in which words are replaced by others, so that nothing is learned by heart."""
     choice_weight: float = 1.0
     """What the tokens that choose count (which command, which sentence), where those that are copied behind them count 1."""
+    learn_mistakes: bool = False
+    """Learn the steps too that were taken back or found nothing; what was done to recover is learned in any case."""
     copying_every: int = 0
     """Every so many steps the copying task is learned as well; 0: never."""
     lora_rank: int = 0
@@ -184,9 +186,10 @@ def clone(
         name=config.base,
         augment=augment,
         choice_weight=config.choice_weight,
+        with_mistakes=config.learn_mistakes,
         seed=config.seed,
     )
-    validation = StepSource(held_out, tokenizer, context=context, name=config.base)
+    validation = StepSource(held_out, tokenizer, context=context, name=config.base, with_mistakes=config.learn_mistakes)
     if extra_rows is None and config.copying_every:
         extra_rows = copying_task(source)
     settings = common_settings([episode for episode, _ in learned])

@@ -15,6 +15,7 @@ from browser_env.characters import clean_line
 from browser_env.errors import UsageError
 from browser_env.records import Episode, Question, Settings, Step
 from browser_env.storage import read_records
+from training.mistakes import mistakes
 from training.preferences import in_part
 from training.rows import Row, step_row
 
@@ -111,6 +112,7 @@ class StepSource:
         name: str,
         augment: Augment | None = None,
         choice_weight: float = 1.0,
+        with_mistakes: bool = True,
         seed: int = 0,
     ) -> None:
         """Make every row once, for its length; rows that nothing changes are kept.
@@ -122,6 +124,7 @@ class StepSource:
             name: Of the model, for the message.
             augment: Changes episodes of one step.
             choice_weight: See `training.rows.text_row`.
+            with_mistakes: Whether the steps count that were taken back.
             seed: Of the changes.
 
         Raises:
@@ -136,8 +139,9 @@ class StepSource:
         self._rows: list[tuple[int, array[int], tuple[float, ...]]] = []
         weights: list[float] = []
         for episode, weight in episodes:
-            for step in episode.steps:
-                if step.problem is None:
+            skipped = frozenset() if with_mistakes else mistakes(episode)
+            for number, step in enumerate(episode.steps):
+                if step.problem is None and number not in skipped:
                     row = step_row(step, tokenizer, choice_weight=choice_weight)
                     self._steps.append((episode, step))
                     self._rows.append((len(row.prompt), array("i", row.ids), row.token_weights))

@@ -7,7 +7,7 @@ A small model learns from these, and it sees the observation alone. So every ste
 names and phrases of the question; what is looked for on a page is a name or a phrase of the question, chosen by one rule and
 tried out on the page before it is said; the result that is opened, the sentence that is quoted are in view. What the
 demonstrator knows decides only which of the sensible things to do lead to the answer. A share of episodes, the *noise*, makes
-the mistakes that a model will make too, and recovers from them; `mistakes` tells which steps they are.
+the mistakes that a model will make too, and recovers from them; `training.mistakes` tells which steps they are.
 """
 
 import re
@@ -22,7 +22,6 @@ from agent.policy import Completion, Prompt
 from agent.rollout import rollout, stable_hash
 from agent.topics import Topic, topics
 from browser_env.actions import Action, Back, Click, End, EndReason, Find, Quote, ScrollDown, ScrollUp, Search, format_action
-from browser_env.actions import parse_action as parse
 from browser_env.backends import Backend
 from browser_env.characters import clean_line
 from browser_env.errors import PolicyError
@@ -119,33 +118,6 @@ def is_demonstration(episode: Episode) -> bool:
     if episode.failure is not None or episode.ending is None or any(step.problem for step in episode.steps):
         return False
     return episode.ending != "max_actions" and bool(is_correct(episode.question, final_answer(episode), episode.references))
-
-
-def mistakes(episode: Episode) -> frozenset[int]:
-    """Numbers of the steps that were taken back or found nothing: to be seen in what follows, not to be learned.
-
-    A click is one if `Back` left its page with nothing quoted there and nothing opened from it; so is what was done on that
-    page before. A find is one if the text is not on the page and the question has an answer.
-    """
-    found: set[int] = set()
-    opened: list[int] = []
-    """The steps that opened the pages on the way here."""
-    for index, step in enumerate(episode.steps):
-        action = parse(step.completion if step.command is None else step.command) if step.phase == "browsing" else None
-        match action:
-            case Search() | Click():
-                opened.append(index)
-            case Quote():
-                opened = [-1] * len(opened)
-            case Back() if opened:
-                begun = opened.pop()
-                found.update(range(begun, index) if begun >= 0 else ())
-            case Find(text) if episode.question.kind != UNANSWERABLE:
-                then = episode.steps[index + 1].observation if index + 1 < len(episode.steps) else ""
-                past = then.partition("♦Past actions\n")[2].partition("\n\n")[0].split("\n")
-                if past[-1:] == [f"Find in page {shown(text)} (not found)"]:
-                    found.add(index)
-    return frozenset(found)
 
 
 def write_answer(question: Question, references: Sequence[Reference]) -> str:

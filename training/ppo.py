@@ -419,7 +419,11 @@ def make_accelerator(*, bfloat16: bool = False) -> "Accelerator":
         bfloat16: Compute in it where that is safe, on hardware that is faster so.
     """
     from accelerate import Accelerator, DistributedDataParallelKwargs
+    from accelerate.state import AcceleratorState
 
+    # A training before this one in the process has left its precision, and another one would be refused; the trainers of
+    # transformers do the same.
+    AcceleratorState._reset_state()
     # Nothing that is no weight changes in training; and processes may have shares of different sizes.
     exchange = DistributedDataParallelKwargs(broadcast_buffers=False)
     # Unless it is told that there is nothing but a CPU, it takes each of several processes for the only one.

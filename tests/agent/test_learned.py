@@ -14,9 +14,11 @@ QUESTION = "In Python's module `shutil`, what does the function rmtree do?"
 MOST_BYTES = 25_000_000
 MOST_KILOBYTES = 1_500_000
 MEASURED = """
-import resource, sys, agent.cli
+import pathlib, sys, agent.cli
 code = agent.cli.main(sys.argv[1:])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+# Not ru_maxrss, which begins with what the process had that started this one.
+status = dict(line.split(":") for line in pathlib.Path("/proc/self/status").read_text().splitlines())
+print(status["VmHWM"].split()[0], file=sys.stderr)
 sys.exit(code)
 """
 WITHOUT = """

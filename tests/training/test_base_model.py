@@ -18,7 +18,8 @@ from browser_env.collection import Collection
 from browser_env.errors import UsageError
 from browser_env.indexing import build
 from browser_env.sources.python_docs import PythonDocs
-from training.base_model import SMALL_VIEW, BaseModelConfig, BaseModelTraining, Batch, make_model, next_token_loss
+from training.base_model import SMALL_VIEW, BaseModelConfig, BaseModelTraining, make_model, next_token_loss
+from training.lessons import Batch
 from training.pretexts import Pretext
 
 TINY = BaseModelConfig(
@@ -109,6 +110,16 @@ with Collection.open(Path({str(web_file)!r})) as web:
         assert torch.equal(weight, resumed.model.state_dict()[name]), name
 
 
+def test_steps_made_ahead_by_other_processes_are_the_same(trained, web_file, tmp_path) -> None:
+    _, _, whole, _ = trained
+    with Collection.open(web_file) as web:
+        ahead = BaseModelTraining(TINY, web, tmp_path / "ahead", workers=2)
+        ahead.run(lambda seen, entry: None)
+    assert (ahead.step, ahead.tokens) == (whole.step, whole.tokens)
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(weight, ahead.model.state_dict()[name]), name
+
+
 def test_another_configuration_does_not_go_on_with_a_run(trained, web_file) -> None:
     out, *_ = trained
     with Collection.open(web_file) as web, pytest.raises(UsageError, match="another learning_rate"):
@@ -147,7 +158,7 @@ WEIGHED = {
 @pytest.mark.parametrize(("completion", "phase", "name", "weight"), WEIGHED.values(), ids=WEIGHED.keys())
 def test_what_a_command_chooses_counts_more(trained, completion: str, phase: str, name: str, weight: float) -> None:
     _, _, training, _ = trained
-    row, weights = training._sequence(Pretext("What?", completion, phase))
+    row, weights = training.lessons.example(Pretext("What?", completion, phase))
     own = weights[len(row.prompt) :]
     start = len(training.tokenizer(name)["input_ids"]) if name else 0
     assert not any(weights[: len(row.prompt)])

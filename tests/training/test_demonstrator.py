@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
 from agent.metrics import final_answer, is_correct
 from agent.question_sets.python_docs import PythonDocsQuestions
 from agent.rollout import rollout
+from agent.shipped import SMALL_FOLDER
 from browser_env.actions import Click, Find, Quote, Search, parse_action
 from browser_env.backends import FakeBackend, SearchHit
 from browser_env.collection import Collection
@@ -19,7 +21,9 @@ from browser_env.records import Episode, Evidence, Question, Settings, Step
 from browser_env.sources.python_docs import PythonDocs
 from browser_env.words import words
 from training.clues import asked, phrases
-from training.demonstrator import Demonstrator, can_demonstrate, demonstrations, is_demonstration, mistakes, write_answer
+from training.demonstrations import StepSource
+from training.demonstrator import Demonstrator, can_demonstrate, demonstrations, is_demonstration, write_answer
+from training.mistakes import mistakes
 
 SMALL = Settings(view_width=80, view_height=12, max_actions=30)
 MODULES = ("bz2", "collections", "gzip", "json", "math", "shutil", "textwrap")
@@ -252,6 +256,15 @@ def test_steps_that_were_taken_back_are_mistakes(name: str) -> None:
         steps=tuple(steps),
     )
     assert mistakes(episode) == wrong
+
+
+def test_mistakes_are_not_learned_unless_they_are_asked_for(noisy: dict[str, Episode]) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(SMALL_FOLDER)
+    episodes = [(episode, 1.0) for episode in noisy.values()]
+    number = sum(len(mistakes(episode)) for episode in noisy.values())
+    all_of_them = StepSource(episodes, tokenizer, context=None, name="small")
+    without = StepSource(episodes, tokenizer, context=None, name="small", with_mistakes=False)
+    assert len(all_of_them.lengths) - len(without.lengths) == number > 0
 
 
 def test_an_answer_repeats_the_gold_sentences_with_their_citations(clean: dict[str, Episode]) -> None:

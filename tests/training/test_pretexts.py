@@ -1,6 +1,7 @@
 """Steps made from pages are what a person could do on what is shown."""
 
 import random
+import re
 from collections import Counter
 from itertools import islice
 
@@ -18,13 +19,11 @@ SETTINGS = Settings(view_width=80, view_height=12, max_actions=30)
 @pytest.fixture(scope="module")
 def steps(small_collection):
     with Collection.open(small_collection) as web:
-        return list(islice(Pretexts(web, web.urls(), SETTINGS).steps(random.Random(0)), 400))
+        return list(islice(Pretexts(web, web.urls(), SETTINGS).steps(random.Random(0)), 1500))
 
 
 def text_in_view(observation: str) -> str:
     """What stands under ♦Text, link markers reduced to their text."""
-    import re
-
     view = observation.partition("♦Text\n")[2].partition("\n♦Actions left")[0]
     return re.sub(r"【\d+†([^†】]*)(?:†[^】]*)?】", r"\1", view)
 
@@ -58,12 +57,38 @@ def test_links_are_in_view(steps) -> None:
             assert f"【{action.link_id}†" in step.observation
 
 
-def test_answers_cite_the_reference_that_they_repeat(steps) -> None:
+def test_answers_cite_the_references_that_they_repeat(steps) -> None:
+    cited = 0
     for step in steps:
-        if step.phase == "answering":
-            told, _, number = step.completion.removesuffix("]").rpartition(" [")
-            reference = step.observation.split("◼")[int(number)]
-            assert " ".join(told.split()).rstrip(".") in " ".join(reference.split())
+        if step.phase != "answering":
+            continue
+        references = [" ".join(part.split()) for part in step.observation.split("◼")]
+        cited = max(cited, step.completion.count(" ["))
+        for told, number in re.findall(r"(.+?) \[(\d)\](?: |$)", step.completion):
+            sentence = re.sub(r"^(\w+): ", "", told)
+            assert any(" ".join(said.split()).rstrip(".") in references[int(number)] for said in (told, sentence))
+    assert cited == 2  # where two things are asked about
+
+
+def test_of_two_things_the_second_follows_the_first(steps) -> None:
+    behind = [parse_action(step.completion) for step in steps if step.observation.count("\nQuote\n") and is_of_two(step)]
+    assert {type(action) for action in behind} >= {Find, Quote}
+
+
+def is_of_two(step) -> bool:
+    question = step.observation.partition("♦Quotes")[0]
+    return any(
+        re.search(wording, question) for wording in (" or .*: what is", "differ from", r"What are .* and ", r", and what ")
+    )
+
+
+def test_a_name_that_is_nowhere_is_given_up(steps) -> None:
+    given_up = [step for step in steps if step.completion == "End: Nonsense"]
+    assert given_up
+    for step in given_up:
+        name = re.search(r"\nSearch (\S+)\n", step.observation)
+        assert name is not None
+        assert name[1].rpartition(".")[2] not in text_in_view(step.observation)
 
 
 def test_the_same_seed_makes_the_same_steps(small_collection, steps) -> None:

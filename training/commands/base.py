@@ -21,7 +21,8 @@ class TrainBase:
 
     It learns to copy, reads the pages of the training splits and learns on them what the next step of browsing is; the pages
     that benchmarks ask about are never read. The model goes to the folder --out and is used as hf:DIR; how it was made is in
-    DIR/run. It takes hours on two cores. Stopped or killed, the same command goes on from the last checkpoint.
+    DIR/run. It takes hours on two cores and minutes on a GPU, which is used if there is one: give it --workers and larger
+    steps (--batch-tokens 16384). Stopped or killed, the same command goes on from the last checkpoint.
 
     Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
     """
@@ -32,6 +33,8 @@ class TrainBase:
     """Documentation that `webgpt index pydoc` wrote. None: that of this Python, which is indexed on first use."""
     threads: int = 1
     """Of torch. With other jobs running, one is faster than two."""
+    workers: Annotated[int, arg(metavar="N")] = 0
+    """Processes that make the steps ahead of the one that learns: with a GPU, as many as there are processors. 0: none."""
     config: Annotated[BaseModelConfig, arg(name="")] = field(default_factory=BaseModelConfig)
     """The model and its training."""
 
@@ -44,7 +47,7 @@ class TrainBase:
         torch.set_num_threads(self.threads)
         talk = Console(stderr=True, highlight=False)
         with open_web(self.collection) as web:
-            training = BaseModelTraining(self.config, web, self.out)
+            training = BaseModelTraining(self.config, web, self.out, workers=self.workers)
             columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
             with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as progress:
                 task = progress.add_task("training", total=self.config.tokens, completed=training.tokens)
