@@ -40,7 +40,7 @@ class Cache:
 
 
 class Lfm2:
-    """A causal language model."""
+    """A causal language model, or one with a number in place of the unembedding."""
 
     def __init__(self, config: Mapping[str, Any], weights: "Mapping[str, Array]") -> None:
         """Take a model apart.
@@ -92,6 +92,15 @@ class Lfm2:
         Returns:
             Logits of the next token, shape (vocabulary,).
         """
+        logits: Array = self._unembedding @ self._read(token_ids, cache)
+        return logits
+
+    def output(self, token_ids: Sequence[int]) -> float:
+        """The number at the end of a text, of a model that has one in place of the unembedding (`agent.scalar_model`)."""
+        return float(self._weights["score.weight"][0] @ self._read(token_ids, Cache()))
+
+    def _read(self, token_ids: Sequence[int], cache: Cache) -> "Array":
+        """The hidden state of the last token, shape (hidden size,)."""
         positions = np.arange(cache.length, cache.length + len(token_ids), dtype=np.float32)
         angles = positions[:, None] * self._frequencies
         turn = np.cos(angles), np.sin(angles)
@@ -103,8 +112,7 @@ class Lfm2:
             x = x + mix(inner, name, number, cache, turn)
             x = x + self._feed_forward(self._norm(x, f"{name}.ffn_norm"), f"{name}.feed_forward")
         cache.length += len(token_ids)
-        logits: Array = self._unembedding @ self._norm(x[-1], "model.embedding_norm")
-        return logits
+        return self._norm(x[-1], "model.embedding_norm")
 
     def _norm(self, x: "Array", name: str) -> "Array":
         """Scaled to a root mean square of 1, then by weights."""

@@ -1,4 +1,4 @@
-"""The models that ship with the package, so that nothing must be downloaded: one to train, one to ask."""
+"""The models that ship with the package, so that nothing must be downloaded: to train, to ask, and to choose among answers."""
 
 import hashlib
 from pathlib import Path
@@ -11,6 +11,8 @@ SMALL_FOLDER: Final = MODELS / "base"
 LEARNED: Final = "learned"
 """What the policy is called that this project trained."""
 LEARNED_FOLDER: Final = MODELS / "policy"
+REWARD_FOLDER: Final = MODELS / "reward"
+"""The reward model of the learned policy."""
 WEIGHTS: Final = "model.safetensors"
 
 

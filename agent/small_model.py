@@ -1,8 +1,8 @@
-"""The small model that ships as a policy, without torch and transformers.
+"""The small models that ship, a policy and the reward model that chooses among its answers, without torch and transformers.
 
-The same prompts, ends, limits and feasible commands as `agent.language_model`, which gives the same completions when it is
-greedy; samples have other random numbers. A model needs NumPy (`agent.lfm2`), its tokenizer the library that transformers uses
-too, which is a few megabytes.
+The policy has the same prompts, ends, limits and feasible commands as `agent.language_model`, which gives the same completions
+when it is greedy; samples have other random numbers. The reward model gives the scores of `agent.score`. They need NumPy
+(`agent.lfm2`), and their tokenizer the library that transformers uses too, which is a few megabytes.
 """
 
 import json
@@ -18,6 +18,7 @@ from agent.feasible import Feasible
 from agent.lfm2 import Cache, Lfm2
 from agent.model_folder import load_settings
 from agent.policy import Completion, Prompt
+from agent.score import Scored, load_normalization, scored_ids
 from agent.vocabulary import Vocabulary
 from browser_env.errors import PolicyError, UsageError
 
@@ -92,6 +93,29 @@ class SmallModel:
         return Completion(
             self.bounds.text(asked, tokens), token_ids=tuple(tokens), logprobs=tuple(logprobs) if self.temperature else None
         )
+
+
+class SmallScore:
+    """A `Score` over a reward model of this kind."""
+
+    def __init__(self, folder: Path, *, name: str) -> None:
+        """Load a model.
+
+        Args:
+            folder: As `webgpt train rm` writes it.
+            name: What records call it.
+
+        Raises:
+            UsageError: There is no such model.
+        """
+        self.name = name
+        self._model = Lfm2.load(folder)
+        self._tokenizer = Tokenizer(folder)
+        self._normalization = load_normalization(folder)
+
+    def __call__(self, items: Sequence[Scored]) -> list[float]:
+        outputs = (self._model.output(scored_ids(self._tokenizer, item)) for item in items)
+        return [(output - self._normalization.shift) / self._normalization.scale for output in outputs]
 
 
 def choose(

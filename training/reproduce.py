@@ -155,7 +155,7 @@ class ReproduceConfig:
     reward_rate: float = 1e-3
     reward_batch: int = 8
     """Comparisons in a step: with few of them, many small steps teach more than few large ones."""
-    ppo_rate: float = 5e-5
+    ppo_rate: float = 7e-5
     ppo_value_rate: float = 3e-4
     kl_budget: float = 12.0
     batch_size: int = 64

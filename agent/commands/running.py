@@ -13,6 +13,8 @@ from agent.best_of_n import Answering, best_of_n
 from agent.policies import can_sample
 from agent.policy import Policy
 from agent.rollout import StepEvent, rollout, stable_hash
+from agent.score import RewardModelScore, Score
+from agent.shipped import LEARNED, REWARD_FOLDER
 from browser_env.backends import Backend
 from browser_env.env import check_question
 from browser_env.errors import UsageError
@@ -64,15 +66,13 @@ class BestOf:
     best_of: Annotated[int, arg(metavar="N")] = 1
     """Sample so many and keep the one whose answer the reward model scores highest (paper, 3.2: 4, 16 or 64)."""
     reward_model: Annotated[Path | None, arg(metavar="DIR")] = None
-    """The reward model that chooses, as `webgpt train rm` made it."""
+    """The reward model that chooses, as `webgpt train rm` made it. None: the one that ships, for --policy learned."""
     best_of_answers: bool = False
     """Browse once and sample only answers: faster, but all have the same references."""
 
     def __post_init__(self) -> None:
         if self.best_of < 1:
             raise UsageError(f"--best-of must be at least 1, got {self.best_of}")
-        if self.best_of > 1 and self.reward_model is None:
-            raise UsageError("--best-of needs a --reward-model that chooses: make one with webgpt train rm")
         if self.best_of == 1 and (self.reward_model or self.best_of_answers):
             raise UsageError("--reward-model and --best-of-answers are for --best-of N with N above 1")
 
@@ -82,6 +82,10 @@ class BestOf:
             raise UsageError(
                 f"--best-of is for policies that sample (learned, hf:, openai:, served:), and --policy {spec} does not"
             )
+        if self.best_of > 1 and self.reward_model is None and spec != LEARNED:
+            raise UsageError(
+                f"--best-of with --policy {spec} needs a --reward-model that chooses: make one with webgpt train rm"
+            )
 
     def name(self, policy: str) -> str:
         """What results call a policy that is asked like this."""
@@ -90,15 +94,23 @@ class BestOf:
 
     def as_json(self) -> dict[str, str | int]:
         """For a configuration."""
-        return {"best_of": self.best_of, "reward_model": str(self.reward_model), "best_of_answers": self.best_of_answers}
+        return {
+            "best_of": self.best_of,
+            "reward_model": str(self.reward_model or LEARNED),
+            "best_of_answers": self.best_of_answers,
+        }
 
     def load(self) -> Answering:
         """How questions become episodes, with the reward model loaded if there is one."""
-        if self.reward_model is None:
+        if self.best_of == 1:
             return rollout
-        from agent.score import RewardModelScore
+        score: Score
+        if self.reward_model is None:
+            from agent.small_model import SmallScore
 
-        score = RewardModelScore.load(self.reward_model)
+            score = SmallScore(REWARD_FOLDER, name=LEARNED)
+        else:
+            score = RewardModelScore.load(self.reward_model)
         return partial(best_of_n, score=score, n=self.best_of, mode="answers" if self.best_of_answers else "episodes")
 
 

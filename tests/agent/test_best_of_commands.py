@@ -118,13 +118,19 @@ def test_sample_keeps_the_best_of_each_group_and_goes_on(
     ("options", "problem"),
     [
         ({"best_of": 0}, "--best-of must be at least 1, got 0"),
-        ({"best_of": 4}, "--best-of needs a --reward-model"),
         ({"reward_model": Path("x")}, "--reward-model and --best-of-answers are for --best-of"),
     ],
 )
 def test_what_does_not_go_together_is_named(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         BestOf(**options)
+
+
+@pytest.mark.parametrize("spec", ["hf:somewhere", "openai:test"])
+def test_only_the_policy_that_ships_has_a_reward_model_that_ships(spec: str) -> None:
+    with pytest.raises(UsageError, match=f"--best-of with --policy {spec} needs a --reward-model"):
+        BestOf(best_of=4).check(spec)
+    BestOf(best_of=4).check("learned")
 
 
 def test_a_policy_whose_samples_are_all_the_same_is_refused(webgpt: Run, reward_model: Path, small_collection: Path) -> None:

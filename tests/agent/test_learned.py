@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from agent.policies import make_policy
-from agent.shipped import LEARNED_FOLDER, MODELS, SMALL_FOLDER
+from agent.shipped import LEARNED_FOLDER, MODELS, REWARD_FOLDER, SMALL_FOLDER
 
-QUESTION = "In Python's module `shutil`, what does the function rmtree do?"
+QUESTION = "What is shutil.chown() for?"
+ANSWER = "Change owner user and group of the given path"
 MOST_BYTES = 25_000_000
 MOST_KILOBYTES = 1_500_000
 MEASURED = """
@@ -37,7 +38,7 @@ TORCH = "torch,transformers"
 def test_all_models_that_ship_are_small_and_have_a_card() -> None:
     files = [file for file in MODELS.rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) <= MOST_BYTES
-    for folder in (SMALL_FOLDER, LEARNED_FOLDER):
+    for folder in (SMALL_FOLDER, LEARNED_FOLDER, REWARD_FOLDER):
         assert (folder / "README.md").read_text("utf-8").startswith("---\nlicense: apache-2.0\n")
         assert (folder / "model.safetensors").is_file()
 
@@ -50,7 +51,7 @@ def test_it_answers_with_a_citation_in_little_memory(small_collection: Path, env
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["supported"]
-    assert "Recursively delete a directory tree" in found["answer"]
+    assert ANSWER in found["answer"]
     assert found["episode"]["actor"] == "learned"
     assert int(done.stderr.split()[-1]) < MOST_KILOBYTES
 
@@ -74,7 +75,21 @@ def test_what_ships_needs_no_torch(policy: str, missing: str, small_collection: 
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "Recursively delete a directory tree" in done.stdout
+    assert ANSWER in done.stdout
+
+
+def test_the_best_of_some_needs_no_torch_and_no_other_model(small_collection: Path, environment: dict[str, str]) -> None:
+    asked = ("ask", "--policy", "learned", "--best-of", "3", "--json", "--collection", str(small_collection), QUESTION)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, TORCH, *asked],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode in (0, 3), done.stderr  # 3: an answer that nothing supports
+    assert json.loads(done.stdout)["episode"]["actor"] == "learned"
 
 
 def test_the_learned_policy_says_what_it_needs(small_collection: Path, environment: dict[str, str]) -> None:

@@ -13,12 +13,14 @@ from agent.lfm2 import Cache, Lfm2, read_safetensors
 from agent.policy import Completion, Prompt
 from agent.question_sets.python_docs import PythonDocsQuestions
 from agent.rollout import rollout
-from agent.shipped import LEARNED_FOLDER
-from agent.small_model import SmallModel, Tokenizer, choose
+from agent.scalar_model import load_scalar_model
+from agent.score import RewardModelScore, Scored, last_outputs
+from agent.shipped import LEARNED_FOLDER, REWARD_FOLDER
+from agent.small_model import SmallModel, SmallScore, Tokenizer, choose
 from browser_env.collection import Collection
 from browser_env.errors import PolicyError, UsageError
 from browser_env.observation import observe
-from browser_env.records import Question
+from browser_env.records import Question, Reference
 from browser_env.state import BrowserState
 
 TEXTS = (
@@ -71,6 +73,27 @@ def test_logits_are_those_of_transformers_however_the_tokens_come(folder: Path) 
             start += size
             np.testing.assert_allclose(logits, expected[start - 1], atol=2e-4, rtol=1e-4)
         assert cache.length == 40
+
+
+def test_one_number_is_that_of_transformers(folder: Path, tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    theirs = load_scalar_model(str(folder)).eval()
+    theirs.save_pretrained(tmp_path)
+    ids = torch.randint(0, 60, (30,), generator=torch.Generator().manual_seed(3)).tolist()
+    with torch.inference_mode():
+        expected = last_outputs(theirs, [ids]).item()
+    assert Lfm2.load(tmp_path).output(ids) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_reward_model_that_ships_scores_as_it_does_with_torch() -> None:
+    reference = Reference(
+        title="shutil", url="https://x.org/", extract="rmtree(path) Delete a tree.", page="p", start=0, end=27
+    )
+    answers = ("rmtree deletes a tree [1].", "Nobody knows.", "")
+    items = [Scored("What does shutil.rmtree do?", (reference,), answer) for answer in answers]
+    expected = RewardModelScore.load(REWARD_FOLDER, device="cpu", dtype=torch.float32)(items)
+    assert SmallScore(REWARD_FOLDER, name="learned")(items) == pytest.approx(expected, abs=1e-3)
+    assert len(set(expected)) == 3
 
 
 def test_weights_are_read_as_they_are(folder: Path) -> None:
