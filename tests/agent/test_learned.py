@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,12 @@ import agent.cli
 sys.exit(agent.cli.main(sys.argv[2:]))
 """
 TORCH = "torch,transformers"
+
+
+def run_without(missing: str, arguments: Sequence[str], environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """The program where some packages are not installed."""
+    command = [sys.executable, "-c", WITHOUT, missing, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
 
 
 def test_all_models_that_ship_are_small_and_have_a_card() -> None:
@@ -66,41 +73,20 @@ def test_it_is_held_to_commands_unless_it_is_free() -> None:
 )
 def test_what_ships_needs_no_torch(policy: str, missing: str, small_collection: Path, environment: dict[str, str]) -> None:
     asked = ("ask", "--policy", policy, "--temperature", "0", "--collection", str(small_collection), QUESTION)
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, missing, *asked],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=60,
-        check=False,
-    )
+    done = run_without(missing, asked, environment)
     assert done.returncode == 0, done.stderr
     assert ANSWER in done.stdout
 
 
 def test_the_best_of_some_needs_no_torch_and_no_other_model(small_collection: Path, environment: dict[str, str]) -> None:
     asked = ("ask", "--policy", "learned", "--best-of", "3", "--json", "--collection", str(small_collection), QUESTION)
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, TORCH, *asked],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=60,
-        check=False,
-    )
+    done = run_without(TORCH, asked, environment)
     assert done.returncode in (0, 3), done.stderr  # 3: an answer that nothing supports
     assert json.loads(done.stdout)["episode"]["actor"] == "learned"
 
 
 def test_the_learned_policy_says_what_it_needs(small_collection: Path, environment: dict[str, str]) -> None:
     asked = ("ask", "--policy", "learned", "--collection", str(small_collection), QUESTION)
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, "tokenizers", *asked],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=60,
-        check=False,
-    )
+    done = run_without("tokenizers", asked, environment)
     assert done.returncode == 2
     assert "learned needs NumPy and the library of its tokenizer: pip install 'open-webgpt[learned]'" in done.stderr
