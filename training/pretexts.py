@@ -123,7 +123,9 @@ class Pretexts:
         pair = self._pair(case.definition, rng) if case.is_summary and rng.random() < PAIRS else None
         state = BrowserState(Question(id="pretext", text=pair.question if pair else case.question), settings)
         if pair and pair.is_second:
-            state = self._with_first(state, pair.other)
+            if not (quoted := self._with_first(state, pair.other)):
+                return None
+            state = quoted
         if pair and pair.is_second and pair.other.url == page.url:
             if kind in ("search", "click"):
                 return None
@@ -192,12 +194,12 @@ class Pretexts:
         question = rng.choice(BOTH).format(first=first.full_name, second=second.full_name)
         return _Pair(other, question, is_second)
 
-    def _with_first(self, state: BrowserState, other: Definition) -> BrowserState:
-        """The first of two was looked up and quoted."""
+    def _with_first(self, state: BrowserState, other: Definition) -> BrowserState | None:
+        """The first of two was looked up and quoted; None: its sentence cannot be."""
         page, told = self._fetch(other.url), _first_sentence(other)
         sentence = find_quote(page.normal, told, 0)
         if isinstance(sentence, str):
-            return state
+            return None
         earlier = (f"Search {other.full_name}", f"Click {page.title}", f"Find in page {shown(_landmark(other))}", "Quote")
         return replace(
             state,

@@ -34,7 +34,7 @@ class TrainBase:
     threads: int = 1
     """Of torch. With other jobs running, one is faster than two."""
     workers: Annotated[int, arg(metavar="N")] = 0
-    """Processes that make the steps ahead of the one that learns: with a GPU, as many as there are processors. 0: none."""
+    """Processes that make the steps ahead of the one that learns: with a GPU, half as many as there are processors. 0: none."""
     config: Annotated[BaseModelConfig, arg(name="")] = field(default_factory=BaseModelConfig)
     """The model and its training."""
 
