@@ -6,7 +6,9 @@ the tokens that may come next. A token is offered only if the command can still 
 Of an answer, which is free text, only special tokens and an early end are ruled out.
 
 A text of a find or a quote may stand anywhere on the page, not just in view, and a link id may be any of the page's: that is
-what the environment takes. Its matching is more lenient (case, look-alikes), so all that is offered here is found there.
+what the environment takes. Its matching is more lenient (case, look-alikes), so all that is offered here is found there. But a
+find must lead somewhere: what was found last is offered again only if it stands elsewhere too, or else a policy that goes by
+what it did before repeats a find that moves nothing until its commands are used up.
 """
 
 from collections import OrderedDict
@@ -62,7 +64,7 @@ class Feasible:
             text_need=spans.least_need,
             can_quote=can_quote and spans.least_need > 0,
         )
-        return Walk(self.vocabulary, [Menu(self.commands, self.queries, options, spans, b"")])
+        return Walk(self.vocabulary, [Menu(self.commands, self.queries, options, spans, _findable(spans, state), b"")])
 
     def allowed_along(self, state: BrowserState, token_ids: Sequence[int], max_tokens: int) -> "list[Ids | None]":
         """What was allowed at each token of a completion, so that its log-probabilities can be had again.
@@ -94,6 +96,13 @@ class Feasible:
                 self._pages.popitem(last=False)
         self._pages[page.digest] = spans
         return spans
+
+
+def _findable(spans: PageSpans, state: BrowserState) -> PageSpans:
+    """What a find may say: not what was found last if it stands nowhere else."""
+    visit, starts = state.visit, state.layout.starts
+    has_found = visit.found != (starts[visit.top] if starts else 0)
+    return spans.without_end(visit.found) if has_found else spans
 
 
 class Walk:

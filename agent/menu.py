@@ -159,6 +159,8 @@ class Menu:
     queries: Queries
     options: Options
     spans: PageSpans
+    findable: PageSpans
+    """The texts that a find may say."""
     written: bytes
 
     def find(self, node: int, left: int, found: Found) -> None:
@@ -191,9 +193,10 @@ class Menu:
                 return [End()]
         elif not any(words.startswith(written) for words, *_ in self.commands.opening(self.options)):
             return ()
-        return [Menu(self.commands, self.queries, self.options, self.spans, written)]
+        return [Menu(self.commands, self.queries, self.options, self.spans, self.findable, written)]
 
     def _way(self, kind: str) -> Way:
         if kind == "search":
             return Query(self.queries, b"")
-        return Opening(self.spans, self.commands.vocabulary, self.spans.all, can_abbreviate=kind == "quote")
+        spans = self.findable if kind == "find" else self.spans
+        return Opening(spans, self.commands.vocabulary, spans.all, can_abbreviate=kind == "quote")

@@ -5,6 +5,7 @@ where one ends, behind a character that find and quote compare. So every text be
 environment's own rules (`browser_env.matching`), which look away from more than is left out here.
 """
 
+import copy
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,9 +82,11 @@ class PageSpans:
         """The first end at or behind a place."""
         self.next_end_list = self.next_end.data  # Python's numbers come out of it, faster than NumPy's
 
+        self._offsets = offsets
         # Words, as the environment counts them: between white space, which a mark behind a word stands for.
         gap = white | (mark & behind_word)
         silent = mark & ~behind_word
+        self._shown = np.concatenate([[0], np.cumsum(~silent)])
         before = np.maximum.accumulate(np.where(silent, -1, places)) if len(codes) else places
         previous = np.append(-1, before[:-1])
         begins_word = ~gap & ~silent & np.append(gap, True)[previous]  # -1 is the one that was added: the beginning
@@ -106,7 +109,7 @@ class PageSpans:
         least = self.next_end[self.starts + 1] if len(self.starts) else self.starts
         self.all = self._starts(least, self._most)
         """Texts for a find, a quote or the start of an abbreviated one."""
-        self._tail_least = self._long_enough(begin_places, mark, silent, gap, offsets, begins_word)
+        self._tail_least = self._long_enough(begin_places, mark, gap, offsets, begins_word)
         tails = self._tail_least <= self._most
         self._tails = self.starts[tails]
         self._tails_least = self._tail_least[tails]
@@ -114,6 +117,34 @@ class PageSpans:
         self.first_tokens: dict[int, tuple[int, NDArray[np.int64]]] = {}
         """The ids of the first tokens of `all`, by node, and how many tokens they need behind them; filled where they are
         made."""
+        self._text = text
+        self._without: tuple[int, PageSpans] | None = None
+
+    def without_end(self, offset: int) -> "PageSpans":
+        """The same texts, but none that ends where the page's text has an offset, unless it stands elsewhere too.
+
+        If nothing could be said behind it, it may be said.
+        """
+        if self._without is None or self._without[0] != offset:
+            self._without = offset, self._made_without(offset)
+        return self._without[1]
+
+    def _made_without(self, offset: int) -> "PageSpans":
+        number = len(" ".join(self._text[:offset].split()))
+        place = int(self._offsets[np.searchsorted(self._shown, number)])
+        later = int(self.next_end[place + 1]) if self.is_end[place] else 0
+        if not self.is_end[place] or later >= NOWHERE or (self.form.find(b"\n", place) < later):
+            return self
+        spans = copy.copy(self)
+        spans.is_end, spans.next_end = self.is_end.copy(), self.next_end.copy()
+        spans.is_end[place] = False
+        first = int(np.searchsorted(self.next_end, place))
+        spans.next_end[first : place + 1] = later
+        spans.next_end_list = spans.next_end.data
+        least = np.where(self.all.least == place, np.int32(later), self.all.least)
+        spans.all = self._starts(least, self._most)
+        spans.first_tokens = {}
+        return spans
 
     def _starts(self, least: "NDArray[np.int32]", most: "NDArray[np.int32]") -> Starts:
         return Starts(least, np.where(least <= most, most, np.int32(-1)))
@@ -122,7 +153,6 @@ class PageSpans:
         self,
         begins: "NDArray[np.int32]",
         mark: "NDArray[np.bool_]",
-        silent: "NDArray[np.bool_]",
         gap: "NDArray[np.bool_]",
         offsets: "NDArray[np.int32]",
         begins_word: "NDArray[np.bool_]",
@@ -131,7 +161,7 @@ class PageSpans:
         if not len(begins):
             return self.starts
         count = len(gap)
-        shown = np.concatenate([[0], np.cumsum(~silent)])
+        shown = self._shown
         texts = begins + mark[begins]  # a mark at the beginning shows nothing
         by_characters = np.searchsorted(shown, shown[texts] + MIN_END_CHARACTERS)
         words = np.flatnonzero(begins_word)

@@ -265,11 +265,14 @@ def test_whatever_is_chosen_is_valid(tokenizer: Any, feasible: Feasible, command
 
 
 @pytest.mark.parametrize("start", ["", "Quote: ", "Find in page: "])
-def test_whatever_is_chosen_on_a_real_page_is_valid(tokenizer: Any, feasible: Feasible, web: Collection, start: str) -> None:
+@pytest.mark.parametrize("done", [(), ("Find in page: copytree(", "Find in page: ignore_patterns(")], ids=["new", "found"])
+def test_whatever_is_chosen_on_a_real_page_is_valid(
+    tokenizer: Any, feasible: Feasible, web: Collection, start: str, done: Sequence[str]
+) -> None:
     generator = random.Random(start)
     abbreviated = 0
     for number in range(24):
-        env = at(("Search shutil copytree", "Clicked on link 0"), web)
+        env = at(("Search shutil copytree", "Clicked on link 0", *done), web)
         choose = liking(generator, tokenizer, feasible.vocabulary, start, 6 + number)
         tokens = write(feasible.begin(env.state), feasible.vocabulary, choose, MAX_TOKENS + number)
         text = command_of(tokenizer, tokens)
@@ -334,6 +337,46 @@ def test_a_command_is_allowed_or_not(
     assert is_feasible(feasible.allowed_along(state, ids, MAX_TOKENS)) == is_allowed
 
 
+TWICE = Page(
+    "http://a.org/twice",
+    "Twice",
+    "A heron is grey. (It stands.)\nAn owl is brown.\n" + "More.\n" * 40 + "An owl\nis awake.\nEnd",
+)
+TWICE_WEB = FakeBackend([TWICE], {"birds": [SearchHit(TWICE.url, "Twice", "birds")]})
+FINDS: list[tuple[str, tuple[str, ...], str, bool]] = [
+    ("before", (), "heron", True),
+    ("again", ("heron",), "heron", False),
+    ("more-of-it", ("heron",), "A heron is grey", True),
+    ("what-begins-before-it", ("heron",), "A heron", False),
+    ("the-end-of-it", ("heron is",), "is", True),
+    ("behind-a-sign", ("grey. (",), "(", False),
+    ("with-the-sign", ("grey. (",), "grey. (It", True),
+    ("something-else", ("heron",), "brown", True),
+    ("elsewhere-too", ("An owl",), "An owl", True),
+    ("on-two-lines-again", ("owl is awake",), "owl is awake", False),
+    ("the-last-word-leaves-nothing-else", ("End",), "End", True),
+]
+
+
+@pytest.mark.parametrize(("done", "text", "is_allowed"), [case[1:] for case in FINDS], ids=[case[0] for case in FINDS])
+def test_what_was_found_last_is_found_again_only_elsewhere(
+    tokenizer: Any, feasible: Feasible, done: Sequence[str], text: str, is_allowed: bool
+) -> None:
+    env = at(("Search birds", "Clicked on link 0", *(f"Find in page: {one}" for one in done)), TWICE_WEB)
+    for command, may_be_said in ((f"Find in page: {text}", is_allowed), (f"Quote: {text}", True)):
+        ids = completion_ids(tokenizer, command, "browsing")
+        assert is_feasible(feasible.allowed_along(env.state, ids, MAX_TOKENS)) == may_be_said, command
+    before = env.state.visit
+    env.step(f"Find in page: {text}")
+    assert is_allowed or env.state.visit == before
+
+
+def test_after_a_scroll_everything_may_be_found(tokenizer: Any, feasible: Feasible) -> None:
+    commands = ("Search birds", "Clicked on link 0", "Find in page: heron", "Scrolled down 2", "Scrolled up 1")
+    ids = completion_ids(tokenizer, "Find in page: heron", "browsing")
+    assert is_feasible(feasible.allowed_along(at(commands, TWICE_WEB).state, ids, MAX_TOKENS))
+
+
 def test_a_text_may_stand_outside_the_view(tokenizer: Any, feasible: Feasible) -> None:
     page = Page("http://a.org/long", "Long", "\n".join(f"Line number {number}." for number in range(200)))
     env = at(("Search long", "Clicked on link 0"), FakeBackend([page], {"long": [SearchHit(page.url, "Long", "Line")]}))
@@ -380,9 +423,12 @@ def test_whatever_is_read_off_any_text_stands_on_it(kind: str, text: str, seed: 
     backend = FakeBackend([page], {"a": [SearchHit(page.url, "A", "a")]})
     generator = random.Random(seed)
     env = at(("Search a", "Clicked on link 0"), backend)
-    choose = liking(generator, tokenizer, feasible.vocabulary, generator.choice(["Quote: ", "Find in page: "]), 6)
-    tokens = write(feasible.begin(env.state), feasible.vocabulary, choose, 30)
-    check_valid(env, command_of(tokenizer, tokens))
+    for start in ("Find in page: ", generator.choice(["Quote: ", "Find in page: "])):
+        choose = liking(generator, tokenizer, feasible.vocabulary, start, 6)
+        tokens = write(feasible.begin(env.state), feasible.vocabulary, choose, 30)
+        check_valid(env, command_of(tokenizer, tokens))
+        if not text or env.state.phase != "browsing" or env.state.page.url != page.url:
+            break
 
 
 _MADE: dict[str, tuple[Feasible, Any]] = {}
