@@ -22,6 +22,15 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 hypothesis.settings.register_profile("untimed", deadline=None)  # how busy the machine is says nothing of the code
 hypothesis.settings.load_profile("untimed")
 
+LONG = ("tests/training/test_reproduce.py", "tests/recorder/test_killed.py", "tests/agent/test_best_of_commands.py")
+"""Files whose tests take a minute or so together."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, so that no process is left alone with it when the others have finished."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> None:
