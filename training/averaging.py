@@ -41,6 +41,7 @@ class Averaging(TrainerCallback):
         evaluate: Evaluate | None = None,
         every: int = 100,
         patience: int | None = None,
+        tolerance: float = 0.0,
         on_evaluation: Callable[[Evaluation], None] | None = None,
     ) -> None:
         """Make one for one training.
@@ -52,12 +53,14 @@ class Averaging(TrainerCallback):
                 result.
             every: Steps between judgements; the last step is judged too.
             patience: Judgements without a better score after which training stops; None: it never does.
+            tolerance: Difference of two scores that says nothing: among the best, the last one is the result.
             on_evaluation: Told of every judgement.
         """
         self._decay = decay
         self._evaluate = evaluate
         self._every = every
         self._patience = patience
+        self._tolerance = tolerance
         self._on_evaluation = on_evaluation
         self._average: dict[str, Tensor] = {}
         self._best: dict[str, Tensor] = {}
@@ -65,8 +68,9 @@ class Averaging(TrainerCallback):
 
     @property
     def best(self) -> Evaluation | None:
-        """The highest score; the last of equals, which has seen more."""
-        return max(self.evaluations, key=lambda one: (one.score, one.step), default=None)
+        """The last one whose score is the highest, or too near to it to be told from it: it has seen more."""
+        highest = max((one.score for one in self.evaluations), default=0.0)
+        return next((one for one in reversed(self.evaluations) if one.score >= highest - self._tolerance), None)
 
     def load(self, checkpoint: Path) -> None:
         """Go on from a checkpoint of the trainer."""
@@ -100,11 +104,10 @@ class Averaging(TrainerCallback):
         is_last = state.global_step >= state.max_steps
         if self._evaluate is None or not (is_last or state.global_step % self._every == 0):
             return control
-        before = self.best
         with self._in_place(model), torch.random.fork_rng():
             now = Evaluation(state.global_step, self._evaluate(model))
         self.evaluations.append(now)
-        if before is None or now.score >= before.score:
+        if self.best is now:
             self._best = {name: value.to("cpu", copy=True) for name, value in self._average.items()}
         if self._on_evaluation:
             self._on_evaluation(now)

@@ -79,7 +79,8 @@ class CloningConfig:
     eval_every: int = 200
     """Steps between evaluations."""
     eval_questions: int = 32
-    """Held-out questions that are answered at each; 0: none are, and the last average is the result."""
+    """Held-out questions that are answered at each; 0: none are, and the last average is the result. The result is the last one
+    whose score is less than a standard error, 0.5 / sqrt of their number, below the best."""
     patience: Annotated[int | None, arg(metavar="N")] = 5
     """Evaluations without a better score after which training stops; None: it never does."""
     save_every: int = 100
@@ -215,6 +216,7 @@ def clone(
         evaluate=judge if evaluate else None,
         every=config.eval_every,
         patience=config.patience,
+        tolerance=0.5 / math.sqrt(config.eval_questions) if config.eval_questions else 0.0,
         on_evaluation=lambda one: told(one.step, one.score),
     )
     optimization = Optimization(

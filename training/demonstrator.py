@@ -398,9 +398,11 @@ class _Gold:
         page, layout, question = state.page, state.layout, state.question
         heading = _heading(page, span[0])
         whole = headed(page, last, span) if last else span
-        between = normal_form(page.text[whole[0] : span[0]])
-        is_told = any(normal_form(told) in between for part in question.evidence for told in part.sentences)
-        if _wants_name(question) or (layout.line_at(span[0]) - layout.line_at(whole[0]) <= MAX_LINES_ABOVE and not is_told):
+        # Where other sentences stand between the two, it is quoted alone: a quotation that begins like theirs would be one of
+        # them as likely, and what the question says is in its own first words.
+        is_first = not page.text[whole[0] : span[0]].partition("\n")[2].strip()
+        is_near = layout.line_at(span[0]) - layout.line_at(whole[0]) <= MAX_LINES_ABOVE
+        if _wants_name(question) or (is_near and is_first):
             span = whole
         return cls(
             index=target.index,

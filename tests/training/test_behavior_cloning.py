@@ -249,8 +249,15 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not(base: Path, demonstra
     assert not checkpoints.exists()
 
 
-def test_training_stops_when_the_score_gets_no_better(base: Path, demonstrations: Path, tmp_path: Path) -> None:
-    scores = iter([0.2, 0.5, 0.4, 0.5, 0.9])
+@pytest.mark.parametrize(
+    ("judged", "best"),
+    [([0.2, 0.5, 0.4, 0.5, 0.9], 3), ([0.2, 0.5, 0.42, 0.3, 0.9], 2), ([0.2, 0.5, 0.41, 0.3, 0.9], 1)],
+    ids=["equal", "less than a standard error below", "more"],
+)
+def test_training_stops_when_the_score_gets_no_better(
+    base: Path, demonstrations: Path, tmp_path: Path, judged: list[float], best: int
+) -> None:
+    scores = iter(judged)
     kept: list[torch.Tensor] = []
 
     def judge(model: Any) -> float:
@@ -258,12 +265,12 @@ def test_training_stops_when_the_score_gets_no_better(base: Path, demonstrations
         assert not model.training
         return next(scores)
 
-    made = config(base, demonstrations, epochs=20, eval_every=2, patience=2)
+    made = config(base, demonstrations, epochs=20, eval_every=2, patience=2, eval_questions=36)
     report = clone(made, tmp_path / "stopped", evaluate=judge)
     assert [one.step for one in report.evaluations] == [2, 4, 6, 8]
-    assert (report.best_step, report.score, report.steps) == (8, 0.5, 8)
-    # what was kept is the average that scored best, the later of equals
-    torch.testing.assert_close(weights(tmp_path / "stopped")["model.embed_tokens.weight"], kept[3], atol=0, rtol=0)
+    assert (report.best_step, report.score, report.steps) == (2 * best + 2, judged[best], 8)
+    # what was kept is the last average of those that cannot be told from the best
+    torch.testing.assert_close(weights(tmp_path / "stopped")["model.embed_tokens.weight"], kept[best], atol=0, rtol=0)
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft calls it by its old name

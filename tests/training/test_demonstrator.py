@@ -136,10 +136,10 @@ def test_only_demonstrations_that_went_right_are_given(web: Collection, question
     assert {"lost", "unknown"}.isdisjoint(episode.question.id for episode in given)
 
 
-def test_long_quotes_are_abbreviated_and_keep_the_whole_sentence(clean: dict[str, Episode]) -> None:
+def test_long_quotes_are_abbreviated_and_keep_the_whole_sentence(web: Collection, questions: tuple[Question, ...]) -> None:
     short = [
         (episode, step.completion)
-        for episode in clean.values()
+        for episode in demonstrations(web, questions[:60], SMALL, noise=0.0, max_quote_words=20)
         for step in episode.steps
         if step.completion.startswith("Quote: ") and "━" in step.completion
     ]
