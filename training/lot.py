@@ -4,15 +4,17 @@ The tokens stand one after the other, episode by episode and turn by turn, and e
 its groups of turns, the trajectories its episodes.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from training.experience import Experience, Turn
-from training.objectives import GAELevel, action_lambdas, advantages, kl_rewards, masked_whiten
+from training.objectives import GAELevel, action_lambdas, advantages, kl_rewards, masked_whiten, means_of_others
 from training.packing import Group
 
 
@@ -93,6 +95,23 @@ def make_lot(
         advantages=masked_whiten(estimates, mask)[kept],
         returns=(estimates + padded["values"])[kept],
     )
+
+
+def baselines(evaluated: Sequence[Evaluated], scores: Sequence[float], group_size: int) -> list[float]:
+    """What is taken from the score of each trajectory where several episodes have the same question.
+
+    It is the mean score of the other episodes, each with all its answers; the same for an episode and for its other answers.
+
+    Args:
+        evaluated: Everything; the episodes of a question have numbers one after the other.
+        scores: Of the trajectories, in order.
+        group_size: Episodes of each question.
+    """
+    numbers = [len(one.experience.trajectories) for one in evaluated]
+    waiting = iter(scores)
+    means = [math.fsum(islice(waiting, number)) / number for number in numbers]
+    others = means_of_others(means, [one.experience.index // group_size for one in evaluated])
+    return [mean for mean, number in zip(others, numbers, strict=True) for _ in range(number)]
 
 
 def groups_of(experience: Experience, run_up: int | None) -> list[Group]:

@@ -5,6 +5,9 @@ episode a row, padded at the end, where the order of its tokens matters; (N,) ho
 given per token, so that whoever sums them over microbatches and processes divides once, by the tokens of the whole step.
 """
 
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -93,6 +96,27 @@ def masked_whiten(values: Tensor, mask: Tensor, *, shift_mean: bool = True, eps:
     variance = ((values - mean).square() * mask).sum() / number
     whitened = (values - mean) * torch.rsqrt(variance + eps)
     return (whitened if shift_mean else whitened + mean) * mask
+
+
+def means_of_others(scores: Sequence[float], groups: Sequence[int]) -> list[float]:
+    """For each score the mean of the others of its group, or of all others where it is alone; 0 where there are none.
+
+    A baseline that takes out how hard a question is (leave-one-out, Kool et al. 2019): it depends on everything but what the
+    episode itself did, so expected gradients stay what they were.
+
+    Args:
+        scores: One for each episode.
+        groups: The group of each.
+    """
+    number: Counter[int] = Counter(groups)
+    total: defaultdict[int, float] = defaultdict(float)
+    for score, group in zip(scores, groups, strict=True):
+        total[group] += score
+    everything, all_others = math.fsum(scores), len(scores) - 1
+    return [
+        (total[group] - score) / (number[group] - 1) if number[group] > 1 else (everything - score) / max(all_others, 1)
+        for score, group in zip(scores, groups, strict=True)
+    ]
 
 
 class PolicyLoss(NamedTuple):

@@ -34,7 +34,7 @@ from browser_env.errors import PolicyError, UsageError
 from browser_env.records import Episode, Question, Settings
 from browser_env.state import TokenCounter, count_words
 from training.experience import Experience, OnProgress, Sampler, Task, collect
-from training.lot import Evaluated, Lot, groups_of, make_lot, per_episode, starts_of, token_indices
+from training.lot import Evaluated, Lot, baselines, groups_of, make_lot, per_episode, starts_of, token_indices
 from training.networks import PolicyNetwork, ValueNetwork
 from training.objectives import kl_k1, kl_k3, policy_loss, value_loss
 from training.packing import Batch, Group, collate, packing_run_up
@@ -170,7 +170,8 @@ class PPO:
         config, questions = self.config, self.world.questions
         tasks = []
         for index in range(config.episodes):
-            turn, place = divmod(iteration * config.episodes + index, len(questions))
+            asked = iteration * config.episodes + index
+            turn, place = divmod(asked // config.group_size, len(questions))
             order = list(range(len(questions)))
             random.Random(stable_hash(config.seed, "order", turn)).shuffle(order)
             drawn = random.Random(stable_hash(config.seed, "episode", iteration, index))
@@ -198,9 +199,13 @@ class PPO:
             )
         with self._timed(seconds, "update"):
             config, scores = self.config, self._scores_of_trajectories(evaluated)
+            if config.group_size > 1:
+                taken = baselines(evaluated, scores, config.group_size)
+            else:
+                taken = [config.score_shift] * len(scores)
             lot = make_lot(
                 evaluated,
-                [(score - config.score_shift) * config.score_scale for score in scores],
+                [(score - baseline) * config.score_scale for score, baseline in zip(scores, taken, strict=True)],
                 run_up=self._run_up,
                 kl_coefficient=config.kl_coefficient,
                 max_action_tokens=config.max_action_tokens,

@@ -12,6 +12,9 @@ class PPOConfig:
     """How many; the paper stopped after 19, 30 and 18."""
     episodes: int = 32
     """Browsing episodes of an iteration. The paper takes 256 environments with 256 commands each."""
+    group_size: int = 1
+    """Episodes of each question in an iteration, of which `episodes` is a multiple. Each is rewarded with its score beyond the
+    mean of the others', so how hard the question is tells nothing. 1: with its score, as in the paper."""
     answers: int = 16
     """Answers for each browsing episode, its own included: 1 + 15 answering-only episodes."""
     min_actions: int = 10
@@ -51,7 +54,7 @@ class PPOConfig:
     gae_level: Literal["action", "token"] = "action"
     """Where that λ acts: between actions as in the paper, or between tokens as in InstructGPT."""
     score_shift: float = 0.0
-    """Taken from every score."""
+    """Taken from every score, unless scores are taken beside each other (`group_size`)."""
     score_scale: float = 1.0
     """Scores are multiplied by it. 1 keeps the unit in which the KL coefficient is meant."""
     no_answer_score: float | None = None
@@ -79,6 +82,7 @@ class PPOConfig:
         whole = (
             "iterations",
             "episodes",
+            "group_size",
             "answers",
             "min_actions",
             "max_action_tokens",
@@ -91,5 +95,7 @@ class PPOConfig:
         for name in ("learning_rate", "value_learning_rate", "adam_eps", "max_grad_norm", "clip", "value_clip", "temperature"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if self.episodes % self.group_size:
+            raise ValueError(f"episodes must be a multiple of group_size, got {self.episodes} and {self.group_size}")
         if self.max_actions < self.min_actions:
             raise ValueError(f"max_actions must be at least min_actions, got {self.max_actions} and {self.min_actions}")

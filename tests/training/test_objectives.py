@@ -15,6 +15,7 @@ from training.objectives import (
     kl_k3,
     kl_rewards,
     masked_whiten,
+    means_of_others,
     policy_loss,
     value_loss,
 )
@@ -124,6 +125,20 @@ def test_rewards_without_divergence_are_the_score_alone() -> None:
     logprobs = torch.randn(2, 5, generator=torch.Generator().manual_seed(0))
     got = kl_rewards(logprobs, logprobs, torch.tensor([3.0, 4.0]), torch.ones(2, 5), 0.02)
     assert got.tolist() == [[0, 0, 0, 0, 3], [0, 0, 0, 0, 4]]
+
+
+@pytest.mark.parametrize(
+    ("scores", "groups", "expected"),
+    [
+        ([1.0, 2.0, 6.0, 10.0, 20.0], [0, 0, 0, 1, 1], [4.0, 3.5, 1.5, 20.0, 10.0]),
+        ([1.0, 2.0, 6.0], [0, 0, 1], [2.0, 1.0, 1.5]),
+        ([3.0], [5], [0.0]),
+        ([], [], []),
+    ],
+    ids=["groups", "one-alone-has-all-others", "only-one", "none"],
+)
+def test_means_of_others(scores: list[float], groups: list[int], expected: list[float]) -> None:
+    assert means_of_others(scores, groups) == expected
 
 
 def test_whitening_by_hand() -> None:

@@ -319,6 +319,36 @@ def test_each_pass_asks_every_question_once_with_budgets_over_the_whole_range(mo
     assert run.tasks(3) == run.tasks(3)
 
 
+def test_episodes_of_one_question_are_a_group_with_seeds_of_their_own(models: Path, tmp_path: Path) -> None:
+    run = toy_run(tmp_path, models, episodes=12, group_size=3)
+    tasks = [task for iteration in range(3) for task in run.tasks(iteration)]
+    asked = [task.question.id for task in tasks]
+    assert all(len(set(asked[start : start + 3])) == 1 for start in range(0, len(asked), 3))
+    assert all(set(asked[start : start + 6]) == {"crows", "owls"} for start in range(0, len(asked), 6))
+    assert len({task.seed for task in tasks}) == len(tasks)
+
+
+class ByQuestion:
+    """Every answer to a question is worth the same."""
+
+    name = "by question"
+
+    def __call__(self, items: Sequence[Scored]) -> list[float]:
+        return [100.0 * ("owls" in item.question) for item in items]
+
+
+def test_how_hard_a_question_is_tells_a_group_nothing(models: Path, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"kl_coefficient": 0.0, "episodes": 8, "no_answer_score": 0.0, "iterations": 1, "answers": 1}
+    learned = []
+    for name, group_size in (("alone", 1), ("group", 4)):
+        run = toy_run(tmp_path / name, models, sampler_of=Led, group_size=group_size, **changes)
+        run.world = replace(run.world, score=ByQuestion())
+        run.run()
+        learned.append(read_metrics(tmp_path / name)[0].value_loss)
+    assert learned[0] > 1000
+    assert learned[1] < 0.1
+
+
 def test_an_episode_does_not_depend_on_its_batch(tokenizer: Any) -> None:
     sampler = LanguageModel(policy_of("lfm2", tokenizer), tokenizer, name="m", max_command_tokens=16, max_answer_tokens=8)
     tasks = [
@@ -403,6 +433,7 @@ def test_a_run_makes_a_policy_with_its_settings_and_is_not_mixed_with_another(to
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("none", {"episodes": 0}, "episodes must be at least 1, got 0"),
     ("step", {"learning_rate": 0.0}, "learning_rate must be above 0, got 0.0"),
+    ("group", {"episodes": 6, "group_size": 4}, "episodes must be a multiple of group_size, got 6 and 4"),
     ("budget", {"min_actions": 5, "max_actions": 4}, "max_actions must be at least min_actions, got 4 and 5"),
 ]
 
