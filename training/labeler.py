@@ -197,29 +197,28 @@ def draw_pairs(episodes: Iterable[Episode], most: int, seed: int) -> Iterator[tu
 
 
 def draw_others(episodes: Iterable[Episode], seed: int) -> Iterator[tuple[Episode, Episode]]:
-    """Each answer to its own question beside one to another question, about the same page where there is one.
+    """Each answer to its own question beside one to another question: what is quoted just before or behind it on the page.
 
     Good answers to other questions are as well written as the right one and differ in what they are about, which is what is
-    hardest to learn from answers of a policy.
+    hardest to learn from answers of a policy. Where several questions are about one definition, its sentences are compared.
 
     Args:
-        episodes: Those without an answer and a reference are left out.
+        episodes: One of each question is taken; those without an answer and a reference are left out.
         seed: Of the draw.
     """
-    by_page: dict[str, list[Episode]] = {}
+    answered: dict[str, Episode] = {}
     for episode in episodes:
         if episode.failure is None and final_answer(episode) and episode.references:
-            by_page.setdefault(episode.references[0].url, []).append(episode)
+            answered.setdefault(episode.question.id, episode)
+    by_page: dict[str, list[Episode]] = {}
+    for episode in answered.values():
+        by_page.setdefault(episode.references[0].url, []).append(episode)
     rng = random.Random(stable_hash(seed, "others"))
-    alone: list[Episode] = []
-    for found in by_page.values():
-        rng.shuffle(found)
-        if len(found) > 1:
-            yield from zip(found, [*found[1:], found[0]], strict=True)
-        else:
-            alone += found
-    if len(alone) > 1:
-        yield from zip(alone, [*alone[1:], alone[0]], strict=True)
+    alone = [found[0] for found in by_page.values() if len(found) == 1]
+    for found in [*(found for found in by_page.values() if len(found) > 1), *([alone] if len(alone) > 1 else [])]:
+        found.sort(key=lambda episode: (episode.references[0].start, episode.question.id))
+        for index, episode in enumerate(found):
+            yield episode, found[(index + rng.choice((-1, 1))) % len(found)]
 
 
 def agreement(first: Sequence[float], second: Sequence[float]) -> float | None:

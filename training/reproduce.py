@@ -39,7 +39,9 @@ from training.runs import begin_run
 from training.stages import Stages
 
 TEMPERATURE: Final = 0.8
-"""Of everything that samples (§3.2)."""
+"""Of everything that samples (§3.2), but where it is said otherwise."""
+COMPARED_TEMPERATURE: Final = 1.0
+"""Of the answers that are compared: a good policy answers alike where it is cooler, and PPO samples so too."""
 COMMAND_TOKENS: Final = 96
 ANSWER_TOKENS: Final = 128
 """Longest command and answer: more than all but two of 14,365 demonstrated commands, and twice the longest answer. A batch
@@ -78,6 +80,8 @@ class Amounts:
     reward_epochs: float
     ppo_iterations: int
     ppo_episodes: int
+    ppo_group: int
+    """Of them for each question."""
     ppo_answers: int
     tested: int
     """Questions of the split test that every policy answers."""
@@ -104,6 +108,7 @@ SCALES: Final = {
         reward_epochs=1,
         ppo_iterations=1,
         ppo_episodes=4,
+        ppo_group=2,
         ppo_answers=2,
         tested=12,
         sampled=6,
@@ -113,18 +118,19 @@ SCALES: Final = {
     ),
     "default": Amounts(
         demonstrated=None,
-        demonstrations_each=1,
-        cloning_epochs=2,
-        cloning_eval_every=300,
-        cloning_eval_questions=48,
-        compared=250,
+        demonstrations_each=2,
+        cloning_epochs=1.75,
+        cloning_eval_every=425,
+        cloning_eval_questions=96,
+        compared=300,
         answers_each=4,
         pairs_each=6,
         others=1600,
         reward_epochs=1.25,
         ppo_iterations=10,
-        ppo_episodes=48,
-        ppo_answers=8,
+        ppo_episodes=96,
+        ppo_group=4,
+        ppo_answers=2,
         tested=200,
         sampled=80,
         samples=16,
@@ -157,6 +163,9 @@ class ReproduceConfig:
     """Comparisons in a step: with few of them, many small steps teach more than few large ones."""
     ppo_rate: float = 7e-5
     ppo_value_rate: float = 3e-4
+    no_answer_score: float = -0.5
+    """What PPO is given for an episode without an answer: about what the reward model says of a wrong answer. Some questions
+    should have none, and a reward model sees nothing but answers."""
     kl_budget: float = 12.0
     batch_size: int = 64
     """Episodes in flight."""
@@ -223,7 +232,14 @@ class Reproduction:
             self._clone,
         )
         sampled = stages.run(
-            "answers", {"policy": cloned, "questions": digest(self.compared), "each": amounts.answers_each}, self._sample
+            "answers",
+            {
+                "policy": cloned,
+                "questions": digest(self.compared),
+                "each": amounts.answers_each,
+                "temperature": COMPARED_TEMPERATURE,
+            },
+            self._sample,
         )
         labelled = stages.run(
             "comparisons",
@@ -289,7 +305,6 @@ class Reproduction:
             eval_questions=amounts.cloning_eval_questions,
             replaced=self.config.replaced,
             choice_weight=self.config.choice_weight,
-            copying_every=6,
             seed=self.config.seed,
         )
 
@@ -314,8 +329,8 @@ class Reproduction:
         )
 
     def _sample(self, folder: Path) -> None:
-        amounts = self.config.amounts
-        self._keep_samples(folder / "answers.jsonl", self._policy("cloned"), self.compared, amounts.answers_each)
+        policy = self._policy("cloned", temperature=COMPARED_TEMPERATURE)
+        self._keep_samples(folder / "answers.jsonl", policy, self.compared, self.config.amounts.answers_each)
 
     def _keep_samples(self, file: Path, policy: Policy, questions: Sequence[Question], number: int) -> None:
         """Add the samples of the questions that have none yet."""
@@ -382,17 +397,20 @@ class Reproduction:
         return PPOConfig(
             iterations=amounts.ppo_iterations,
             episodes=amounts.ppo_episodes,
+            group_size=amounts.ppo_group,
             answers=amounts.ppo_answers,
             max_actions=self.config.settings.max_actions,
             max_command_tokens=COMMAND_TOKENS,
             max_answer_tokens=ANSWER_TOKENS,
             learning_rate=self.config.ppo_rate,
             value_learning_rate=self.config.ppo_value_rate,
+            no_answer_score=self.config.no_answer_score,
             kl_budget=self.config.kl_budget,
             seed=self.config.seed,
         )
 
     def _improve(self, folder: Path) -> None:
+        amounts = self.config.amounts
         result = train_ppo(
             folder / "model",
             policy=str(self.out / "cloned" / "model"),
@@ -401,6 +419,7 @@ class Reproduction:
             questions=self.asked_in_rl,
             questions_name="pydoc:rl",
             config=self._improving(),
+            zero_value=amounts.ppo_group > 1,  # what is beyond the mean of others is 0 to begin with
             gold=lambda episodes: [gold_score_of(episode) for episode in episodes],
             on_iteration=lambda metrics, example: self.say(f"  {metrics.line()}"),
         )

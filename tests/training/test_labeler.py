@@ -239,10 +239,10 @@ def test_equal_answers_have_equal_ranks(answers: list[ComparedAnswer]) -> None:
     assert all(ranks[i] == ranks[j] for i in range(len(ranks)) for j in range(len(ranks)) if answers[i] == answers[j])
 
 
-def answered(number: int, url: str, text: str = "It copies. [1]") -> Episode:
+def answered(number: int, url: str, text: str = "It copies. [1]", start: int = 0) -> Episode:
     question = replace(DESCRIBE, id=f"q{number}")
     step = Step(phase="answering", observation="", completion=text)
-    references = (reference("It copies.", url),) if text else ()
+    references = (replace(reference("It copies.", url), start=start),) if text else ()
     return Episode(
         id=f"e{number}", question=question, settings=Settings(), actor="a", backend="b", steps=(step,), references=references
     )
@@ -257,3 +257,12 @@ def test_answers_stand_beside_those_to_other_questions_about_the_same_page_where
     assert [own.id for own, other in pairs if own_pages[own.id] != own_pages[other.id]] == ["e3", "e4"]
     assert pairs == list(draw_others(episodes, seed=0))
     assert list(draw_others(episodes[:1], seed=0)) == []
+
+
+def test_answers_stand_beside_those_that_quote_what_is_next_on_the_page() -> None:
+    episodes = [answered(number, PAGE, start=1000 * number) for number in (4, 2, 0, 3, 1, 5)]
+    again = [replace(episode, id=f"{episode.id} again") for episode in episodes]
+    pairs = list(draw_others([*episodes, *again], seed=0))
+    assert len(pairs) == 6
+    ways = {(other.references[0].start - own.references[0].start) % 6000 for own, other in pairs}
+    assert ways == {1000, 5000}

@@ -28,6 +28,7 @@ AMOUNTS = Amounts(
     reward_epochs=1,
     ppo_iterations=1,
     ppo_episodes=2,
+    ppo_group=2,
     ppo_answers=2,
     tested=6,
     sampled=3,
