@@ -56,7 +56,7 @@ class PageSpans:
     def __init__(self, text: str, vocabulary: Vocabulary) -> None:
         """Lay a page's text out for a vocabulary: some tens of milliseconds for 100,000 characters."""
         self._vocabulary = vocabulary
-        form = vocabulary.form_inside(_UNWRITTEN.sub("\n", " ".join(text.split()))) if text else ""
+        form = self._form(text)
         codes = np.frombuffer(form.encode("utf-32-le"), np.uint32)
         classes = vocabulary.classes(codes)
         word, white, combining, solid, unspaced, mark, barrier = (
@@ -82,11 +82,9 @@ class PageSpans:
         """The first end at or behind a place."""
         self.next_end_list = self.next_end.data  # Python's numbers come out of it, faster than NumPy's
 
-        self._offsets = offsets
         # Words, as the environment counts them: between white space, which a mark behind a word stands for.
         gap = white | (mark & behind_word)
         silent = mark & ~behind_word
-        self._shown = np.concatenate([[0], np.cumsum(~silent)])
         before = np.maximum.accumulate(np.where(silent, -1, places)) if len(codes) else places
         previous = np.append(-1, before[:-1])
         begins_word = ~gap & ~silent & np.append(gap, True)[previous]  # -1 is the one that was added: the beginning
@@ -109,7 +107,7 @@ class PageSpans:
         least = self.next_end[self.starts + 1] if len(self.starts) else self.starts
         self.all = self._starts(least, self._most)
         """Texts for a find, a quote or the start of an abbreviated one."""
-        self._tail_least = self._long_enough(begin_places, mark, gap, offsets, begins_word)
+        self._tail_least = self._long_enough(begin_places, mark, silent, gap, offsets, begins_word)
         tails = self._tail_least <= self._most
         self._tails = self.starts[tails]
         self._tails_least = self._tail_least[tails]
@@ -130,10 +128,9 @@ class PageSpans:
         return self._without[1]
 
     def _made_without(self, offset: int) -> "PageSpans":
-        number = len(" ".join(self._text[:offset].split()))
-        place = int(self._offsets[np.searchsorted(self._shown, number)])
-        later = int(self.next_end[place + 1]) if self.is_end[place] else 0
-        if not self.is_end[place] or later >= NOWHERE or (self.form.find(b"\n", place) < later):
+        place = min(len(self._form(self._text[:offset]).encode()), len(self.form) - 1)
+        later = int(self.next_end[place + 1]) if self.is_end[place] else NOWHERE
+        if later == NOWHERE or self.form.find(b"\n", place) < later:
             return self
         spans = copy.copy(self)
         spans.is_end, spans.next_end = self.is_end.copy(), self.next_end.copy()
@@ -146,6 +143,10 @@ class PageSpans:
         spans.first_tokens = {}
         return spans
 
+    def _form(self, text: str) -> str:
+        """A text of the page, or its beginning, in the form of the vocabulary."""
+        return self._vocabulary.form_inside(_UNWRITTEN.sub("\n", " ".join(text.split()))) if text else ""
+
     def _starts(self, least: "NDArray[np.int32]", most: "NDArray[np.int32]") -> Starts:
         return Starts(least, np.where(least <= most, most, np.int32(-1)))
 
@@ -153,6 +154,7 @@ class PageSpans:
         self,
         begins: "NDArray[np.int32]",
         mark: "NDArray[np.bool_]",
+        silent: "NDArray[np.bool_]",
         gap: "NDArray[np.bool_]",
         offsets: "NDArray[np.int32]",
         begins_word: "NDArray[np.bool_]",
@@ -161,7 +163,7 @@ class PageSpans:
         if not len(begins):
             return self.starts
         count = len(gap)
-        shown = self._shown
+        shown = np.concatenate([[0], np.cumsum(~silent)])
         texts = begins + mark[begins]  # a mark at the beginning shows nothing
         by_characters = np.searchsorted(shown, shown[texts] + MIN_END_CHARACTERS)
         words = np.flatnonzero(begins_word)

@@ -371,6 +371,17 @@ def test_what_was_found_last_is_found_again_only_elsewhere(
     assert is_allowed or env.state.visit == before
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_signs_that_a_tokenizer_composes_are_found_once_too(kind: str) -> None:
+    feasible, tokenizer = made(kind)
+    page = Page("http://a.org/", "A", "Cafe\u0301 Z\u0301 au lait")
+    env = at(("Search a", "Clicked on link 0"), FakeBackend([page], {"a": [SearchHit(page.url, "A", "a")]}))
+    ids = completion_ids(tokenizer, "Find in page: \u0179", "browsing")
+    assert is_feasible(feasible.allowed_along(env.state, ids, MAX_TOKENS)) or kind != "composing"
+    env.step("Find in page: \u0179")
+    assert not is_feasible(feasible.allowed_along(env.state, ids, MAX_TOKENS))
+
+
 def test_after_a_scroll_everything_may_be_found(tokenizer: Any, feasible: Feasible) -> None:
     commands = ("Search birds", "Clicked on link 0", "Find in page: heron", "Scrolled down 2", "Scrolled up 1")
     ids = completion_ids(tokenizer, "Find in page: heron", "browsing")
