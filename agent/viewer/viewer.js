@@ -781,7 +781,10 @@
 
   // ---- What is shown, and keys ------------------------------------------------------------------------------------
 
+  let routed = null;
+
   function route() {
+    routed = location.hash;
     hideCard();
     const to = readHash();
     if (to.list) {
@@ -824,7 +827,12 @@
     if (next) reach(next);
   }
 
-  const go = (hash) => { if (hash) location.hash = hash; };
+  // At once: a key that is pressed before the browser tells of the new address is meant for what stands there.
+  const go = (hash) => {
+    if (!hash) return;
+    location.hash = hash;
+    route();
+  };
   const KEYS = {
     j: () => (page ? page.move(1) : moveRow(1)),
     k: () => (page ? page.move(-1) : moveRow(-1)),
@@ -868,7 +876,7 @@
     list = makeList();
     list.update(readHash().list ?? new URLSearchParams());
     listHash = readHash().list ? location.hash || "#" : "#";
-    addEventListener("hashchange", route);
+    addEventListener("hashchange", () => { if (location.hash !== routed) route(); });
     route();
   }, (error) => main.replaceChildren(el("p", { class: "notice", role: "alert" }, error.message)));
 })();
