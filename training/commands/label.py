@@ -33,9 +33,9 @@ class Label:
     pairs: Annotated[int, arg(metavar="N")] = 8
     """Pairs of answers to each question at most."""
     others: Annotated[UseAppendAction[tuple[Path, ...]], arg(metavar="FILE", help_behavior_hint="(repeatable)")] = ()
-    """Files of good answers (`webgpt demonstrate`). Each is compared with one to another question, about the same page where
-    there is one: as well written, and about something else. Thousands of these cost nothing, and a small reward model does not
-    learn without them."""
+    """Files of good answers (`webgpt demonstrate`), of which the first to each question is taken. It is compared with one to
+    another question that quotes what is next on the page: as well written, and about something else. Thousands of these cost
+    nothing, and a small reward model does not learn without them."""
     error: float = ERROR
     """Standard deviation of the error in an answer's score of 0 to 1. At the default two labelers agree on 75 % of the pairs
     that neither calls equal; 0 never errs."""
