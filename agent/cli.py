@@ -12,11 +12,9 @@ from importlib import import_module
 from io import TextIOWrapper
 from typing import NamedTuple, Protocol
 
-from browser_env.characters import clean_line
+from browser_env.command_line.exit_codes import BROKEN_PIPE, FAILURE, INTERRUPTED, USAGE
 from browser_env.errors import UsageError, WebGPTError
-
-FAILURE, USAGE, UNSUPPORTED, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 130, 141
-"""Exit codes besides 0. The last two are what a shell reports of a program that SIGINT or SIGPIPE ended."""
+from browser_env.pages.characters import clean_line
 
 
 class Command(Protocol):

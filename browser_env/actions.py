@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
-from browser_env.characters import LINE_BREAKS
+from browser_env.pages.characters import LINE_BREAKS
 
 MAX_LINK_DIGITS = 6
 """Link ids have at most this many digits; a longer number is no command."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from browser_env.errors import FetchError
-from browser_env.page import Page
+from browser_env.pages.page import Page
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -41,3 +42,32 @@ class Cache(Generic[K, V]):
             while self._used > self._capacity and len(self._values) > 1:
                 self._used -= self._size(*self._values.popitem(last=False))
             return value
+
+
+class SingleFlight(Generic[K, V]):
+    """What several threads want at the same time is made once, by the first of them."""
+
+    def __init__(self) -> None:
+        self._flying: dict[K, Future[V]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        """What `make` returns or raises, or what it returned or raised to another thread that asked a moment ago."""
+        with self._lock:
+            flight = self._flying.get(key)
+            if flight is None:
+                mine: Future[V] = Future()
+                self._flying[key] = mine
+        if flight is not None:
+            return flight.result()
+        try:
+            value = make()
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        else:
+            mine.set_result(value)
+            return value
+        finally:
+            with self._lock:
+                del self._flying[key]

@@ -5,11 +5,11 @@ from urllib.parse import urldefrag
 
 from browser_env.actions import Action, Click, Invalid, Search, parse_action
 from browser_env.backends import Backend
-from browser_env.characters import clean
 from browser_env.errors import FetchError
 from browser_env.filters import forbidden_ngrams, is_blocked, shares_ngram, without_blocked_links
 from browser_env.observation import observe
-from browser_env.page import Page, error_page
+from browser_env.pages.characters import clean
+from browser_env.pages.page import Page, error_page
 from browser_env.records import Question, Settings
 from browser_env.results import results_page
 from browser_env.state import BrowserState, Outcome, TokenCounter, answer, apply, count_action, count_words, open_page, shown

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from browser_env.page import Page, domain_of
+from browser_env.pages.page import Page, domain_of
 
 NGRAM = 10
 """Words in a row that a page may not share with the question or its reference answer."""

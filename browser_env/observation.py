@@ -5,8 +5,8 @@ Page text, titles and the question cannot contain ``♦``, so a heading is alway
 and holds none, so a quote cannot forge another.
 """
 
-from browser_env.characters import END_OF_FIELD, SECTION, clean, clean_line
-from browser_env.layout import wrap_text
+from browser_env.pages.characters import END_OF_FIELD, SECTION, clean, clean_line
+from browser_env.pages.layout import wrap_text
 from browser_env.records import Reference
 from browser_env.state import BrowserState
 

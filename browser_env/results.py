@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from browser_env.backends import SearchHit
-from browser_env.characters import clean_line
-from browser_env.page import Page, PageBuilder
+from browser_env.pages.characters import clean_line
+from browser_env.pages.page import Page, PageBuilder
 
 
 def results_page(query: str, hits: Iterable[SearchHit]) -> Page:

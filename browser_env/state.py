@@ -12,10 +12,10 @@ from typing import assert_never
 from urllib.parse import unquote, urldefrag
 
 from browser_env.actions import Back, End, EndReason, Find, Quote, ScrollDown, ScrollUp, Top
-from browser_env.characters import clean_line
-from browser_env.layout import Layout, lay_out
-from browser_env.matching import Span, find_next, find_quote
-from browser_env.page import Page
+from browser_env.pages.characters import clean_line
+from browser_env.pages.layout import lay_out
+from browser_env.pages.matching import Span, find_next, find_quote
+from browser_env.pages.page import Layout, Page
 from browser_env.records import Ending, Phase, Question, Reference, Settings
 
 TokenCounter = Callable[[str], int]

@@ -15,13 +15,13 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from browser_env.errors import RecordError, WebGPTError
-from recorder.leases import TTL
-from recorder.queue import Job, Queue
-from recorder.recording import Recording, Redo, Response, Undo
+from recorder.journal.recording import Recording, Redo, Response, Undo
+from recorder.queue.leases import TTL
+from recorder.queue.queue import Job, Queue
 from recorder.screens.dialogs import AskLine, Choice, Help
 from recorder.screens.summary import Summary
 from recorder.screens.work import WorkScreen
-from recorder.widgets import minutes
+from recorder.widgets.common import minutes
 
 R = TypeVar("R", bound="Recording[Any, Any]")
 THEMES = ("textual-dark", "textual-light")

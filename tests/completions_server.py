@@ -59,8 +59,8 @@ class CompletionsServer:
         self._thread.start()
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        from agent.bounds import TokenPrompt
-        from agent.language_model import _Row
+        from agent.models.completion_limits import TokenPrompt
+        from agent.models.language_model import _Row
 
         assert body["model"] == self._name
         assert set(body["stop_token_ids"]) == self._model.bounds.end_tokens

@@ -11,9 +11,9 @@ from typing import Any
 import hypothesis
 import pytest
 
-from browser_env.chromium import find_chromium
-from browser_env.indexing import build
-from browser_env.sources.python_docs import PythonDocs
+from browser_env.live_web.chromium import find_chromium
+from browser_env.offline_web.indexing import build
+from browser_env.offline_web.sources.python_docs import PythonDocs
 from tests.completions_server import CompletionsServer
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -22,7 +22,11 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 hypothesis.settings.register_profile("untimed", deadline=None)  # how busy the machine is says nothing of the code
 hypothesis.settings.load_profile("untimed")
 
-LONG = ("tests/training/test_reproduce.py", "tests/recorder/test_killed.py", "tests/agent/test_best_of_commands.py")
+LONG = (
+    "tests/training/reproduction/test_reproduce.py",
+    "tests/recorder/demonstrations/test_killed.py",
+    "tests/agent/commands/test_best_of_commands.py",
+)
 """Files whose tests take a minute or so together."""
 
 

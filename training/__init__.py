@@ -1,0 +1,1 @@
+"""Training: behaviour cloning, reward model, PPO, and the whole loop."""

@@ -207,3 +207,44 @@ def explained_variance(values: Tensor, returns: Tensor) -> float:
     if variance == 0:
         return 0.0
     return float(1 - (returns - values).var(unbiased=False) / variance)
+
+
+def comparison_loss(score_a: "Tensor", score_b: "Tensor", preference: "Tensor") -> "Tensor":
+    """Cross-entropy of human preference under the score difference (§3.2).
+
+    The difference of two scores is the logit of the probability that A is preferred.
+
+    Args:
+        score_a: Reward-model scores of answers A, shape (B,).
+        score_b: Scores of answers B, shape (B,).
+        preference: Probability that A is better: 1, 0, or 0.5 for a tie, shape (B,).
+
+    Returns:
+        Mean over the batch, in nats.
+    """
+    from torch.nn.functional import binary_cross_entropy_with_logits
+
+    return binary_cross_entropy_with_logits(score_a - score_b, preference)
+
+
+def group_preference_loss(scores: "Tensor", levels: "Tensor", mask: "Tensor") -> "Tensor":
+    """Mean comparison loss of all pairs in a group, for each group (InstructGPT, equation 1, with ties as a soft half).
+
+    All pairs of a group are one element of the batch, so that an answer compared K - 1 times is not K - 1 times as important.
+
+    Args:
+        scores: Of the candidates, shape (B, K).
+        levels: How good they are, shape (B, K); the higher of two is preferred, equal ones are tied.
+        mask: Which candidates there are, shape (B, K); at least two in each group.
+
+    Returns:
+        In nats, shape (B,).
+    """
+    import torch
+    from torch.nn.functional import binary_cross_entropy_with_logits
+
+    difference = scores[:, :, None] - scores[:, None, :]
+    target = 0.5 + 0.5 * (levels[:, :, None] - levels[:, None, :]).sign()
+    pairs = torch.triu(mask[:, :, None] & mask[:, None, :], diagonal=1)
+    losses = binary_cross_entropy_with_logits(difference, target.to(difference.dtype), reduction="none")
+    return torch.where(pairs, losses, 0.0).sum((1, 2)) / pairs.sum((1, 2))

@@ -8,8 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.model_folder import save_settings
+from agent.models.folder import save_settings
+from agent.models.shipped import model_path
 from browser_env.errors import UsageError
+from browser_env.pages.characters import clean_line
 from browser_env.records import Settings
 
 if TYPE_CHECKING:
@@ -82,3 +84,31 @@ def log_entry(file: Path, entry: Mapping[str, float | str]) -> None:
     """Add one line to a log of JSON Lines."""
     with file.open("a") as log:
         log.write(json.dumps(entry) + "\n")
+
+
+RUN = "run"
+"""Folder inside a trained model's: how it was made, checkpoints while it is made, figures."""
+
+
+REPORT = "report.json"
+
+
+def load_base(name: str) -> tuple[Any, Any]:
+    """A causal language model in float32, to be trained, and its tokenizer with something that pads.
+
+    Raises:
+        UsageError: There is no such model.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source = model_path(name)
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(source)
+        model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise UsageError(f"{name} is no language model that can be loaded: {clean_line(str(error))[:300]}") from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer

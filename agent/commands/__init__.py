@@ -1,0 +1,1 @@
+"""The commands of `webgpt` that need no recorder and no training, one file a command."""

@@ -10,14 +10,15 @@ from rich.console import Console
 from rich.text import Text
 from tyro.conf import Positional, arg
 
-from agent.cli import FAILURE, UNSUPPORTED
-from agent.commands.running import BestOf, Format, check_writable, read_question, run_episode
-from agent.policies import TEMPERATURE, make_policy
-from agent.presentation import StepView, explain_ending, print_answer
-from browser_env.characters import clean
-from browser_env.citations import CitationCheck, check_citations
+from agent.commands.one_episode import check_writable, read_question, run_episode
+from agent.commands.options import BestOf, Format
+from agent.commands.terminal import StepView, explain_ending, print_answer
+from agent.policies.registry import TEMPERATURE, make_policy
+from browser_env.command_line.exit_codes import FAILURE, UNSUPPORTED
+from browser_env.command_line.web_options import WebOptions
+from browser_env.pages.characters import clean
 from browser_env.records import Episode
-from browser_env.web_options import WebOptions
+from browser_env.records.citations import CitationCheck, check_citations
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,20 +15,22 @@ from rich.console import Console
 from rich.text import Text
 from tyro.conf import UseAppendAction, arg
 
-from agent.benchmark import Benchmark, Json, OnEpisode, choose, digest, file_stem
-from agent.cli import INTERRUPTED
-from agent.commands.progress import progress_bar
-from agent.commands.running import BestOf, Format
-from agent.entailment import Entailment, TruthJudge, Verdicts, make_entailment, make_truth_judge
-from agent.guard import Guarded
+from agent.commands.options import BestOf, Format
+from agent.evaluation.benchmark import Benchmark, OnEpisode, file_stem
+from agent.evaluation.judges import Entailment, TruthJudge, Verdicts, make_entailment, make_truth_judge
 from agent.intervals import RESAMPLES
-from agent.policies import TEMPERATURE, can_be_free, has_server, make_policy
+from agent.policies.registry import TEMPERATURE, can_be_free, has_server, make_policy
+from agent.policies.time_limit import Guarded
 from agent.policy import Policy
-from agent.questions import load_questions
+from agent.question_sets.registry import load_questions
+from agent.question_sets.selection import choose, digest
+from browser_env.command_line.exit_codes import INTERRUPTED
+from browser_env.command_line.open_web import open_web
+from browser_env.command_line.progress import progress_bar
+from browser_env.command_line.web_options import WebOptions
 from browser_env.errors import UsageError
-from browser_env.opening import open_web
 from browser_env.records import Question, Settings
-from browser_env.web_options import WebOptions
+from browser_env.records.files import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,17 +17,17 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional, arg
 
-from agent.commands.running import check_writable, read_question, run_episode
+from agent.commands.one_episode import check_writable, read_question, run_episode
+from agent.commands.terminal import one_line, print_answer
 from agent.policy import Completion, Prompt
-from agent.presentation import one_line, print_answer
-from agent.rollout import StepEvent
-from browser_env.characters import clean
-from browser_env.citations import check_citations
+from agent.rollouts.rollout import StepEvent
+from browser_env.command_line.web_options import WebOptions
 from browser_env.errors import PolicyError, UsageError, WebGPTError
 from browser_env.observation import observe
+from browser_env.pages.characters import clean
 from browser_env.records import Settings
+from browser_env.records.citations import check_citations
 from browser_env.state import BrowserState
-from browser_env.web_options import WebOptions
 
 COMMANDS = (
     ("Search <query>", "s", "show search results"),

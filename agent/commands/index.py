@@ -12,16 +12,16 @@ from urllib.parse import urlsplit
 from platformdirs import user_cache_path
 from tyro.conf import Positional, arg
 
-from browser_env.collection import Collection
+from browser_env.command_line.open_web import build_progress
 from browser_env.errors import UsageError
-from browser_env.indexing import Report, build, default_path, python_version
-from browser_env.network import Network, NetworkSettings
-from browser_env.opening import build_progress
+from browser_env.network.client import Network, NetworkSettings
+from browser_env.offline_web.collection import Collection
+from browser_env.offline_web.indexing import Report, build, default_path, python_version
+from browser_env.offline_web.sources import Source
+from browser_env.offline_web.sources.folder import Folder
+from browser_env.offline_web.sources.python_docs import PythonDocs
+from browser_env.offline_web.sources.site import Site
 from browser_env.rendering.links import is_http
-from browser_env.sources import Source
-from browser_env.sources.folder import Folder
-from browser_env.sources.python_docs import PythonDocs
-from browser_env.sources.site import Site
 
 MAX_NAMED = 10
 """Skipped things that are named without ``--skipped``."""
@@ -121,7 +121,7 @@ class Index:
 
 def _archive(path: Path) -> Source:
     try:
-        from browser_env.sources.warc import Warc
+        from browser_env.offline_web.sources.warc import Warc
     except ImportError as error:
         raise UsageError("web archives need warcio: pip install 'open-webgpt[web]'") from error
     return Warc(path)

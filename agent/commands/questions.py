@@ -11,11 +11,12 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from agent.questions import load_questions
-from browser_env.errors import UsageError
-from browser_env.opening import open_web
+from agent.question_sets.registry import load_questions
+from browser_env.command_line.open_web import open_web
+from browser_env.errors import UsageError, WebGPTError
 from browser_env.records import Question
-from browser_env.storage import append_record
+from browser_env.records.files import replacing
+from browser_env.records.storage import append_record
 
 MAX_KINDS = 10
 """Kinds that are counted on stderr, the most frequent first."""
@@ -63,14 +64,17 @@ class Questions:
 
 
 def _write(questions: Iterable[Question], out: Path) -> Counter[str]:
-    """Write questions to a file, by kind how many. If one cannot be read, those before it are there."""
-    unfinished = out.with_name(f".{out.name}.unfinished")
+    """Write questions to a file and count them by kind. If one cannot be read, the file has those before it."""
     written: Counter[str] = Counter()
-    unfinished.write_bytes(b"")
-    try:
-        for question in questions:
-            append_record(unfinished, question)
-            written[question.kind or "of no kind"] += 1
-    finally:
-        unfinished.replace(out)
+    failure: WebGPTError | None = None
+    with replacing(out) as unfinished:
+        unfinished.write_bytes(b"")
+        try:
+            for question in questions:
+                append_record(unfinished, question)
+                written[question.kind or "of no kind"] += 1
+        except WebGPTError as error:
+            failure = error
+    if failure is not None:
+        raise failure
     return written

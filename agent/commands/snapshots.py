@@ -29,10 +29,10 @@ class Snapshots:
         """Exchange, and say what is there."""
         # Here, because warcio is only needed for this.
         try:
-            from browser_env.warc import export_warc, import_warc
+            from browser_env.snapshots.warc import export_warc, import_warc
         except ImportError as error:
             raise UsageError("web archives need warcio: pip install 'open-webgpt[web]'") from error
-        from browser_env.snapshots import SnapshotStore
+        from browser_env.snapshots.store import SnapshotStore
 
         with SnapshotStore(self.folder, create=self.import_warc is not None) as store:
             if self.import_warc is not None:

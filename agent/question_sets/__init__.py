@@ -1,0 +1,1 @@
+"""Question sets: pydoc's generated questions, published data sets, files of one's own."""

@@ -5,8 +5,9 @@ have questions of their own, and so do validation and test. A question belongs t
 of its place in a file, so a set that grows or is shuffled keeps its parts.
 """
 
-import hashlib
 from typing import Final, Literal, get_args
+
+from browser_env.records.digests import hash_fraction
 
 Split = Literal["bc", "rm", "rl", "validation", "test"]
 SPLITS: Final[tuple[Split, ...]] = get_args(Split)
@@ -17,7 +18,7 @@ SHARES: Final[dict[Split, int]] = {"bc": 30, "rm": 25, "rl": 25, "validation": 5
 
 def split_of(key: str) -> Split:
     """The part that a key falls in: the same in every process, on every machine and in every version."""
-    place = int.from_bytes(hashlib.sha256(f"split\0{key}".encode("utf-8", "surrogatepass")).digest()[:8]) / 2**64 * 100
+    place = hash_fraction("split", key) * 100
     for split, share in SHARES.items():
         place -= share
         if place < 0:

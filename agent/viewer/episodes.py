@@ -1,7 +1,7 @@
 """What the page of an episode shows beyond its record: a verdict, the answer cut at its citations, the step of each quote.
 
-Everything here is derived from the record by the code that everybody else uses (`browser_env.citations`,
-`browser_env.matching`), so that the page draws and never judges.
+Everything here is derived from the record by the code that everybody else uses (`browser_env.records.citations`,
+`browser_env.pages.matching`), so that the page draws and never judges.
 """
 
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from browser_env.actions import Quote, parse_action
-from browser_env.characters import ELLIPSIS_BAR, clean
-from browser_env.citations import Sentence, check_citations, citation_spans
-from browser_env.matching import normal_form
+from browser_env.pages.characters import ELLIPSIS_BAR, clean
+from browser_env.pages.matching import normal_form
 from browser_env.records import Episode, Evidence, Reference, Step
+from browser_env.records.citations import Sentence, check_citations, citation_spans
 
 Verdict = Literal["correct", "wrong", "answered", "no answer", "failed"]
 """*answered* where nobody knows what is right."""

@@ -11,12 +11,12 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from agent.benchmark import file_stem
+from agent.evaluation.benchmark import file_stem
 from agent.intervals import Estimate
-from browser_env.characters import clean_line
 from browser_env.errors import RecordError, UsageError
+from browser_env.pages.characters import clean_line
 from browser_env.records import Episode, Question
-from browser_env.storage import read_records
+from browser_env.records.storage import read_records
 
 M = TypeVar("M", bound=BaseModel)
 Number = float | None

@@ -13,14 +13,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from agent.evaluation.metrics import METRICS, Metric, Unit
 from agent.intervals import Estimate
-from agent.metrics import METRICS, Metric, Unit
-from agent.presentation import LOW_SUPPORT
 from agent.viewer.episodes import Flag, Verdict, judge, view_of
 from agent.viewer.material import Material, Number, PageText, Result
 from browser_env.errors import UsageError
 from browser_env.records import Episode, Question, Reference
-from browser_env.storage import storable
+from browser_env.records.citations import LOW_SUPPORT
+from browser_env.records.storage import storable
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from browser_env.characters import clean
-from browser_env.page import Page, PageBuilder
+from browser_env.pages.characters import clean
+from browser_env.pages.page import Page, PageBuilder
 
 MAX_INDENT = 40
 """Columns; what is nested deeper stands no further to the right."""

@@ -1,19 +1,20 @@
 """HTML to a `Page`: what a person would see of it, as text.
 
 *full* keeps everything visible; *reader* keeps the main content. The rules are the conformance table of
-``tests/browser_env/test_html.py``, a row each. Where a rule left a choice: ``div`` and its kin are set apart by an empty line;
-rows of a layout table are lines, and their cells share one unless a cell has several; a superscript of one character is
-``x^2``, a longer one ``x^{10}``, a bracketed one ``word^[1]``; buttons keep their text, selections show what is chosen, other
-form controls have none; the fallback content of audio, video and objects is kept, since it is written for browsers like this.
+``tests/browser_env/rendering/test_html.py``, a row each. Where a rule left a choice: ``div`` and its kin are set apart by an
+empty line; rows of a layout table are lines, and their cells share one unless a cell has several; a superscript of one
+character is ``x^2``, a longer one ``x^{10}``, a bracketed one ``word^[1]``; buttons keep their text, selections show what is
+chosen, other form controls have none; the fallback content of audio, video and objects is kept, since it is written for
+browsers like this.
 """
 
 import re
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from browser_env.characters import clean_line
 from browser_env.errors import NeedsJavaScript
-from browser_env.page import Page, domain_of
+from browser_env.pages.characters import clean_line
+from browser_env.pages.page import Page, domain_of
 from browser_env.rendering.embedded import embedded_text, needs_javascript
 from browser_env.rendering.flow import Flow
 from browser_env.rendering.links import Links, absolute, is_http

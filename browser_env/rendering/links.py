@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import urljoin, urlsplit
 
-from browser_env.characters import clean
+from browser_env.pages.characters import clean
 
 _HOST = re.compile(r"[\w.:%-]+")
 _NOT_IN_ADDRESS = re.compile("[\t\n\r]")

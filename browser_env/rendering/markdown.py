@@ -6,7 +6,7 @@ from functools import cache
 
 from markdown_it import MarkdownIt
 
-from browser_env.page import Page
+from browser_env.pages.page import Page
 from browser_env.rendering.html import render_html
 from browser_env.rendering.links import is_http
 from browser_env.rendering.main_content import ReadingMode

@@ -5,8 +5,8 @@ import re
 from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
-from browser_env.characters import clean, clean_line
-from browser_env.page import Page, domain_of
+from browser_env.pages.characters import clean, clean_line
+from browser_env.pages.page import Page, domain_of
 from browser_env.rendering.truncation import cut, truncation_line
 
 LONG_LINE = 500

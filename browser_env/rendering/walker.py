@@ -10,8 +10,8 @@ from functools import partial
 from itertools import islice, takewhile
 from typing import TypeAlias
 
-from browser_env.characters import clean_line
-from browser_env.page import Page
+from browser_env.pages.characters import clean_line
+from browser_env.pages.page import Page
 from browser_env.rendering.flow import LINE, PARAGRAPH, Flow, Place
 from browser_env.rendering.links import Links
 from browser_env.rendering.lists import ItemCounter

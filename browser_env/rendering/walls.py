@@ -6,7 +6,7 @@ Nobody here passes them: no test is solved, and no credentials are sent. They ar
 import re
 from typing import Final
 
-from browser_env.page import Page
+from browser_env.pages.page import Page
 
 SHORT: Final = 1_500
 """Characters of a test for humans, at most: an article about them has more."""

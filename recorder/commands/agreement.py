@@ -10,8 +10,8 @@ from tyro.conf import Positional, arg
 
 from browser_env.errors import UsageError
 from browser_env.records import Comparison
-from recorder.agreement import EVERYBODY, Measure, agreements
-from recorder.recorded import records
+from recorder.data.agreement import EVERYBODY, Measure, agreements
+from recorder.data.recorded import records
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from recorder.checks import Ids, problems_of
-from recorder.recorded import NAMES, Found, Problem, Unfinished, look
+from recorder.data.checks import Ids, problems_of
+from recorder.data.recorded import NAMES, Found, Problem, Unfinished, look
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from tyro.conf import Positional, arg
 
 from browser_env.errors import UsageError
 from browser_env.records import Episode
-from recorder.pairs import FULL_SHARE, MAX_RANKED, draw_pairs, draw_rankings
-from recorder.queue import Job, Queue
-from recorder.rating import Begin, Rating, Task
-from recorder.recorded import records
+from recorder.comparisons.events import Begin, Task
+from recorder.comparisons.pairs import FULL_SHARE, MAX_RANKED, draw_pairs, draw_rankings
+from recorder.comparisons.rating import Rating
+from recorder.data.recorded import records
+from recorder.queue.queue import Job, Queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ class Compare:
     def run(self) -> int:
         """Compare until the queue is empty or the annotator leaves; what is done is summed up on stderr."""
         try:
-            from recorder.comparing import CompareApp
+            from recorder.compare_app import CompareApp
         except ImportError as error:
             raise UsageError("webgpt compare needs textual: pip install 'open-webgpt[recorder]'") from error
         from recorder.screens.summary import summary_line

@@ -8,9 +8,9 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from browser_env.errors import RecordError, UsageError
-from browser_env.storage import record_line
-from recorder.checks import identity
-from recorder.recorded import NAMES, Found, Record, look, whole, write_lines
+from browser_env.records.storage import record_line
+from recorder.data.checks import identity
+from recorder.data.recorded import NAMES, Found, Record, look, whole, write_lines
 
 
 @dataclass(frozen=True, slots=True)

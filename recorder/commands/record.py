@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
+from browser_env.command_line.web_options import WebOptions
 from browser_env.env import check_question
 from browser_env.errors import UsageError
-from browser_env.question_file import own_questions
 from browser_env.records import Question, Settings
-from browser_env.web_options import WebOptions
-from recorder.queue import Job, Queue
+from browser_env.records.question_file import own_questions
+from recorder.queue.queue import Job, Queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +46,12 @@ class Record:
     def run(self) -> int:
         """Record until the queue is empty or the annotator leaves; what is done is summed up on stderr."""
         try:
-            from recorder.demonstrating import DemonstrationApp
+            from recorder.record_app import DemonstrationApp
         except ImportError as error:
             raise UsageError("webgpt record needs textual: pip install 'open-webgpt[recorder]'") from error
+        from recorder.demonstrations.events import Begin
+        from recorder.demonstrations.session import Session
         from recorder.screens.summary import summary_line
-        from recorder.session import Begin, Session
 
         if self.settings.token_counter != "words":
             raise UsageError(f"--token-counter can be words, not {self.settings.token_counter!r}")

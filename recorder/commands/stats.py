@@ -13,8 +13,8 @@ from tyro.conf import Positional, arg
 
 from browser_env.actions import Back, Click, End, Find, Invalid, Quote, ScrollDown, ScrollUp, Search, Top, parse_action
 from browser_env.records import Comparison, Ending, Episode, Question
-from recorder.rating import RATED, SCORES
-from recorder.recorded import Found, Problem, Unfinished, look
+from recorder.comparisons.events import RATED, SCORES
+from recorder.data.recorded import Found, Problem, Unfinished, look
 
 T = TypeVar("T")
 

@@ -12,12 +12,13 @@ from textual.widgets import OptionList, Static, TextArea
 from textual.widgets.text_area import Edit as TextAreaEdit
 from textual.widgets.text_area import EditResult
 
-from recorder.recording import Submit
+from recorder.demonstrations.events import Reopen, Write
+from recorder.demonstrations.session import Session
+from recorder.journal.recording import Submit
+from recorder.journal.text_edits import edit_between
 from recorder.screens.dialogs import Choice
 from recorder.screens.work import WorkScreen
-from recorder.session import Reopen, Session, Write
-from recorder.text_edits import edit_between
-from recorder.widgets import ReferenceList, citation_report
+from recorder.widgets.common import ReferenceList, citation_report
 
 MAX_REPORTED = 5
 """Lines of the check that are shown at once."""

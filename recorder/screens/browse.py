@@ -16,13 +16,14 @@ from textual.widgets import Input, Static
 
 from browser_env.actions import Click, End, EndReason, Find, ScrollDown, ScrollUp, Search, Top, format_action
 from browser_env.errors import RecordError
-from browser_env.page import Page
-from recorder.page_view import GUTTER, Marked, PageView
-from recorder.recording import Response
+from browser_env.pages.page import Page
+from recorder.demonstrations.events import Act, EditReference, RemoveReference, Select, View
+from recorder.demonstrations.session import Loaded, Session
+from recorder.journal.recording import Response
 from recorder.screens.change_reference import ChangeReference
 from recorder.screens.work import WIDE, WorkScreen
-from recorder.session import Act, EditReference, Loaded, RemoveReference, Select, Session, View
-from recorder.widgets import Press, ReferenceList
+from recorder.widgets.common import Press, ReferenceList
+from recorder.widgets.page_view import GUTTER, Marked, PageView
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 

@@ -5,12 +5,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
-from browser_env.layout import lay_out
-from browser_env.matching import Span
-from browser_env.page import Page
-from recorder.page_view import PageView
-from recorder.recording import Response
-from recorder.widgets import Heading, Keys, MessageLine
+from browser_env.pages.layout import lay_out
+from browser_env.pages.matching import Span
+from browser_env.pages.page import Page
+from recorder.journal.recording import Response
+from recorder.widgets.common import Heading, Keys, MessageLine
+from recorder.widgets.page_view import PageView
 
 
 class ChangeReference(ModalScreen[Span | None]):

@@ -13,9 +13,10 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
-from recorder.answer_view import AnswerView
-from recorder.rating import RATED, SCORES, Rate, ScoreOf, View, answer_name
+from recorder.comparisons.events import RATED, SCORES, Rate, ScoreOf, View
+from recorder.comparisons.rating import answer_name
 from recorder.screens.judging import PRIORITIES, JudgingScreen, Notes
+from recorder.widgets.answer_view import AnswerView
 
 POINTS: Final = ("A much better", "A better", "equally good", "B better", "B much better")
 """Names of `SCORES`."""

@@ -7,7 +7,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from recorder.widgets import Keys
+from recorder.widgets.common import Keys
 
 
 class AskLine(ModalScreen[str | None]):

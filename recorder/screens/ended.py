@@ -8,10 +8,11 @@ from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from recorder.recording import Submit
+from recorder.demonstrations.events import Reopen
+from recorder.demonstrations.session import Session
+from recorder.journal.recording import Submit
 from recorder.screens.work import WorkScreen
-from recorder.session import Reopen, Session
-from recorder.widgets import Press
+from recorder.widgets.common import Press
 
 REASONS = {
     "nonsense": "This question does not make sense.",

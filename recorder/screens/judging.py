@@ -12,13 +12,14 @@ from textual.widgets import Static, TextArea
 from textual.widgets.text_area import Edit as TextAreaEdit
 from textual.widgets.text_area import EditResult
 
-from recorder.answer_view import AnswerView, Source, Span
-from recorder.rating import Flag as FlagEvent
-from recorder.rating import FlagKind, Mark, Rating, Relevance, Trust, Unmark, View, WriteNotes
-from recorder.recording import Submit
+from recorder.comparisons.events import Flag as FlagEvent
+from recorder.comparisons.events import FlagKind, Mark, Relevance, Trust, Unmark, View, WriteNotes
+from recorder.comparisons.rating import Rating
+from recorder.journal.recording import Submit
+from recorder.journal.text_edits import edit_between
 from recorder.screens.dialogs import Choice
 from recorder.screens.work import WorkScreen
-from recorder.text_edits import edit_between
+from recorder.widgets.answer_view import AnswerView, Source, Span
 
 FLAGS: dict[FlagKind, str] = {"nonsense": "it does not make sense", "controversial": "it should not be answered"}
 
@@ -52,7 +53,7 @@ class Notes(TextArea):
 class JudgingScreen(WorkScreen):
     """Answers to a question, and what somebody thinks of them."""
 
-    CSS_PATH = "../comparing.tcss"
+    CSS_PATH = "../compare_app.tcss"
     BINDINGS = [
         Binding("f", "flag", "flag", tooltip="Flag the question: it makes no sense, or should not be answered"),
         Binding("n", "notes", "notes", tooltip="Write a note on what else makes an answer useful"),

@@ -12,10 +12,11 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
-from recorder.answer_view import AnswerView
-from recorder.pairs import MAX_RANKED
-from recorder.rating import Place, View, answer_name
+from recorder.comparisons.events import Place, View
+from recorder.comparisons.pairs import MAX_RANKED
+from recorder.comparisons.rating import answer_name
 from recorder.screens.judging import PRIORITIES, JudgingScreen, Notes
+from recorder.widgets.answer_view import AnswerView
 
 
 class RankList(Widget, can_focus=True):

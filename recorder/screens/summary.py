@@ -9,8 +9,8 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
-from recorder.queue import Progress
-from recorder.widgets import Heading, Keys, minutes
+from recorder.queue.queue import Progress
+from recorder.widgets.common import Heading, Keys, minutes
 
 
 class Summary(Screen[None]):

@@ -8,8 +8,8 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
-from recorder.recording import Recording, Response
-from recorder.widgets import SEPARATOR, Heading, Keys, MessageLine, minutes
+from recorder.journal.recording import Recording, Response
+from recorder.widgets.common import SEPARATOR, Heading, Keys, MessageLine, minutes
 
 WIDE = 118
 """Cells from which on there is room for a page of 80 beside something else."""

@@ -16,7 +16,7 @@ from agent.viewer.material import PageText, read_material
 from agent.viewer.site import ASSETS, MAX_PAGE, page_view, script, write_site
 from browser_env.errors import RecordError, UsageError
 from browser_env.records import Ending, Episode, Question, Reference, Settings, Step
-from browser_env.storage import append_record
+from browser_env.records.storage import append_record
 
 ADDED = 'viewer.add("episodes/1",'
 

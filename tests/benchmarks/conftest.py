@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from agent.question_sets.python_docs import PythonDocsQuestions
-from browser_env.collection import Collection
-from browser_env.indexing import build
+from agent.question_sets.pydoc.questions import PythonDocsQuestions
+from browser_env.offline_web.collection import Collection
+from browser_env.offline_web.indexing import build
+from browser_env.offline_web.sources.python_docs import PythonDocs
 from browser_env.records import Episode, Question
-from browser_env.sources.python_docs import PythonDocs
 
 MODEL = "WEBGPT_BENCHMARK_MODEL"
 """Names a folder with a trained model, whose commands have the lengths of real ones; without it the model is random."""
@@ -41,8 +41,8 @@ def questions(docs: Collection) -> tuple[Question, ...]:
 @pytest.fixture(scope="session")
 def demonstrations(docs: Collection, questions: tuple[Question, ...], is_measured: bool) -> list[Episode]:
     """Of the scripted demonstrator, in the small model's format."""
-    from training.base_model import SMALL_VIEW
-    from training.demonstrator import demonstrations
+    from training.base_model.config import SMALL_VIEW
+    from training.scripted_people.demonstrator import demonstrations
 
     return [*islice(demonstrations(docs, questions, SMALL_VIEW), 40 if is_measured else 4)]
 
@@ -53,8 +53,9 @@ def small_model(docs: Collection, demonstrations: list[Episode], is_measured: bo
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from training.base_model import BaseModelConfig, make_model
-    from training.tokenizer import train_tokenizer
+    from training.base_model.config import BaseModelConfig
+    from training.base_model.model import make_model
+    from training.base_model.tokenizer import train_tokenizer
 
     torch.set_num_threads(1)
     if is_measured and (folder := os.environ.get(MODEL)):

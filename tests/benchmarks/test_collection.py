@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from browser_env.collection import Collection
-from browser_env.documents import Document
-from browser_env.indexing import build
-from browser_env.sources import Item
-from browser_env.sources.python_docs import PythonDocs
+from browser_env.offline_web.collection import Collection
+from browser_env.offline_web.indexing import build
+from browser_env.offline_web.sources import Item
+from browser_env.offline_web.sources.python_docs import PythonDocs
+from browser_env.pages.document import Document
 
 pytestmark = pytest.mark.timeout(3600)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from browser_env.indexing import build
-from browser_env.sources.folder import Folder
+from browser_env.offline_web.indexing import build
+from browser_env.offline_web.sources.folder import Folder
 from tests.recorder.kill_recorder import Terminal
 
 LINES = 10_000

@@ -6,8 +6,9 @@ import pydoc
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from browser_env.documents import Document, ReadingMode, render
-from browser_env.page import Page
+from browser_env.pages.document import Document
+from browser_env.pages.page import Page
+from browser_env.rendering.render import ReadingMode, render
 
 
 @pytest.fixture(scope="module", params=["textwrap", "shutil", "json", "argparse", "decimal", "typing", "os"])

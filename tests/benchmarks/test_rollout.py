@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from agent.rollout import rollout
-from agent.search_only import SearchOnly
+from agent.policies.search_only import SearchOnly
+from agent.rollouts.rollout import rollout
 from browser_env.backends import FakeBackend
-from browser_env.page import Page
+from browser_env.pages.page import Page
 from browser_env.records import Question, Settings
 
 PAGES = [

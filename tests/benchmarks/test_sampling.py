@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import torch
 
-from agent.bounds import TokenPrompt
-from agent.language_model import LanguageModel, _padded_left
+from agent.models.completion_limits import TokenPrompt
+from agent.models.language_model import LanguageModel, _padded_left
 from agent.policy import Completion, Prompt
-from agent.rollout import rollout
-from browser_env.collection import Collection
+from agent.rollouts.rollout import rollout
 from browser_env.env import BrowserEnv
 from browser_env.errors import PolicyError
+from browser_env.offline_web.collection import Collection
 from browser_env.records import Episode, Question, Settings
 from tests.benchmarks.interleaving import compare
-from training.base_model import SMALL_VIEW
+from training.base_model.config import SMALL_VIEW
 
 pytestmark = pytest.mark.timeout(3600)
 

@@ -15,18 +15,18 @@ from datasets import Dataset
 from transformers import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
-from agent.scalar_model import load_scalar_model
-from agent.score import RewardModelScore
-from browser_env.collection import Collection
+from agent.models.reward_model import RewardModelScore
+from agent.models.scalar_model import load_scalar_model
+from browser_env.offline_web.collection import Collection
 from browser_env.records import Episode, Question
 from tests.benchmarks.interleaving import compare
-from training.base_model import SMALL_VIEW
-from training.demonstrations import StepSource
-from training.networks import ValueNetwork
-from training.ppo import PPO, World
-from training.ppo_config import PPOConfig
-from training.ppo_log import read_metrics
-from training.trainers import IGNORED, CloningTrainer, Optimization, arguments
+from training.base_model.config import SMALL_VIEW
+from training.behavior_cloning.demonstrations import StepSource
+from training.ppo.config import PPOConfig
+from training.ppo.log import read_metrics
+from training.ppo.networks import ValueNetwork
+from training.ppo.trainer import PPO, World
+from training.supervised.trainers import IGNORED, CloningTrainer, Optimization, arguments
 
 pytestmark = pytest.mark.timeout(3600)
 

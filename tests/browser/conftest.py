@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.benchmark import Benchmark
-from agent.entailment import Lexical
+from agent.evaluation.benchmark import Benchmark
+from agent.evaluation.judges import Lexical
 from agent.policy import Completion, Prompt
 from agent.viewer.material import read_material
 from agent.viewer.site import write_site
 from browser_env.backends import FakeBackend, SearchHit
 from browser_env.errors import PolicyError
-from browser_env.page import Page as Document
+from browser_env.pages.page import Page as Document
 from browser_env.records import Evidence, Question, Settings
 from browser_env.state import BrowserState
 

@@ -13,17 +13,18 @@ from typing import Any
 import pytest
 from playwright.sync_api import TimeoutError
 
-from agent.benchmark import Benchmark, choose
-from agent.entailment import Lexical
-from agent.questions import load_questions
-from agent.scripted import Scripted
-from agent.search_only import SearchOnly
+from agent.evaluation.benchmark import Benchmark
+from agent.evaluation.judges import Lexical
+from agent.policies.scripted import Scripted
+from agent.policies.search_only import SearchOnly
+from agent.question_sets.registry import load_questions
+from agent.question_sets.selection import choose
 from agent.viewer.material import read_material
 from agent.viewer.site import write_site
-from browser_env.collection import Collection
-from browser_env.indexing import build
+from browser_env.offline_web.collection import Collection
+from browser_env.offline_web.indexing import build
+from browser_env.offline_web.sources.python_docs import PythonDocs
 from browser_env.records import Settings
-from browser_env.sources.python_docs import PythonDocs
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 MODULES = ("bisect", "copy", "glob", "heapq", "json", "shutil", "statistics", "textwrap")

@@ -12,7 +12,7 @@ import pytest
 from agent.viewer.material import Material, read_material
 from agent.viewer.site import write_site
 from browser_env.records import Episode
-from browser_env.storage import append_record, read_records
+from browser_env.records.storage import append_record, read_records
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

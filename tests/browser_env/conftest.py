@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from browser_env.collection import Collection
-from browser_env.indexing import build
-from browser_env.sources.python_docs import PythonDocs
+from browser_env.offline_web.collection import Collection
+from browser_env.offline_web.indexing import build
+from browser_env.offline_web.sources.python_docs import PythonDocs
 
 MODULES = ("builtins", "collections", "json", "os", "os.path", "shutil", "string", "textwrap")
 

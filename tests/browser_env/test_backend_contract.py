@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from browser_env.backends import Backend, FakeBackend
-from browser_env.collection import Collection
 from browser_env.env import BrowserEnv
 from browser_env.errors import FetchError
-from browser_env.page import Page
-from browser_env.snapshots import SnapshotBackend, SnapshotStore
+from browser_env.offline_web.collection import Collection
+from browser_env.pages.page import Page
+from browser_env.snapshots.backend import SnapshotBackend
+from browser_env.snapshots.store import SnapshotStore
 
 ODD_QUERIES = (
     "",

@@ -13,7 +13,7 @@ from browser_env.env import MAX_COMMAND, MAX_QUESTION, BrowserEnv
 from browser_env.errors import FetchError
 from browser_env.filters import is_blocked
 from browser_env.observation import observe, scrollbar, view_lines
-from browser_env.page import Link, Page
+from browser_env.pages.page import Link, Page
 from browser_env.records import Question, Settings
 from browser_env.rendering.html import render_html
 from browser_env.state import BLANK, CONTEXT_LINES

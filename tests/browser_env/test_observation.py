@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from browser_env.backends import FakeBackend, SearchHit
-from browser_env.characters import LOOKALIKES, SECTION, clean
 from browser_env.env import BrowserEnv
-from browser_env.page import Page
+from browser_env.pages.characters import LOOKALIKES, SECTION, clean
+from browser_env.pages.page import Page
 from browser_env.records import Settings
 
-SNAPSHOTS = Path(__file__).parent / "snapshots"
+TEXTS = Path(__file__).parent / "texts"
 
 CROWS = "http://www.birdsoutsidemywindow.org/gifts"
 QUERY = "how to train crows to bring you gifts"
@@ -43,7 +43,7 @@ def test_figure_1b_is_reproduced() -> None:
     env.step("Clicked on link 1")
     env.step("Quote: Many animals give gifts━to give gifts to humans.")
     observation = env.step("Back").observation
-    assert observation == (SNAPSHOTS / "figure_1b.txt").read_text()
+    assert observation == (TEXTS / "figure_1b.txt").read_text()
 
 
 def test_the_answering_text_is_that_of_appendix_a() -> None:

@@ -22,9 +22,10 @@ from pathlib import Path
 import pyte
 
 import agent.cli
-import recorder.demonstrating  # noqa: F401 - once, for all that are forked
-from recorder.session import JOURNAL, PAGES, Session
-from recorder.visits import RecordedWeb, Visits
+import recorder.record_app  # noqa: F401 - once, for all that are forked
+from recorder.demonstrations.events import JOURNAL, PAGES
+from recorder.demonstrations.replies import RecordedWeb, Visits
+from recorder.demonstrations.session import Session
 
 ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_].*?\x1b\\|[@-Z\\-_])", re.DOTALL)
 PATIENCE = 60.0

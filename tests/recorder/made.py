@@ -4,11 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from browser_env.records import ComparedAnswer, Question, Reference, Settings
-from recorder.rating import Begin, Event, Rating, Task
-from recorder.recording import Submit
-from recorder.session import Act, Session, Write
-from recorder.session import Begin as BeginSession
-from recorder.text_edits import Edit
+from recorder.comparisons.events import Begin, Event, Task
+from recorder.comparisons.rating import Rating
+from recorder.demonstrations.events import Act, Write
+from recorder.demonstrations.events import Begin as BeginSession
+from recorder.demonstrations.session import Session
+from recorder.journal.recording import Submit
+from recorder.journal.text_edits import Edit
 from tests.recorder.webs import web
 
 SOURCE = Reference(title="Crows", url="http://birds.org/crows", extract="Crows bring gifts.", page="0", start=0, end=18)

@@ -9,10 +9,11 @@ from textual.pilot import Pilot
 
 from browser_env.backends import Backend
 from browser_env.records import Question, Settings
-from recorder.demonstrating import DemonstrationApp
-from recorder.queue import Job, Queue
+from recorder.demonstrations.events import Begin
+from recorder.demonstrations.session import Session
+from recorder.queue.queue import Job, Queue
+from recorder.record_app import DemonstrationApp
 from recorder.screens.browse import BrowseScreen
-from recorder.session import Begin, Session
 from tests.recorder.webs import web
 
 Steps = Callable[[Pilot[None]], Awaitable[None]]

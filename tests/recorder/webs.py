@@ -1,7 +1,7 @@
 """A small web for the recorder's tests."""
 
 from browser_env.backends import FakeBackend, SearchHit
-from browser_env.page import Link, Page
+from browser_env.pages.page import Link, Page
 
 CROWS_URL, GIFTS_URL = "http://birds.org/crows", "http://www.gifts.org/corvids"
 LINES = [f"Crow number {number} brought me {gift}." for number, gift in enumerate(["a key", "an earring", "glass"] * 20)]

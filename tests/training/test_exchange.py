@@ -9,12 +9,12 @@ import pytest
 
 from agent.cli import main
 from browser_env.records import Annotation, Claim, Comparison, Episode, Question, Ratings
-from browser_env.storage import append_record, read_records
-from recorder.rating import Place, Rate
-from recorder.recording import Submit
+from browser_env.records.storage import append_record, read_records
+from recorder.comparisons.events import Place, Rate
+from recorder.journal.recording import Submit
 from tests.recorder.made import ANSWERS, OTHER, PAIR, RANKING, make_comparison, make_demonstration
-from training.comparisons import import_webgpt_comparisons, pairs_of, preference, preference_group
-from training.preferences import read_trl_preferences, trl_preferences
+from training.reward_model.comparisons import import_webgpt_comparisons, pairs_of, preference, preference_group
+from training.reward_model.preferences import read_trl_preferences, trl_preferences
 
 QUESTION = Question(id="q", text="What do crows bring?")
 RANKED = Comparison(

@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tyro.conf import arg
 
+from browser_env.command_line.open_web import open_web
 from browser_env.errors import UsageError
-from browser_env.opening import open_web
-from training.base_model import LOG_EVERY, MEASURE_EVERY, BaseModelConfig, BaseModelTraining
+from training.base_model.config import BaseModelConfig
+from training.base_model.train import LOG_EVERY, MEASURE_EVERY, BaseModelTraining
 from training.runs import log_entry
 
 

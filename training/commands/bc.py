@@ -8,8 +8,8 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from browser_env.opening import open_web
-from training.behavior_cloning import CloningConfig, CloningEvaluation, CloningReport, clone
+from browser_env.command_line.open_web import open_web
+from training.behavior_cloning.train import CloningConfig, CloningEvaluation, CloningReport, clone
 from training.commands.training_progress import kept, prepare, training_progress
 
 

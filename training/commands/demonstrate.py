@@ -7,17 +7,17 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from agent.benchmark import choose
-from agent.commands.progress import counting
-from agent.commands.running import Format
-from agent.questions import load_questions
-from agent.rollout import episode_id
+from agent.commands.options import Format
+from agent.question_sets.registry import load_questions
+from agent.question_sets.selection import choose
+from agent.rollouts.rollout import episode_id
+from browser_env.command_line.open_web import open_web
+from browser_env.command_line.progress import counting
 from browser_env.errors import UsageError
-from browser_env.opening import open_web
 from browser_env.records import Episode
-from browser_env.storage import append_record, drop_torn_line, read_records
-from training.base_model import SMALL_VIEW
-from training.demonstrator import NAME, NOISE, can_demonstrate, demonstrations
+from browser_env.records.storage import append_record, drop_torn_line, read_records
+from training.base_model.config import SMALL_VIEW
+from training.scripted_people.demonstrator import NAME, NOISE, can_demonstrate, demonstrations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from tyro.conf import Positional, arg
 
 from browser_env.errors import UsageError
 from browser_env.records import Comparison, Episode
-from browser_env.storage import record_line, storable
-from recorder.recorded import records, write_lines
-from training.comparisons import Shape, import_webgpt_comparisons, pairs_of, preference_group, webgpt_comparison
-from training.preferences import trl_preferences
+from browser_env.records.storage import record_line, storable
+from recorder.data.recorded import records, write_lines
+from training.reward_model.comparisons import Shape, import_webgpt_comparisons, pairs_of, preference_group, webgpt_comparison
+from training.reward_model.preferences import trl_preferences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,11 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from agent.commands.progress import counting
+from browser_env.command_line.progress import counting
 from browser_env.errors import UsageError
 from browser_env.records import Comparison, Episode
-from browser_env.storage import append_record, drop_torn_line, read_records
-from training.labeler import ERROR, Labeler, compared, draw_others, draw_pairs
+from browser_env.records.storage import append_record, drop_torn_line, read_records
+from training.scripted_people.labeler import ERROR, Labeler, compared, draw_others, draw_pairs
 
 
 @dataclass(frozen=True, slots=True)

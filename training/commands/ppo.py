@@ -11,17 +11,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from tyro.conf import arg
 
-from agent.benchmark import choose
-from agent.questions import load_questions
+from agent.question_sets.registry import load_questions
+from agent.question_sets.selection import choose
+from browser_env.command_line.open_web import open_web
 from browser_env.errors import UsageError
-from browser_env.opening import open_web
 from browser_env.records import Episode
 from training.commands.training_progress import prepare
-from training.ppo_config import PPOConfig
+from training.ppo.config import PPOConfig
 
 if TYPE_CHECKING:
-    from training.ppo import PPO, Result
-    from training.ppo_metrics import IterationMetrics
+    from training.ppo.metrics import IterationMetrics
+    from training.ppo.trainer import PPO, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +67,9 @@ class ReinforcementLearning:
     def run(self) -> int:
         """Train, with a line for each iteration on stderr; the first and the last figures on stdout."""
         prepare(self.threads)
-        from training.ppo import make_accelerator
-        from training.ppo_log import read_metrics
-        from training.ppo_run import RUN, train_ppo
+        from training.ppo.log import read_metrics
+        from training.ppo.train import RUN, train_ppo
+        from training.ppo.trainer import make_accelerator
 
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit must be at least 1, got {self.limit}")
@@ -137,7 +137,7 @@ class _Shown:
 @contextmanager
 def _progress(config: PPOConfig, is_main: bool) -> Iterator[_Shown]:
     """A bar over the episodes of an iteration on stderr in a terminal, and a line for each iteration."""
-    from training.ppo_log import EXAMPLES_FILE, METRICS_FILE, has_tensorboard
+    from training.ppo.log import EXAMPLES_FILE, METRICS_FILE, has_tensorboard
 
     console = Console(stderr=True, highlight=False, quiet=not is_main)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from rich.console import Console
 from tyro.conf import arg
 
-from agent.shipped import SMALL
-from browser_env.opening import open_web
+from agent.models.shipped import SMALL
+from browser_env.command_line.open_web import open_web
 from training.commands.training_progress import kept, prepare
 
 
@@ -44,8 +44,8 @@ class Reproduce:
     def run(self) -> int:
         """Run what is missing, with a line for each thing that happens on stderr; the report's path on stdout."""
         prepare(self.threads)
-        from training.report import write_report
-        from training.reproduce import SCALES, ReproduceConfig, Reproduction
+        from training.reproduction.report import write_report
+        from training.reproduction.reproduce import SCALES, ReproduceConfig, Reproduction
 
         talk, began = Console(stderr=True, highlight=False), time.monotonic()
 

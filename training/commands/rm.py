@@ -8,8 +8,8 @@ from typing import Annotated
 from tyro.conf import arg
 
 from training.commands.training_progress import kept, prepare, training_progress
-from training.preferences import PreferenceFigures
-from training.reward_model import RewardModelConfig, RewardModelReport, train_reward_model
+from training.reward_model.measures import PreferenceFigures
+from training.reward_model.train import RewardModelConfig, RewardModelReport, train_reward_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from agent.commands.progress import progress_bar
+from browser_env.command_line.progress import progress_bar
 from browser_env.errors import UsageError
 
 if TYPE_CHECKING:
-    from training.trainers import Progress as Training
+    from training.supervised.trainers import Progress as Training
 
 
 @contextmanager
@@ -45,7 +45,8 @@ def prepare(threads: int) -> None:
     """
     try:
         import torch
-        import trl  # noqa: F401
+
+        import training.supervised.trainers  # noqa: F401 - imports transformers and trl
     except ImportError as error:
         raise UsageError("webgpt train needs torch, transformers and trl: pip install 'open-webgpt[train]'") from error
     torch.set_num_threads(threads)

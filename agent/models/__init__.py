@@ -1,0 +1,1 @@
+"""Language models as policies and scores: in this process, behind a server, or shipped with the package."""

@@ -1,0 +1,1 @@
+"""Loaders of published question sets, one file a set."""

@@ -1,0 +1,61 @@
+"""ARC (Clark et al. 2018): multiple choice, worded as Appendix B of the paper words it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from agent.question_sets.published.files import jsonl_rows
+from browser_env.errors import RecordError
+from browser_env.records import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An option."""
+
+    text: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked, and the options."""
+
+    stem: Annotated[str, Field(min_length=1)]
+    choices: Annotated[list[Choice], Field(min_length=2, max_length=26)]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the published file."""
+
+    id: str
+    question: Asked
+    answer_key: Annotated[str, Field(alias="answerKey")]
+
+
+def arc(path: Path) -> Iterator[Question]:
+    """The questions of ``ARC-Challenge-Test.jsonl`` and its like.
+
+    Options are lettered anew, because some of the published ones are numbered. An answer may be the letter, the option or both.
+
+    Raises:
+        RecordError: A line is none of ARC's, or its key is none of its options.
+    """
+    for number, row in jsonl_rows(path, TypeAdapter(Row)):
+        options = {letter: choice.text for letter, choice in zip(ascii_uppercase, row.question.choices, strict=False)}
+        keys = [letter for letter, choice in zip(options, row.question.choices, strict=True) if choice.label == row.answer_key]
+        if not keys:
+            raise RecordError(f"{path}:{number}: answerKey: {row.answer_key!r} is none of its options")
+        key = keys[0]
+        yield Question(
+            id=f"arc-{row.id}",
+            text="\n".join((row.question.stem, *(f"{letter}. {option}" for letter, option in options.items()))),
+            dataset="arc",
+            answers=(f"{key}. {options[key]}", options[key], key),
+            incorrect_answers=tuple(option for letter, option in options.items() if letter != key),
+        )

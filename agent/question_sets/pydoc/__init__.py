@@ -1,0 +1,1 @@
+"""The generator of questions about the Python documentation, with gold evidence."""

@@ -1,0 +1,138 @@
+"""Questions made from the documentation of the Python that runs this, each with the sentences that answer it.
+
+The same pages give the same questions in the same order, on every machine. A question is made of one definition (or two), its
+gold evidence is a sentence of the definition's own docstring, and the environment's own matching finds that sentence on the
+page. What the maker is not sure of it leaves out: sentences that many modules share, definitions told twice under other
+names, descriptions that fit two functions, cases whose words point at what stood before.
+
+Splits go by module. Modules that tell the same things (``os`` and ``posix``, ``bz2`` and ``lzma``) are one group, a group has
+one split, and a sentence that stands on a page of another split is nobody's evidence; so nothing that answers a question of
+the test split was seen in training. The index page, which has the first line of every module, belongs to no split.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+from typing import Final
+
+from agent.question_sets.pydoc.definitions import Definition, definitions
+from agent.question_sets.pydoc.drafts import Draft, conditions, describe, made_up_name, pair, unanswerable, which
+from agent.question_sets.pydoc.modules import Groups, PageIndex, is_module, library_of
+from agent.question_sets.splits import Split
+from browser_env.offline_web.collection import Collection
+from browser_env.pages.matching import normal_form
+from browser_env.records import Evidence, Question
+from browser_env.records.digests import hash_number
+
+DATASET: Final = "pydoc"
+LEFT_OUT: Final = frozenset(("distutils", "encodings", "idlelib", "lib2to3", "pydoc_data", "turtledemo"))
+"""Programs and tables inside the library, whose pages say the same things many times, or nothing to anybody outside."""
+PLATFORMS: Final = frozenset(("genericpath", "nt", "ntpath", "posix", "posixpath"))
+"""Modules under ``os``: what they share with it is asked of it."""
+
+
+class PythonDocsQuestions:
+    """The questions about a collection's pages of Python documentation."""
+
+    def __init__(self, web: Collection) -> None:
+        self._pages = [page for page in map(web.fetch, web.urls()) if is_module(page)]
+        everything = [definition for page in self._pages for definition in definitions(page)]
+        self._groups = Groups(everything)
+        self._index = PageIndex(self._pages)
+        asked_about = _told_once(definition for definition in everything if definition.library not in LEFT_OUT)
+        self._neighbors: dict[tuple[str, bool], list[Definition]] = defaultdict(list)
+        for definition in everything:
+            self._neighbors[_place(definition)].append(definition)
+        self._definitions = [
+            replace(definition, sentences=self._groups.own_sentences(definition)) for definition in asked_about
+        ]
+
+    def page_splits(self) -> dict[str, Split]:
+        """The split of every module's page, by address: what a training may look at."""
+        return {page.url: self._groups.split(library_of(page)) for page in self._pages}
+
+    def questions(self, split: Split | None = None) -> tuple[Question, ...]:
+        """The questions of a split, or all, in an order of which any first part is a fair sample."""
+        asked: set[str] = set()
+        made: list[Question] = []
+        for draft in self._drafts():
+            text = normal_form(draft.text).replace("'", "")
+            if text not in asked and self._may_be_asked(draft):
+                asked.add(text)
+                if split in (None, self._split(draft.about[0])):
+                    made.append(_question(draft))
+        return tuple(sorted(made, key=lambda question: hash_number(question.id)))
+
+    def _split(self, definition: Definition) -> Split:
+        return self._groups.split(definition.library)
+
+    def _drafts(self) -> Iterator[Draft]:
+        for definition in self._definitions:
+            yield from describe(definition)
+            yield from which(definition, self._neighbors[_place(definition)])
+            yield from conditions(definition)
+            made_up = made_up_name(definition)
+            if made_up not in self._index and made_up.replace("_", "") not in self._index:
+                yield from unanswerable(definition, made_up)
+        yield from self._pairs()
+
+    def _pairs(self) -> Iterator[Draft]:
+        """Neighbors in a random order of each split's functions."""
+        functions = defaultdict(list)
+        for definition in self._definitions:
+            if (
+                definition.kind == "function"
+                and hash_number("in a pair", definition.full_name) % 2
+                and any(describe(definition))
+            ):
+                functions[self._split(definition)].append(definition)
+        for row in functions.values():
+            row.sort(key=lambda function: hash_number("pair", function.full_name))
+            for first, second in pairwise(row):
+                if first.library != second.library:
+                    yield from pair(first, second)
+
+    def _may_be_asked(self, draft: Draft) -> bool:
+        """Whether each sentence of the evidence is found on its page, and on no page of another split."""
+        for definition, sentence in zip(draft.about, draft.sentences, strict=False):
+            pages = self._index.pages_with(sentence)
+            if all(page.url != definition.url for page in pages):
+                return False
+            if any(self._groups.split(library_of(page)) != self._split(definition) for page in pages):
+                return False
+        return True
+
+
+def _place(definition: Definition) -> tuple[str, bool]:
+    """Where a description has to fit one definition alone."""
+    return definition.owner, definition.kind == "function"
+
+
+def _told_once(everything: Iterable[Definition]) -> list[Definition]:
+    """Definitions without those that say the same under the same name elsewhere; the shortest full name is kept."""
+    kept: dict[tuple[str, tuple[str, ...]], Definition] = {}
+    for definition in everything:
+        told = (definition.short_name, definition.sentences)
+        if told not in kept or _rank(definition) < _rank(kept[told]):
+            kept[told] = definition
+    return sorted(kept.values(), key=lambda definition: definition.full_name)
+
+
+def _rank(definition: Definition) -> tuple[bool, int, str]:
+    return definition.module in PLATFORMS, len(definition.full_name), definition.full_name
+
+
+def _question(draft: Draft) -> Question:
+    names = "+".join(definition.full_name for definition in draft.about)
+    return Question(
+        id=f"{DATASET}-{draft.kind}-{names}-{hash_number(draft.text):016x}"[:-8],
+        text=draft.text,
+        dataset=DATASET,
+        kind=draft.kind,
+        answers=tuple(dict.fromkeys(draft.answers)),
+        evidence=tuple(
+            Evidence(url=definition.url, sentences=(sentence,))
+            for definition, sentence in zip(draft.about, draft.sentences, strict=False)
+        ),
+    )

@@ -1,0 +1,34 @@
+"""Seeded samples of a question set, and the digest that identifies one."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from browser_env.errors import UsageError
+from browser_env.records import Question
+from browser_env.records.digests import stable_hash
+
+
+def choose(questions: Sequence[Question], limit: int | None, seed: int) -> list[Question]:
+    """A sample of some questions, in their order; a smaller one of the same seed is part of it.
+
+    Raises:
+        UsageError: There is no question, or two have the same id.
+    """
+    if not questions:
+        raise UsageError("there are no questions to run")
+    ids = [question.id for question in questions]
+    if len(set(ids)) < len(ids):
+        twice = next(known for index, known in enumerate(ids) if known in ids[:index])
+        raise UsageError(f"two questions have the id {twice!r}; ids must be unique")
+    if limit is None or limit >= len(questions):
+        return list(questions)
+    ranked = sorted(range(len(ids)), key=lambda index: stable_hash("sample", seed, ids[index]))
+    return [questions[index] for index in sorted(ranked[:limit])]
+
+
+def digest(questions: Sequence[Question]) -> str:
+    """16 hexadecimal digits that are the same for the same questions alone."""
+    lines = (json.dumps(asdict(question), sort_keys=True) for question in questions)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -1,0 +1,95 @@
+"""The live web as a backend: a search engine, and pages through the one door to the network.
+
+Rollouts ask for the same things again and again, so what was asked within the last minutes is not asked again; an episode keeps
+the pages that it has seen in any case.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from browser_env.backends import SearchHit
+from browser_env.cache import Cache, SingleFlight
+from browser_env.live_web.loading import Load
+from browser_env.live_web.search.engine import SearchEngine
+from browser_env.network.robots import Robots
+from browser_env.pages.page import Page
+from browser_env.rendering.render import ReadingMode, render
+
+V = TypeVar("V")
+
+
+MAX_AGE: Final = 600.0
+"""Seconds after which a page or a search is asked for again, at the latest."""
+MAX_CHARACTERS: Final = 16_000_000
+"""Of pages, and again of results, that are kept; what find and quote derive from a page takes about nine bytes a character."""
+OVERHEAD: Final = 2_000
+"""Characters that a page or a list of results counts for besides its text."""
+
+
+class LiveWeb:
+    """A `browser_env.backends.Backend` on the internet; for many threads.
+
+    Args:
+        engine: Where queries go.
+        load: What gets documents.
+        robots: What sites ask of robots; None: nobody looks.
+        mode: Whether pages are shown in full or their main content only.
+        clock: Seconds from anywhere.
+    """
+
+    def __init__(
+        self,
+        engine: SearchEngine,
+        load: Load,
+        *,
+        robots: Robots | None = None,
+        mode: ReadingMode = "full",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = f"web:{engine.name}"
+        self._engine = engine
+        self._load = load
+        self._robots = robots
+        self._mode: ReadingMode = mode
+        self._results: _Recent[tuple[SearchHit, ...]] = _Recent(clock, lambda hits: sum(len(hit.snippet) for hit in hits))
+        self._pages: _Recent[Page] = _Recent(clock, lambda page: len(page.text))
+
+    def search(self, query: str) -> tuple[SearchHit, ...]:
+        return self._results.get(query, self._engine.search)
+
+    def fetch(self, url: str) -> Page:
+        return self._pages.get(url.partition("#")[0], self._fetch)
+
+    def _fetch(self, url: str) -> Page:
+        if self._robots is not None:
+            self._robots.check(url)
+        document = self._load(url)
+        if self._robots is not None and document.url != url:
+            self._robots.check(document.url)
+        return render(document, mode=self._mode)
+
+
+class _Recent(Generic[V]):
+    """Values by what was asked, made once; all are forgotten together every `MAX_AGE` seconds."""
+
+    def __init__(self, clock: Callable[[], float], size: Callable[[V], int]) -> None:
+        self._clock = clock
+        self._size = size
+        self._flights: SingleFlight[tuple[int, str], V] = SingleFlight()
+        self._lock = threading.Lock()
+        self._turn = 0
+        self._kept = self._empty()
+
+    def _empty(self) -> Cache[str, V]:
+        return Cache(MAX_CHARACTERS, lambda asked, value: OVERHEAD + self._size(value))
+
+    def get(self, asked: str, make: Callable[[str], V]) -> V:
+        turn = int(self._clock() / MAX_AGE)
+        with self._lock:
+            if turn != self._turn:
+                self._turn, self._kept = turn, self._empty()
+            kept = self._kept
+        value = kept.get(asked)
+        return self._flights.get((turn, asked), lambda: kept.keep(asked, make(asked))) if value is None else value

@@ -1,0 +1,25 @@
+"""SearXNG, a metasearch engine that anybody can run: https://docs.searxng.org/dev/search_api.html."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from browser_env.backends import SearchHit
+from browser_env.live_web.search.provider import ApiRequest, Provider, entries, text
+
+
+class SearXNG(Provider):
+    """An instance of one's own; the JSON format has to be allowed in its settings, which by default it is not."""
+
+    name: ClassVar = "searxng"
+    default_url: ClassVar = "http://localhost:8080"
+
+    @property
+    def refusal(self) -> str:
+        return "add json to search.formats in its settings.yml, or set SEARXNG_URL to another instance"
+
+    def request(self, query: str) -> ApiRequest:
+        return self.get("/search", {"q": query, "format": "json", "categories": "general"})
+
+    def hits(self, reply: bytes) -> Iterator[SearchHit]:
+        for entry in entries(reply, "results"):
+            yield SearchHit(text(entry, "url"), text(entry, "title"), text(entry, "content"))

@@ -1,0 +1,1 @@
+"""The one door to the network: guarded connections, address checks, compression limits, rate limits, robots.txt."""

@@ -1,0 +1,1 @@
+"""An offline web in one SQLite file: building it from sources, searching it, reading its pages."""

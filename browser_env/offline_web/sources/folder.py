@@ -1,0 +1,109 @@
+"""A folder of HTML, Markdown and text: an unpacked documentation package, for instance."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote_from_bytes
+
+from browser_env.errors import CollectionError
+from browser_env.offline_web.sources import Expected, Item, Redirect, Skipped
+from browser_env.pages.document import Document
+
+CONTENT_TYPES = {
+    **dict.fromkeys((".html", ".htm", ".xhtml"), "text/html"),
+    **dict.fromkeys((".md", ".markdown"), "text/markdown"),
+    **dict.fromkeys((".txt", ".text", ".rst"), "text/plain"),
+}
+"""By the ending of a file's name. Other files are left out."""
+MAX_BYTES = 20_000_000
+"""Size of a file that is still read."""
+INDEX_PAGES = ("index.html", "index.htm")
+"""What the address of a folder shows."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The readable files of a folder and of the folders in it. Hidden ones are left out, and links do not lead out of it."""
+
+    root: Path
+    base_url: str | None = None
+    """Address that the folder stands for; None: its pages have ``file:`` addresses."""
+
+    @property
+    def label(self) -> str:
+        """The name of the folder."""
+        return self.root.resolve().name or "folder"
+
+    @cached_property
+    def addresses(self) -> frozenset[str]:
+        if self.base_url is not None:
+            return frozenset()
+        files = (self._url(path) for path in self._found if isinstance(path, Path))
+        return frozenset((*files, *(redirect.url for redirect in self._redirects())))
+
+    def __iter__(self) -> Iterator[Item]:
+        """The files in the order of their paths.
+
+        Raises:
+            CollectionError: There is no such folder.
+        """
+        if not self.root.is_dir():
+            raise CollectionError(f"{self.root} is no folder; name one, a web address, or pydoc")
+        yield Expected(len(self._found))
+        for path in self._found:
+            yield path if isinstance(path, Skipped) else self._read(path)
+        yield from self._redirects()
+
+    @cached_property
+    def _found(self) -> tuple[Path | Skipped, ...]:
+        found: list[Path | Skipped] = []
+        root = self.root.resolve()
+
+        def report(error: OSError) -> None:
+            found.append(_unreadable(error))
+
+        for directory, folders, files in os.walk(root, onerror=report):
+            visible = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = [name for name in visible if not Path(directory, name).is_symlink()]
+            found += [Skipped(str(Path(directory, name)), "a link to a folder") for name in visible if name not in folders]
+            for name in sorted(files):
+                path = Path(directory, name)
+                if name.startswith(".") or path.suffix.lower() not in CONTENT_TYPES:
+                    continue
+                if not path.resolve().is_relative_to(root):
+                    found.append(Skipped(str(path), "a link that leads out of the folder"))
+                elif not path.is_file():
+                    found.append(Skipped(str(path), "no regular file"))
+                else:
+                    found.append(path)
+        return tuple(found)
+
+    def _read(self, path: Path) -> Item:
+        try:
+            with path.open("rb") as file:
+                body = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            return _unreadable(error)
+        if len(body) > MAX_BYTES:
+            return Skipped(str(path), f"larger than {MAX_BYTES // 1_000_000} MB")
+        return Document(self._url(path), body, CONTENT_TYPES[path.suffix.lower()])
+
+    def _redirects(self) -> Iterator[Redirect]:
+        """The address of a folder leads to its index page."""
+        for path in self._found:
+            if isinstance(path, Path) and path.name in INDEX_PAGES:
+                target = self._url(path)
+                folder = target[: target.rindex("/") + 1]
+                yield Redirect(folder, target)
+
+    def _url(self, path: Path) -> str:
+        if self.base_url is None:
+            return path.as_uri()
+        relative = os.fsencode(path.relative_to(self.root.resolve()).as_posix())
+        return f"{self.base_url.rstrip('/')}/{quote_from_bytes(relative)}"
+
+
+def _unreadable(error: OSError) -> Skipped:
+    return Skipped(str(error.filename), error.strerror or type(error).__name__)

@@ -1,0 +1,140 @@
+"""The documentation of the Python that runs this program: real pages that nobody here wrote, different on every version.
+
+`pydoc` renders them; the importing that it needs happens in a child interpreter
+(`browser_env.offline_web.sources.pydoc_pages`).
+"""
+
+import json
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from browser_env.errors import CollectionError
+from browser_env.offline_web.sources import Expected, Item, Skipped
+from browser_env.pages.document import Document
+
+CHILD = Path(__file__).with_name("pydoc_pages.py")
+CHILD_FLAGS = ("-s", "-P", "-S", "-B", "-X", "utf8")
+"""No user or site packages, nothing from the working directory, no byte code written, UTF-8."""
+CHILD_ENVIRONMENT = {"PYTHONHASHSEED": "0", "TZ": "UTC", "PATH": ""}
+"""All that the child sees of the environment: sets print in the same order every time, and the time zone is nobody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class PythonDocs:
+    """A page for every public module of the standard library, and an index page."""
+
+    modules: tuple[str, ...] | None = None
+    """Only these, without their submodules; None: all."""
+    interpreter: str = sys.executable
+    """The Python whose documentation it is."""
+    timeout: float = 20
+    """Seconds that one module may take to import or to document; then it is skipped."""
+
+    @property
+    def label(self) -> str:
+        """``pydoc-`` and the version."""
+        return f"pydoc-{sys.version_info.major}.{sys.version_info.minor}"
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        return frozenset()
+
+    def __iter__(self) -> Iterator[Item]:
+        """The pages in the order of their names, the index first.
+
+        Raises:
+            CollectionError: The interpreter cannot be run, or has no documentation.
+        """
+        progress = _Progress()
+        while not progress.finished:
+            yield from self._run(progress)
+
+    def _run(self, progress: "_Progress") -> Iterator[Item]:
+        """One child, until it is done or has to be given up because of one module."""
+        with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile("w+", encoding="utf-8") as request:
+            json.dump({"modules": self.modules, "skip": sorted(progress.skipped), "done": sorted(progress.done)}, request)
+            request.seek(0)
+            try:
+                child = subprocess.Popen(
+                    (self.interpreter, *CHILD_FLAGS, CHILD),
+                    cwd=directory,
+                    env=CHILD_ENVIRONMENT,
+                    stdin=request,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                    encoding="utf-8",
+                )
+            except OSError as error:
+                raise CollectionError(f"the interpreter {self.interpreter!r} cannot be run: {error.strerror}") from error
+            assert child.stdout is not None
+            try:
+                yield from self._read(child.stdout, progress)
+            finally:
+                child.kill()
+                child.wait()
+                child.stdout.close()
+        if not progress.finished:
+            if progress.working_on is None:
+                raise CollectionError(f"{self.interpreter} cannot write its documentation; is its standard library complete?")
+            progress.skipped.add(progress.working_on)
+            yield Skipped(progress.working_on, progress.problem)
+            progress.working_on = None
+
+    def _read(self, answers: IO[str], progress: "_Progress") -> Iterator[Item]:
+        lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=_forward, args=(answers, lines), daemon=True).start()
+        while not progress.finished:
+            try:
+                line = lines.get(timeout=self.timeout)
+            except queue.Empty:
+                progress.problem = f"it took longer than {self.timeout:g} seconds"
+                return
+            if not line:
+                progress.problem = "it ended the interpreter"
+                return
+            match json.loads(line):
+                case {"error": str(problem)}:
+                    raise CollectionError(f"{self.interpreter} has no documentation ({problem}); index with another Python")
+                case {"working_on": str(name)}:
+                    progress.working_on = name
+                case {"expected": int(number)}:
+                    yield Expected(number)
+                case {"skipped": str(name), "reason": str(reason)} if name not in progress.skipped:
+                    progress.skipped.add(name)
+                    yield Skipped(name, reason)
+                case {"name": str(name), "html": str(html)} if name not in progress.done:
+                    progress.done.add(name)
+                    yield Document(self._url(name), html.encode("utf-8", "replace"), "text/html; charset=utf-8")
+                case {"finished": str()}:
+                    progress.finished = True
+
+    def _url(self, name: str) -> str:
+        return f"http://pydoc.localhost/{self.label.removeprefix('pydoc-')}/{name}.html"
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What the children have done so far."""
+
+    done: set[str] = field(default_factory=set)
+    skipped: set[str] = field(default_factory=set)
+    working_on: str | None = None
+    problem: str = ""
+    finished: bool = False
+
+
+def _forward(answers: IO[str], lines: "queue.SimpleQueue[str]") -> None:
+    """Lines to a queue, which can be waited for with a limit; an empty one at the end."""
+    with suppress(ValueError):  # closed while waiting, after the child was killed
+        for line in answers:
+            lines.put(line)
+    lines.put("")

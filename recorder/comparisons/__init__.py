@@ -1,0 +1,1 @@
+"""A comparison in progress: its events, its state, the pairs to compare, the exported record."""

@@ -1,0 +1,1 @@
+"""What was recorded: loading it, checking it, agreement between annotators."""

@@ -1,0 +1,1 @@
+"""A demonstration in progress: its events, its state, the replies of the web, the exported episode."""

@@ -1,0 +1,1 @@
+"""The queue of items that several annotators share, with leases."""

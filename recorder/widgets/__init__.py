@@ -1,0 +1,1 @@
+"""Widgets that the screens are composed of: the page view, the answer view, text selection."""

@@ -1,0 +1,148 @@
+"""What it costs to hold a policy to what is feasible: ``pytest tests/benchmarks/test_feasible.py --benchmark-enable``."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import agent.decoding.constraint
+from agent.decoding.constraint import Feasible, Walk
+from agent.decoding.page_text import PageSpans
+from agent.decoding.token_trie import Vocabulary
+from agent.models.language_model import LanguageModel
+from agent.policy import Completion, Prompt
+from browser_env.env import BrowserEnv
+from browser_env.observation import observe
+from browser_env.offline_web.collection import Collection
+from browser_env.offline_web.indexing import build
+from browser_env.offline_web.sources.python_docs import PythonDocs
+from browser_env.records import Settings
+from browser_env.state import BrowserState
+from training.base_model.tokenizer import train_tokenizer
+
+VIEW = Settings(view_height=12)
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
+    path = tmp_path_factory.mktemp("feasible") / "docs.sqlite"
+    build(path, PythonDocs(modules=("os", "shutil", "textwrap", "argparse")))
+    with Collection.open(path) as collection:
+        yield collection
+
+
+@pytest.fixture(scope="module")
+def state(web: Collection) -> BrowserState:
+    """On the page of `os`, which has 62,000 characters."""
+    env = BrowserEnv(web, VIEW)
+    env.reset("What does os.walk do?")
+    env.step("Search os.walk")
+    links = env.state.page.link_urls
+    longest = max(range(len(links)), key=lambda number: len(web.fetch(links[number].partition("#")[0]).text))
+    env.step(f"Clicked on link {longest}")
+    return env.state
+
+
+@pytest.fixture(scope="module")
+def tokenizer(state: BrowserState) -> Any:
+    return train_tokenizer([state.page.text, observe(state), "Quote: a━b\nFind in page: \nSearch \n◼"], 4096)
+
+
+def test_laying_out_a_page(benchmark: Any, tokenizer: Any, state: BrowserState) -> None:
+    vocabulary = Vocabulary(tokenizer)
+
+    def lay_out() -> int:
+        return len(PageSpans(state.page.text, vocabulary).openings(0).row)
+
+    assert benchmark(lay_out) > 1_000
+    benchmark.extra_info["characters"] = len(state.page.text)
+
+
+def test_one_step(benchmark: Any, tokenizer: Any, state: BrowserState) -> None:
+    """Allowed tokens and going on, all the way through random long quotes."""
+    feasible = Feasible(Vocabulary(tokenizer))
+    generator = random.Random(0)
+    words = feasible.vocabulary.form("Quote: (")[:-1]
+    ends = [token for token, piece in enumerate(feasible.vocabulary.pieces) if piece is None or b"\n" in piece]
+
+    def quotes() -> int:
+        steps = 0
+        for _ in range(2 if benchmark.disabled else 50):
+            walk, written = feasible.begin(state), b""
+            for number in range(40):
+                allowed = walk.allowed(200 - number)
+                assert allowed is not None
+                pieces = {token: feasible.vocabulary.pieces[token] or b"" for token in allowed.tolist() if token not in ends}
+                if not pieces:
+                    break  # it is as long as may be
+                begun = [token for token, piece in pieces.items() if words.startswith(written + piece)]
+                chosen = max(begun, key=lambda token: len(pieces[token])) if begun else generator.choice([*pieces])
+                walk.advance(chosen)
+                written += pieces[chosen]
+                steps += 1
+        return steps
+
+    steps = benchmark(quotes)
+    if not benchmark.disabled:
+        benchmark.extra_info["microseconds_per_step"] = round(benchmark.stats.stats.mean / steps * 1e6)
+
+
+def timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+    """The same function, its time added to the first of some seconds."""
+
+    def call(*arguments: Any) -> Any:
+        before = time.perf_counter()
+        try:
+            return function(*arguments)
+        finally:
+            seconds[0] += time.perf_counter() - before
+
+    return call
+
+
+@pytest.mark.parametrize("free", [False, True], ids=["held", "free"])
+def test_commands_of_a_small_model(
+    benchmark: Any, tokenizer: Any, state: BrowserState, free: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixteen commands in a batch; the two policies write different commands, so look at the time of a token and at the share
+    of the time that holding takes."""
+    import torch
+    from transformers import Lfm2Config, Lfm2ForCausalLM
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    config = Lfm2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=192,
+        intermediate_size=512,
+        num_hidden_layers=6,
+        layer_types=["conv", "full_attention"] * 3,
+        num_attention_heads=6,
+        num_key_value_heads=3,
+        max_position_embeddings=2048,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    policy = LanguageModel(Lfm2ForCausalLM(config), tokenizer, name="random", temperature=1, max_command_tokens=32, free=free)
+    prompts = [Prompt(observe(state), state, seed) for seed in range(2 if benchmark.disabled else 16)]
+    numbers: list[int] = []
+    seconds = [0.0, 0.0]
+    for owner, name in ((Walk, "allowed"), (Walk, "advance"), (Feasible, "begin"), (agent.decoding.constraint, "rule_out")):
+        monkeypatch.setattr(owner, name, timed(getattr(owner, name), seconds))
+
+    def complete() -> None:
+        numbers.append(0)
+        before = time.perf_counter()
+        for completion in policy.complete(prompts):
+            assert isinstance(completion, Completion)
+            numbers[-1] = max(numbers[-1], len(completion.token_ids or ()))
+        seconds[1] += time.perf_counter() - before
+
+    benchmark.pedantic(complete, rounds=1 if benchmark.disabled else 5, warmup_rounds=0 if benchmark.disabled else 1)
+    if not benchmark.disabled:
+        passes = max(numbers)
+        benchmark.extra_info["milliseconds_per_batch_of_tokens"] = round(benchmark.stats.stats.mean / passes * 1e3, 2)
+        benchmark.extra_info["share_of_holding"] = round(seconds[0] / seconds[1], 3)
+        benchmark.extra_info["parameters"] = sum(parameter.numel() for parameter in policy.model.parameters())

@@ -1,0 +1,104 @@
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from browser_env.cache import SingleFlight
+from browser_env.errors import Refused
+from browser_env.network.pacing import Pace
+
+
+class Clock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(round(seconds, 6))
+        self.now += seconds
+
+
+def test_burst_goes_at_once_and_the_rest_at_the_rate() -> None:
+    clock = Clock()
+    pace = Pace(2, 3, 100, clock, clock.sleep)
+    for _ in range(6):
+        pace.wait("a")
+    assert clock.slept == [0.5, 0.5, 0.5]
+    clock.now += 100
+    for _ in range(4):
+        pace.wait("a")
+    assert clock.slept[3:] == [0.5]
+
+
+def test_hosts_do_not_wait_for_each_other() -> None:
+    clock = Clock()
+    pace = Pace(1, 1, 100, clock, clock.sleep)
+    for host in "abcdefgh":
+        pace.wait(host)
+    assert clock.slept == []
+
+
+def test_who_would_wait_too_long_is_refused_and_takes_no_place() -> None:
+    slept: list[float] = []
+    pace = Pace(1, 1, 2, lambda: 0.0, slept.append)  # all at the same time
+    for _ in range(3):
+        pace.wait("a")
+    for _ in range(5):
+        with pytest.raises(Refused, match="a is asked too often: the limit is 1 requests a second"):
+            pace.wait("a")
+    assert slept == [1.0, 2.0]
+
+
+def test_many_hosts_are_forgotten_when_they_are_free_again() -> None:
+    clock = Clock()
+    pace = Pace(1, 1, 10, clock, clock.sleep)
+    for number in range(25_000):
+        clock.now += 0.001
+        pace.wait(str(number))
+    assert len(pace._due) <= 10_001
+
+
+def test_same_thing_is_made_once_at_a_time() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    made: list[int] = []
+    ready = threading.Barrier(8)
+
+    def make() -> int:
+        time.sleep(0.1)
+        made.append(1)
+        return len(made)
+
+    def ask(_: int) -> int:
+        ready.wait()
+        return flights.get("x", make)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(8))) == {1}
+    assert flights.get("x", make) == 2
+
+
+def test_failure_is_everybodys_and_the_next_may_succeed() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    begun, go = threading.Event(), threading.Event()
+
+    def fail() -> int:
+        begun.set()
+        go.wait(5)
+        raise ValueError("no")
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(flights.get, "x", fail)
+        begun.wait(5)
+        second = pool.submit(flights.get, "x", lambda: 3)
+        time.sleep(0.05)
+        go.set()
+        for asked in (first, second):
+            with pytest.raises(ValueError, match="no"):
+                asked.result(5)
+    assert flights.get("x", lambda: 4) == 4

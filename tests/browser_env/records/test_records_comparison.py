@@ -1,0 +1,100 @@
+"""The record of a comparison: what it can say, and what it refuses."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_env.errors import RecordError
+from browser_env.records import Annotation, Claim, ComparedAnswer, Comparison, Question, Ratings, Reference
+from browser_env.records.storage import append_record, read_records
+
+ANSWERS = (
+    ComparedAnswer(
+        text="Crows bring gifts [1].",
+        references=(Reference(title="T", url="http://a.org/", extract="x", page="0", start=0, end=1),),
+        actor="scripted",
+        episode="e1",
+    ),
+    ComparedAnswer(text=""),
+)
+PAIR = Comparison(
+    id="c1", question=Question(id="q", text="Why?"), answers=ANSWERS, labeler="human:ann", ratings=Ratings(overall=0.5)
+)
+FULL = replace(
+    PAIR,
+    id="c2",
+    ratings=Ratings(overall=-1, unsupported=0.5, irrelevant=0, strong_support=1, weak_support=0, no_support=-0.5, coherence=-1),
+    annotations=(
+        Annotation(
+            trust=("trustworthy",),
+            claims=(Claim(start=0, end=5, support="strong", relevance="core"), Claim(start=6, end=9, support="citation_error")),
+        ),
+        Annotation(),
+    ),
+    notes="The first is too long.",
+    seed=7,
+    shown=(1, 0),
+    seconds=95.5,
+)
+RANKING = replace(PAIR, id="c3", answers=(*ANSWERS, *ANSWERS), ratings=None, ranks=(1, 2, 2, 4), labeler="script")
+FLAGGED = replace(PAIR, id="c4", ratings=None, flag="controversial")
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    for comparison in (PAIR, FULL, RANKING, FLAGGED):
+        append_record(path, comparison)
+    assert list(read_records(path, Comparison)) == [PAIR, FULL, RANKING, FLAGGED]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_whole_number_is_a_rating_too(number: int, tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    append_record(path, replace(PAIR, ratings=Ratings(overall=number)))
+    assert list(read_records(path, Comparison)) == [replace(PAIR, ratings=Ratings(overall=number))]
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "one answer": ({"answers": ANSWERS[:1]}, "two or more answers, got 1"),
+    "ratings of three": ({"answers": (*ANSWERS, ANSWERS[0])}, "ratings compare two answers, got 3"),
+    "a rank too few": ({"ratings": None, "ranks": (1,)}, "ranks must be 2 numbers from 1"),
+    "a rank of 0": ({"ratings": None, "ranks": (0, 1)}, "ranks must be 2 numbers from 1"),
+    "nothing said": ({"ratings": None}, "ratings, ranks or a flag"),
+    "an annotation too many": ({"annotations": (Annotation(),) * 3}, "annotations must be 2, got 3"),
+    "an answer shown twice": ({"shown": (0, 0)}, "shown must have each of 2 answers once"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_makes_no_sense_is_refused(name: str) -> None:
+    changes, problem = REFUSED[name]
+    with pytest.raises(ValueError, match=problem):
+        replace(PAIR, **changes)
+
+
+@pytest.mark.parametrize("name", ["overall", "unsupported", "coherence"])
+@pytest.mark.parametrize("value", [1.5, -2, float("nan")])
+def test_a_rating_is_from_minus_1_to_1(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be from -1 to 1"):
+        Ratings(**{"overall": 0.0, name: value})
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"schema_version": 2}, "schema version 2 is not the one"),
+        ({"winner": 1}, "winner"),
+        ({"ratings": {"overall": 4}}, "overall must be from -1 to 1, got 4"),
+        ({"flag": "boring"}, "flag"),
+    ],
+    ids=["another version", "an unknown key", "a rating out of range", "an unknown flag"],
+)
+def test_reading_is_strict(change: dict[str, Any], problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    append_record(path, PAIR)
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | change) + "\n", "utf-8")
+    with pytest.raises(RecordError, match=problem):
+        list(read_records(path, Comparison))

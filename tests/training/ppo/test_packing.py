@@ -1,0 +1,146 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    Lfm2Config,
+    Lfm2ForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+from training.ppo.networks import PolicyNetwork
+from training.ppo.packing import Group, collate, hidden_states, packing_run_up
+
+SIZES: dict[str, Any] = {
+    "vocab_size": 40,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 128,
+}
+DEEP = SIZES | {"num_hidden_layers": 5, "initializer_range": 0.1}  # weights large enough that a neighbour's is noticed
+MODELS: dict[str, tuple[Any, Any]] = {
+    "llama": (LlamaForCausalLM, LlamaConfig(**SIZES)),
+    "qwen2": (Qwen2ForCausalLM, Qwen2Config(**SIZES, tie_word_embeddings=True)),
+    "lfm2": (Lfm2ForCausalLM, Lfm2Config(**SIZES, layer_types=["conv", "full_attention"])),
+    "deep": (Lfm2ForCausalLM, Lfm2Config(**DEEP, layer_types=["conv", "full_attention", "conv", "full_attention", "conv"])),
+    "window": (MistralForCausalLM, MistralConfig(**SIZES, sliding_window=4)),
+}
+PROMPT = [5, 9, 2, 7, 7, 3]
+COMPLETIONS = [[4, 1, 8], [4], [11, 30, 2, 5, 1], [8, 8]]
+OTHER = Group([3, 1], [[9, 9, 2]])
+
+
+def network(kind: str) -> PolicyNetwork:
+    torch.manual_seed(0)
+    model, config = MODELS[kind]
+    return PolicyNetwork(model(config))
+
+
+def apart(completions: list[list[int]]) -> list[Group]:
+    return [Group(PROMPT, [completion]) for completion in completions]
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "lfm2", "deep"])
+def test_packed_answers_have_the_log_probabilities_and_gradients_of_separate_ones(kind: str) -> None:
+    policy = network(kind)
+    weights = torch.arange(1.0, 15.0)
+    found = []
+    run_up = packing_run_up(policy.model.base_model)
+    assert run_up is not None
+    for groups in ([OTHER, Group(PROMPT, COMPLETIONS)], [OTHER, *apart(COMPLETIONS)]):
+        policy.zero_grad()
+        logprobs, entropies = policy(collate(groups, run_up=run_up))
+        (logprobs * weights).sum().backward()
+        gradient = torch.cat([parameter.grad.flatten() for parameter in policy.parameters()])
+        # Entries are sums of large terms that cancel, so they are as exact as the largest of them.
+        found.append((logprobs.detach(), entropies, gradient / gradient.abs().max()))
+    torch.testing.assert_close(found[0], found[1], atol=5e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "run_up"), [("llama", 0), ("deep", 6)])
+def test_a_completion_is_not_changed_by_those_that_it_shares_a_row_with(kind: str, run_up: int) -> None:
+    policy = network(kind)
+    with torch.no_grad():
+        one = policy(collate([Group(PROMPT, COMPLETIONS)], run_up=run_up))[0]
+        other = policy(collate([Group(PROMPT, [[12, 13, 14], *COMPLETIONS[1:]])], run_up=run_up))[0]
+    torch.testing.assert_close(one[3:], other[3:])
+    assert not torch.allclose(one[:3], other[:3])
+
+
+def test_without_its_run_up_a_convolution_mixes_the_answers() -> None:
+    policy = network("deep")
+    with torch.no_grad():
+        separate = policy(collate(apart(COMPLETIONS)))[0]
+        for run_up, is_enough in ((0, False), (5, False), (6, True)):
+            packed = policy(collate([Group(PROMPT, COMPLETIONS)], run_up=run_up))[0]
+            assert torch.allclose(packed, separate, atol=1e-6) is is_enough
+
+
+RUN_UPS = [("llama", 0), ("qwen2", 0), ("lfm2", 2), ("deep", 6), ("window", None)]
+
+
+@pytest.mark.parametrize(("kind", "expected"), RUN_UPS, ids=[case[0] for case in RUN_UPS])
+def test_the_run_up_that_an_architecture_needs(kind: str, expected: int | None) -> None:
+    assert packing_run_up(network(kind).model.base_model) == expected
+
+
+@pytest.mark.parametrize("kind", [*MODELS])
+def test_log_probabilities_are_those_of_plain_unpadded_passes(kind: str) -> None:
+    policy = network(kind)
+    groups = [OTHER, *apart(COMPLETIONS)]
+    with torch.no_grad():
+        got, _ = policy(collate(groups))
+        expected = []
+        for group in groups:
+            ids = torch.tensor([[*group.prompt, *group.completions[0]]])
+            logprobs = policy.model(ids).logits[0].log_softmax(-1)
+            expected += [logprobs[len(group.prompt) + place - 1, token] for place, token in enumerate(group.completions[0])]
+    torch.testing.assert_close(got, torch.stack(expected), atol=1e-5, rtol=1e-5)
+
+
+class Capped(LlamaForCausalLM):
+    """Does more behind its last hidden states than a matrix product."""
+
+    def forward(self, *args: Any, **inputs: Any) -> Any:
+        output = super().forward(*args, **inputs)
+        output.logits = 3 * torch.tanh(output.logits / 3)
+        return output
+
+
+def test_a_model_that_changes_its_logits_is_noticed() -> None:
+    torch.manual_seed(0)
+    model: Any = Capped(LlamaConfig(**SIZES, initializer_range=0.5))
+    with torch.no_grad():
+        got, _ = PolicyNetwork(model)(collate([OTHER]))
+        logprobs = model(torch.tensor([[3, 1, 9, 9, 2]])).logits[0].log_softmax(-1)
+    torch.testing.assert_close(got, logprobs[[1, 2, 3], [9, 9, 2]])
+
+
+def test_what_was_not_allowed_has_no_probability() -> None:
+    policy = network("llama")
+    allowed = [np.array([4, 6]), None, np.array([8])]
+    with torch.no_grad():
+        got, entropies = policy(collate([Group(PROMPT, [COMPLETIONS[0]], [allowed]), OTHER]))
+        free, _ = policy(collate([Group(PROMPT, [COMPLETIONS[0]]), OTHER]))
+        logits = policy.model(torch.tensor([PROMPT])).logits[0, -1]
+    torch.testing.assert_close(got[0], logits[[4, 6]].log_softmax(-1)[0])
+    assert got[2] == 0
+    assert entropies[2] == 0
+    torch.testing.assert_close(got[[1, 3, 4, 5]], free[[1, 3, 4, 5]])
+
+
+def test_a_packed_row_reads_its_prompt_once() -> None:
+    group = Group(PROMPT, COMPLETIONS)
+    batch = collate([group])
+    assert batch.input_ids.shape == (1, group.length) == (1, len(PROMPT) + 2 + 0 + 4 + 1)
+    assert len(batch.targets) == group.num_tokens == 11
+    assert hidden_states(network("llama").model.base_model, batch).shape == (11, 32)

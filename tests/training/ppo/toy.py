@@ -1,0 +1,132 @@
+"""A world in which the best that PPO can do is known: a web of two pages, and a language of a few words.
+
+Every command and every answer is one token, so a random model finds the right ones by chance, and the best policy (search the
+right animal, quote the right sentence, end, give the right answer with its citation) scores 1. It runs through the environment,
+the sampler and the trainer that everything else runs through, in seconds.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from agent.models.scalar_model import load_scalar_model
+from agent.score import Scored
+from browser_env.backends import FakeBackend
+from browser_env.pages.characters import END_OF_FIELD
+from browser_env.pages.page import Page
+from browser_env.records import Question, Settings
+from training.ppo.config import PPOConfig
+from training.ppo.networks import ValueNetwork
+from training.ppo.trainer import PPO, World
+
+PAGES = (
+    Page("http://a.org/crows", "Crows", "Crows bring gifts to people."),
+    Page("http://a.org/owls", "Owls", "Owls hunt mice at night."),
+)
+QUESTIONS = (Question(id="crows", text="What do crows do"), Question(id="owls", text="What do owls do"))
+RIGHT = {"What do crows do": "Gifts [1].", "What do owls do": "Mice [1]."}
+COMMANDS = ("Search crows", "Search owls", "Quote: bring gifts", "Quote: hunt mice", "Top", "End: Answer", "End: Nonsense")
+ANSWERS = ("Gifts [1].", "Mice [1].", "Gifts.", "Mice.")
+READ = ("crows", "owls", "Search", "Quote", "gifts", "mice", "action")
+"""What is read of an observation, which keeps prompts at a dozen tokens."""
+
+
+class ToyScore:
+    """Half for the right answer and half for a reference to the right page."""
+
+    name = "toy"
+
+    def __call__(self, items: Sequence[Scored]) -> list[float]:
+        return [self._one(item) for item in items]
+
+    def _one(self, item: Scored) -> float:
+        animal = item.question.split()[2]
+        is_read = any(animal in reference.url for reference in item.references)
+        return 0.5 * (item.answer == RIGHT[item.question]) + 0.5 * is_read
+
+
+def toy_world() -> World:
+    """Its web, questions and score."""
+    settings = Settings(view_width=40, view_height=4, max_actions=4)
+    return World(backend=FakeBackend(PAGES), questions=QUESTIONS, settings=settings, score=ToyScore())
+
+
+def toy_config(**changes: Any) -> PPOConfig:
+    """What learns it."""
+    defaults = {
+        "iterations": 16,
+        "episodes": 64,
+        "answers": 2,
+        "min_actions": 3,
+        "max_actions": 5,
+        "max_command_tokens": 2,
+        "max_answer_tokens": 2,
+        "minibatches": 8,
+        "learning_rate": 4e-3,
+        "value_learning_rate": 3e-3,
+        "kl_coefficient": 0.03,
+        "kl_budget": 100.0,
+        "no_answer_score": -0.2,
+        "free": True,
+    }
+    return PPOConfig(**{**defaults, **changes})
+
+
+def toy_run(out: Path, models: Path, accelerator: Any = None, sampler_of: Any = None, **changes: Any) -> PPO:
+    """A run on it.
+
+    Args:
+        out: Folder of the run.
+        models: Folder of a policy that `toy_models` wrote.
+        accelerator: See `PPO`, like the next.
+        sampler_of: See there.
+        changes: To `toy_config`.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    policy: Any = AutoModelForCausalLM.from_pretrained(models, dtype=torch.float32)
+    value = ValueNetwork(load_scalar_model(str(models)), starts_at_zero=True)
+    tokenizer = AutoTokenizer.from_pretrained(models)
+    made = {"accelerator": accelerator, "sampler_of": sampler_of}
+    return PPO(toy_config(**changes), toy_world(), policy, tokenizer, value, out, **made)
+
+
+def toy_tokenizer() -> Any:
+    """One token a command, an answer, and a word that is read."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    written = [*(f"{command}\n" for command in COMMANDS), *(f"{answer}{END_OF_FIELD}" for answer in ANSWERS)]
+    words = ["<pad>", "<end>", "<unk>", *written, *READ]
+    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(rf"\b({'|'.join(READ)})\b"), behavior="removed", invert=True)
+    tokenizer.decoder = decoders.Fuse()
+    fast: Any = PreTrainedTokenizerFast
+    return fast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>", unk_token="<unk>")
+
+
+def toy_models(folder: Path, *, seed: int = 0) -> Path:
+    """Write a tiny random policy with its tokenizer, from which the value network starts too; returns the folder."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = toy_tokenizer()
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=256,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=None,
+        initializer_range=0.1,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model: Any = LlamaForCausalLM(config)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -1,0 +1,1 @@
+"""The small base model, trained from scratch on documentation and pretext tasks."""

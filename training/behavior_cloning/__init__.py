@@ -1,0 +1,1 @@
+"""Behaviour cloning: demonstrations to training rows, supervised fine-tuning, evaluation by loss and rollouts."""

@@ -1,0 +1,1 @@
+"""Proximal policy optimization of browsing and answering: rollouts, batches, losses, the trainer."""

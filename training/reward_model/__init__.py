@@ -1,0 +1,1 @@
+"""The reward model: comparisons to preferences, training, accuracy and calibration."""

@@ -1,0 +1,1 @@
+"""Scripted stand-ins for annotators: a demonstrator that knows the gold evidence, a labeler that errs as people do."""

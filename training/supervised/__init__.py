@@ -1,0 +1,1 @@
+"""What the supervised trainings share: rows, trainers, weight averaging, word replacement, the held-out split."""
