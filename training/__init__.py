@@ -1,1 +1,54 @@
 """Training: behaviour cloning, reward model, PPO, and the whole loop."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from training.behavior_cloning.train import CloningConfig, clone
+    from training.objectives import advantages, comparison_loss, group_preference_loss, kl_rewards, policy_loss, value_loss
+    from training.ppo.config import PPOConfig
+    from training.ppo.train import train_ppo
+    from training.ppo.trainer import PPO
+    from training.reward_model.train import RewardModelConfig, train_reward_model
+    from training.scripted_people.demonstrator import demonstrations
+    from training.scripted_people.labeler import Labeler
+else:
+    from browser_env.lazy import lazy_imports
+
+    __getattr__, __dir__ = lazy_imports(
+        __name__,
+        {
+            "training.behavior_cloning.train": ("CloningConfig", "clone"),
+            "training.objectives": (
+                "advantages",
+                "comparison_loss",
+                "group_preference_loss",
+                "kl_rewards",
+                "policy_loss",
+                "value_loss",
+            ),
+            "training.ppo.config": ("PPOConfig",),
+            "training.ppo.train": ("train_ppo",),
+            "training.ppo.trainer": ("PPO",),
+            "training.reward_model.train": ("RewardModelConfig", "train_reward_model"),
+            "training.scripted_people.demonstrator": ("demonstrations",),
+            "training.scripted_people.labeler": ("Labeler",),
+        },
+    )
+
+__all__ = [
+    "PPO",
+    "CloningConfig",
+    "Labeler",
+    "PPOConfig",
+    "RewardModelConfig",
+    "advantages",
+    "clone",
+    "comparison_loss",
+    "demonstrations",
+    "group_preference_loss",
+    "kl_rewards",
+    "policy_loss",
+    "train_ppo",
+    "train_reward_model",
+    "value_loss",
+]

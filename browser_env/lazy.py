@@ -1,0 +1,27 @@
+"""Lazy imports for the public face of a package (PEP 562), so that importing the package loads none of its parts."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+
+
+def lazy_imports(package: str, exports: Mapping[str, Sequence[str]]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """The `__getattr__` and `__dir__` of a package that imports its public names on first use.
+
+    Args:
+        package: The package's `__name__`.
+        exports: Public names by the full name of the module that defines them.
+    """
+    module_of = {name: module for module, names in exports.items() for name in names}
+
+    def get_attribute(name: str) -> object:
+        if name not in module_of:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value: object = getattr(import_module(module_of[name]), name)
+        setattr(sys.modules[package], name, value)  # so that Python finds it without asking again
+        return value
+
+    def list_attributes() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *module_of})
+
+    return get_attribute, list_attributes
