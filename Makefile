@@ -4,6 +4,7 @@
 PYTHON ?= python3
 Q ?=
 POLICY ?=
+EXTRAS ?=
 ARGS ?=
 # Through the environment, so that quotes and dollars in a question reach the program as they are.
 export QUESTION := $(value Q)
@@ -19,7 +20,8 @@ SAY := printf '%s\n'
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: .venv/core.stamp  ## make .venv and install the program
+install: .venv/core.stamp  ## create .venv and install the program: make install [EXTRAS=recorder,train,web]
+	$(if $(EXTRAS),$(PIP) install --constraint constraints.txt --editable '.[$(EXTRAS)]')
 
 # Language models of the hub need torch, which is large, so it is installed only when one is asked; the one that ships does not.
 ask: .venv/core.stamp $(if $(filter learned,$(POLICY)),.venv/learned.stamp) $(if $(filter hf:%,$(POLICY)),.venv/train.stamp)  ## answer a question: make ask Q="What does shutil.copytree do?"
