@@ -67,7 +67,7 @@ def run_episode(
         KeyboardInterrupt: With what was kept as its message.
     """
     if settings.token_counter != "words":
-        raise UsageError(f"--token-counter can be words, not {settings.token_counter!r}")
+        raise UsageError(f"--token-counter must be words, got {settings.token_counter!r}")
     events: list[StepEvent] = []
 
     def note(event: StepEvent) -> None:

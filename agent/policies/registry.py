@@ -1,19 +1,121 @@
-"""Policies by name: the one grammar of ``--policy``."""
+"""Registry of policies: the names that ``--policy`` takes, and how each policy is made.
+
+To add a policy, write a function that makes it and add one line to `POLICIES`.
+"""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
-from agent.models.shipped import LEARNED, LEARNED_FOLDER
+from agent.models.shipped import LEARNED_FOLDER
 from agent.policy import Policy
 from browser_env.errors import UsageError
 
-GRAMMAR = "default, scripted, search-only, learned, hf:PATH_OR_ID, openai:MODEL or served:PATH_OR_ID"
-"""What ``--policy`` takes."""
 OPENAI_URL = "https://api.openai.com/v1"
-"""Where ``openai:MODEL`` is, unless told otherwise."""
+"""Default server of ``openai:MODEL``."""
 TEMPERATURE = 0.8
-"""Of everything that samples; the paper's, tuned by people (§3.2)."""
+"""Default sampling temperature; the paper's, tuned by human evaluation (§3.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The policy and options that a command line asks for."""
+
+    spec: str
+    """The value of ``--policy``, such as ``hf:PATH_OR_ID``."""
+    temperature: float
+    """Sampling temperature; 0 is greedy."""
+    base_url: str | None
+    """URL of the model server; None: see `make_policy`."""
+    free: bool
+    """Whether decoding is unconstrained."""
+    environ: Mapping[str, str]
+    """Environment variables."""
+
+    @property
+    def argument(self) -> str:
+        """The part of the spec after its first colon."""
+        return self.spec.partition(":")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of policy and the options that apply to it."""
+
+    make: Callable[[Request], Policy]
+    """Makes the policy; imports its modules, so that light policies need no model library."""
+    argument: str = ""
+    """Placeholder for the text after the colon; empty if the kind takes none."""
+    samples: bool = False
+    """Whether different seeds give different episodes."""
+    is_constrained: bool = False
+    """Whether the model may only write possible commands, unless ``--free`` is given."""
+    has_server: bool = False
+    """Whether the model runs behind the server at ``--base-url``."""
+
+
+def _scripted(request: Request) -> Policy:
+    from agent.policies.scripted import Scripted
+
+    return Scripted()
+
+
+def _search_only(request: Request) -> Policy:
+    from agent.policies.search_only import SearchOnly
+
+    return SearchOnly()
+
+
+def _learned(request: Request) -> Policy:
+    try:
+        import tokenizers  # noqa: F401
+
+        from agent.models.small_model import SmallModel
+    except ImportError as error:
+        raise UsageError(
+            f"--policy {request.spec} needs NumPy and tokenizers; install them with: pip install 'open-webgpt[learned]'"
+        ) from error
+    name = f"{request.spec} free" if request.free else request.spec
+    return SmallModel(LEARNED_FOLDER, name=name, temperature=request.temperature, free=request.free)
+
+
+def _language_model(request: Request) -> Policy:
+    from agent.models.language_model import LanguageModel
+
+    return LanguageModel.load(request.argument, temperature=request.temperature, free=request.free)
+
+
+def _chat(request: Request) -> Policy:
+    from agent.models.chat.chat_model import Chat
+
+    url = request.base_url or request.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+    key = _api_key(url, request.environ)
+    if key is None and url.rstrip("/") == OPENAI_URL:
+        raise UsageError(f"--policy {request.spec} needs an API key; set OPENAI_API_KEY, or pass another server as --base-url")
+    return Chat(request.argument, url, key, temperature=request.temperature)
+
+
+def _served_model(request: Request) -> Policy:
+    from agent.models.served_model import ServedModel
+
+    url = request.base_url or request.environ.get("OPENAI_BASE_URL")
+    if not url:
+        raise UsageError(f"--policy {request.spec} needs a server; pass its URL as --base-url http://localhost:8000/v1")
+    return ServedModel.load(request.argument, url, _api_key(url, request.environ), temperature=request.temperature)
+
+
+POLICIES: Final[Mapping[str, Kind]] = {
+    "default": Kind(_scripted),
+    "scripted": Kind(_scripted),
+    "search-only": Kind(_search_only),
+    "learned": Kind(_learned, samples=True, is_constrained=True),
+    "hf": Kind(_language_model, "PATH_OR_ID", samples=True, is_constrained=True),
+    "openai": Kind(_chat, "MODEL", samples=True, has_server=True),
+    "served": Kind(_served_model, "PATH_OR_ID", samples=True, has_server=True),
+}
+"""The kinds of policy, by the part of ``--policy`` before the colon."""
 
 
 def make_policy(
@@ -24,93 +126,66 @@ def make_policy(
     free: bool = False,
     environ: Mapping[str, str] | None = None,
 ) -> Policy:
-    """The policy that a ``--policy`` names. Each kind is imported when it is asked for, so the light ones stay light.
+    """Make the policy that a ``--policy`` value names.
 
     Args:
-        spec: ``default``, which is ``scripted``, ``search-only``, ``learned`` (the small model that ships), ``hf:`` and the
-            folder or hub id of any causal language model of transformers, ``openai:`` and a model of an OpenAI-compatible chat
-            server, or ``served:`` and what would stand behind ``hf:``, for such a model behind a server of the completions
-            protocol with token ids, such as vLLM.
-        temperature: Of the policies that sample; 0 is greedy.
-        base_url: The server; None: ``OPENAI_BASE_URL``, or else OpenAI's for a chat model.
-        free: A language model in this process may write anything, not just what the environment can do.
-        environ: Where ``OPENAI_API_KEY`` and ``OPENAI_BASE_URL`` are; None: this process's environment.
+        spec: A name of `POLICIES`, followed by a colon and an argument if its kind takes one.
+        temperature: Sampling temperature, from 0 (greedy) to 100; policies without a model ignore it.
+        base_url: URL of the model server. Default: ``OPENAI_BASE_URL``, then OpenAI's server for ``openai:``.
+        free: Disable constrained decoding.
+        environ: Environment variables, of which ``OPENAI_API_KEY`` and ``OPENAI_BASE_URL`` are read. Default: those of this
+            process.
 
     Raises:
-        UsageError: There is no such policy, or it lacks something.
+        UsageError: There is no such policy, an option does not apply to it, or something that it needs is missing.
         PolicyError: The server of a served model does not answer.
     """
-    environ = os.environ if environ is None else environ
-    kind, _, name = spec.partition(":")
-    if base_url is not None and not has_server(spec):
-        raise UsageError(f"--base-url is for --policy openai:MODEL or served:PATH_OR_ID, not for --policy {spec}")
-    if free and not can_be_free(spec):
-        raise UsageError(f"--free is for --policy hf:PATH_OR_ID or learned, not for --policy {spec}")
+    kind = find_kind(spec)
+    if kind is None:
+        raise UsageError(f"there is no policy {spec[:80]!r}; --policy takes {names()}")
+    if base_url is not None and not kind.has_server:
+        raise UsageError(f"--base-url is for --policy {names(lambda kind: kind.has_server)}, not for --policy {spec}")
+    if free and not kind.is_constrained:
+        raise UsageError(f"--free is for --policy {names(lambda kind: kind.is_constrained)}, not for --policy {spec}")
     if not 0 <= temperature <= 100:
         raise UsageError(f"--temperature must be between 0 and 100, got {temperature:g}")
-    match kind, name:
-        case (("default" | "scripted"), "") if ":" not in spec:
-            from agent.policies.scripted import Scripted
-
-            return Scripted()
-        case "search-only", "" if ":" not in spec:
-            from agent.policies.search_only import SearchOnly
-
-            return SearchOnly()
-        case "learned", "" if ":" not in spec:
-            try:
-                import tokenizers  # noqa: F401
-
-                from agent.models.small_model import SmallModel
-            except ImportError as error:
-                needs = "NumPy and the library of its tokenizer: pip install 'open-webgpt[learned]'"
-                raise UsageError(f"--policy {spec} needs {needs}") from error
-            return SmallModel(LEARNED_FOLDER, name=f"{spec} free" if free else spec, temperature=temperature, free=free)
-        case "hf", name if name:
-            from agent.models.language_model import LanguageModel
-
-            return LanguageModel.load(name, temperature=temperature, free=free)
-        case "openai", name if name:
-            from agent.models.chat.chat_model import Chat
-
-            url = base_url or environ.get("OPENAI_BASE_URL") or OPENAI_URL
-            key = _key(url, environ)
-            if key is None and url.rstrip("/") == OPENAI_URL:
-                raise UsageError(f"--policy {spec} needs a key: set OPENAI_API_KEY, or name another server with --base-url")
-            return Chat(name, url, key, temperature=temperature)
-        case "served", name if name:
-            from agent.models.served_model import ServedModel
-
-            named = base_url or environ.get("OPENAI_BASE_URL")
-            if not named:
-                raise UsageError(f"--policy {spec} needs a server: name it with --base-url, such as http://localhost:8000/v1")
-            return ServedModel.load(name, named, _key(named, environ), temperature=temperature)
-        case _:
-            raise UsageError(f"there is no policy {spec[:80]!r}; --policy takes {GRAMMAR}")
+    return kind.make(Request(spec, temperature, base_url, free, os.environ if environ is None else environ))
 
 
-def can_sample(spec: str) -> bool:
-    """Whether a policy gives different episodes for different seeds."""
-    return spec == LEARNED or spec.partition(":")[0] in ("hf", "openai", "served")
+def find_kind(spec: str) -> Kind | None:
+    """The kind of policy that a spec names; None if there is none, or its argument is missing or not wanted."""
+    name, colon, argument = spec.partition(":")
+    kind = POLICIES.get(name)
+    if kind is None or {bool(colon), bool(argument)} != {bool(kind.argument)}:
+        return None
+    return kind
 
 
-def can_be_free(spec: str) -> bool:
-    """Whether a policy is held to what the environment can do unless it is told otherwise."""
-    return spec == LEARNED or spec.startswith("hf:")
+def names(is_listed: Callable[[Kind], bool] = lambda kind: True) -> str:
+    """The values that ``--policy`` takes, for all kinds or for some, as text: ``learned or hf:PATH_OR_ID``."""
+    listed = [f"{name}:{kind.argument}".rstrip(":") for name, kind in POLICIES.items() if is_listed(kind)]
+    return " or ".join(filter(None, [", ".join(listed[:-1]), listed[-1]]))
 
 
 def has_server(spec: str) -> bool:
-    """Whether a policy or a judge is a model behind a server, at ``--base-url``."""
-    return spec.startswith(("openai:", "served:"))
+    """Whether a policy or a judge is a model behind the server at ``--base-url``."""
+    kind = find_kind(spec)
+    return kind is not None and kind.has_server
 
 
-def _key(url: str, environ: Mapping[str, str]) -> str | None:
-    """The key for a server, after checking both."""
-    key = environ.get("OPENAI_API_KEY", "").strip() or None
+def _api_key(url: str, environ: Mapping[str, str]) -> str | None:
+    """The API key for a server; None if none is set.
+
+    Raises:
+        UsageError: The URL or the key is not valid.
+    """
     if not _is_web_address(url):
-        raise UsageError("--base-url (OPENAI_BASE_URL) is no http or https address, such as http://localhost:8000/v1")
+        raise UsageError(
+            "--base-url (or OPENAI_BASE_URL) is not an http or https URL; pass one such as http://localhost:8000/v1"
+        )
+    key = environ.get("OPENAI_API_KEY", "").strip() or None
     if key is not None and not (key.isascii() and key.isprintable()):
-        raise UsageError("OPENAI_API_KEY holds characters that no key has")
+        raise UsageError("OPENAI_API_KEY contains characters that are not valid in an API key")
     return key
 
 

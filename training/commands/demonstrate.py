@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from agent.commands.options import Format
+from agent.commands.options import EpisodeOptions
 from agent.question_sets.registry import load_questions
 from agent.question_sets.selection import choose
 from agent.rollouts.rollout import episode_id
@@ -45,7 +45,7 @@ class Demonstrate:
     """Of the sample of questions and of the detours."""
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
     """An offline web that `webgpt index` wrote. None: the documentation of this Python, which is indexed on first use."""
-    settings: Annotated[Format, arg(name="")] = field(default_factory=Format)
+    settings: Annotated[EpisodeOptions, arg(name="")] = field(default_factory=EpisodeOptions)
     """What is seen. What is not given is what the small base model reads: 12 lines, 30 commands."""
 
     def run(self) -> int:
@@ -60,7 +60,7 @@ class Demonstrate:
             raise UsageError(f"{self.questions} has no questions with gold evidence, and the script knows nothing else")
         drop_torn_line(self.out)
         done = {episode.id for episode in read_records(self.out, Episode)} if self.out.exists() else set()
-        settings = self.settings.over(SMALL_VIEW)
+        settings = self.settings.override(SMALL_VIEW)
         seeds = range(self.seed, self.seed + self.num)
         with open_web(self.collection) as web, counting(NAME, len(chosen) * self.num) as advance:
             for seed in seeds:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from agent.commands.options import Format
+from agent.commands.options import EpisodeOptions
 from agent.commands.terminal import explain_ending, one_line, print_answer, reflow
 from agent.policies.scripted import Scripted
 from browser_env.command_line.open_web import build_progress
@@ -299,12 +299,12 @@ def test_a_policy_is_asked_in_the_format_that_it_knows_unless_told_otherwise(
 ) -> None:
     policy = Scripted()
     policy.settings = own  # type: ignore[attr-defined]
-    assert Format(**given).of(policy) == used
+    assert EpisodeOptions(**given).for_policy(policy) == used
 
 
 def test_an_impossible_format_is_refused_where_it_is_given() -> None:
     with pytest.raises(ValueError, match="view_width must be at least 20, got 3"):
-        Format(view_width=3)
+        EpisodeOptions(view_width=3)
 
 
 REASONS = {

@@ -190,7 +190,7 @@ def test_an_interrupt_keeps_what_is_there_and_says_how_to_go_on(
         process.kill()
     assert time.monotonic() - began < 20
     assert (process.returncode, stdout) == (130, "")
-    assert stderr.splitlines()[-1].startswith("webgpt: interrupted: what was finished is in ")
+    assert stderr.splitlines()[-1].startswith("webgpt: interrupted: finished episodes are in ")
     kept = ids(tmp_path / "out" / "episodes" / "openai-test.jsonl")
     assert 0 < len(kept) < NUMBER
     chat_server.answers = [browse]
@@ -245,16 +245,16 @@ REFUSED: list[tuple[str, tuple[str, ...], str]] = [
     ("batch-size", ("--batch-size", "0"), "--batch-size must be at least 1, got 0"),
     ("seconds", ("--max-seconds", "nan"), "--max-seconds must be above 0"),
     ("no-such-policy", ("--policy", "gpt"), "there is no policy 'gpt'"),
-    ("same-policy-twice", ("--policy", "scripted", "--policy", "default"), "two of the policies have the same name"),
+    ("same-policy-twice", ("--policy", "scripted", "--policy", "default"), "two policies have the same name"),
     ("no-such-judge", ("--judge", "nobody"), "there is no judge 'nobody'"),
     ("no-such-truth-judge", ("--truth-judge", "nobody"), "there is no judge of truth 'nobody'"),
     ("server-of-nobody", ("--base-url", "http://localhost:1/v1"), "neither a policy nor a judge is one"),
     ("no-such-set", ("--questions", "no/such/file.jsonl"), "there is no question set 'no/such/file.jsonl'"),
-    ("token-counter", ("--token-counter", "gpt2"), "--token-counter can be words"),
+    ("token-counter", ("--token-counter", "gpt2"), "--token-counter must be words"),
     (
         "free-program",
         ("--policy", "scripted", "--free"),
-        "--free is for --policy hf:PATH_OR_ID or learned, and no policy is one",
+        "--free is for --policy learned or hf:PATH_OR_ID, and no policy is one",
     ),
 ]
 

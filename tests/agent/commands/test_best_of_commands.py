@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from agent.commands.options import BestOf
+from agent.commands.options import PolicyOptions
 from agent.models.reward_model import RewardModelScore
 from agent.models.scalar_model import load_scalar_model
 from agent.score import Scored
@@ -119,23 +119,25 @@ def test_sample_keeps_the_best_of_each_group_and_goes_on(
     ("options", "problem"),
     [
         ({"best_of": 0}, "--best-of must be at least 1, got 0"),
-        ({"reward_model": Path("x")}, "--reward-model and --best-of-answers are for --best-of"),
+        ({"reward_model": Path("x")}, "--reward-model and --best-of-answers need --best-of N"),
     ],
 )
 def test_what_does_not_go_together_is_named(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
-        BestOf(**options)
+        PolicyOptions(**options)
 
 
 @pytest.mark.parametrize("spec", ["hf:somewhere", "openai:test"])
 def test_only_the_policy_that_ships_has_a_reward_model_that_ships(spec: str) -> None:
-    with pytest.raises(UsageError, match=f"--best-of with --policy {spec} needs a --reward-model"):
-        BestOf(best_of=4).check(spec)
-    BestOf(best_of=4).check("learned")
+    with pytest.raises(UsageError, match=f"--best-of with --policy {spec} needs --reward-model"):
+        PolicyOptions(best_of=4).check(spec)
+    PolicyOptions(best_of=4).check("learned")
 
 
 def test_a_policy_whose_samples_are_all_the_same_is_refused(webgpt: Run, reward_model: Path, small_collection: Path) -> None:
     chooses = ("--best-of", 2, "--reward-model", reward_model, "--collection", small_collection)
     done = webgpt("ask", QUESTION, "--policy", "scripted", *chooses)
     assert done.returncode == 2
-    assert done.stderr.strip().startswith("webgpt: --best-of is for policies that sample (learned, hf:, openai:, served:)")
+    assert done.stderr.strip().startswith(
+        "webgpt: --best-of is for policies that sample (learned, hf:PATH_OR_ID, openai:MODEL or served:PATH_OR_ID)"
+    )

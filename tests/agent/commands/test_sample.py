@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agent.commands.options import Format
+from agent.commands.options import EpisodeOptions, PolicyOptions
 from agent.commands.sample import Sample
 from browser_env.command_line.web_options import WebOptions
 from browser_env.errors import UsageError
@@ -77,7 +77,7 @@ def test_what_decides_the_episodes_is_kept_beside_them(small_collection: Path, t
     config = json.loads((tmp_path / "e.jsonl.config.json").read_text("utf-8"))
     assert (config["policy_name"], config["seed"], config["settings"]["view_width"]) == ("scripted", 0, 80)
     with pytest.raises(UsageError, match=r"e\.jsonl was sampled with another seed, temperature; choose another --out"):
-        sample(small_collection, out, seed=1, temperature=0.5)
+        sample(small_collection, out, seed=1, policy_options=PolicyOptions(temperature=0.5))
 
 
 def test_a_file_of_something_else_is_left_alone(small_collection: Path, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_file_of_something_else_is_left_alone(small_collection: Path, tmp_path
         ({"answers_only": -1}, "--answers-only must be at least 0"),
         ({"limit": 0}, "--limit must be at least 1"),
         ({"batch_size": 0}, "--batch-size must be at least 1"),
-        ({"free": True}, "--free is for"),
+        ({"policy_options": PolicyOptions(free=True)}, "--free is for"),
         ({"policy": "nobody"}, "there is no policy 'nobody'"),
     ],
 )
@@ -131,5 +131,5 @@ def test_a_killed_run_goes_on_where_it_was(small_collection: Path, tmp_path: Pat
 
 
 def test_the_settings_are_those_that_were_given(small_collection: Path, tmp_path: Path) -> None:
-    [episode] = sample(small_collection, tmp_path / "e.jsonl", limit=1, settings=Format(view_height=12, max_actions=30))
+    [episode] = sample(small_collection, tmp_path / "e.jsonl", limit=1, settings=EpisodeOptions(view_height=12, max_actions=30))
     assert episode.settings == Settings(view_height=12, max_actions=30)
