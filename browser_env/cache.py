@@ -1,73 +1,78 @@
-"""What was used last is kept, up to a total size."""
+"""Values that threads share: a cache bounded by size and age, and calls that run once at a time."""
 
+import math
 import threading
-from collections import OrderedDict
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
+
+from cachetools import TTLCache
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
 class Cache(Generic[K, V]):
-    """For many threads. One value is always kept, however large.
+    """Thread-safe LRU cache bounded by total size and by age. The newest value is kept however large it is.
 
     Args:
-        capacity: Total size that is kept.
-        size: Of a key and its value, in the unit of the capacity; the same every time.
+        capacity: Maximum total size of the values.
+        size: Returns the size of a value, in the unit of the capacity.
+        max_age: Seconds for which a value is kept. Default: no limit.
+        clock: Returns the time in seconds, from any origin.
     """
 
-    def __init__(self, capacity: int, size: Callable[[K, V], int]) -> None:
-        self._capacity = capacity
-        self._size = size
-        self._used = 0
-        self._values: OrderedDict[K, V] = OrderedDict()
+    def __init__(
+        self,
+        capacity: int,
+        size: Callable[[V], int],
+        *,
+        max_age: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        # A value that is larger than the capacity is an error in cachetools; here it has the cache to itself.
+        self._values: TTLCache[K, V] = TTLCache(capacity, max_age, clock, lambda value: min(size(value), capacity))
         self._lock = threading.Lock()
 
     def get(self, key: K) -> V | None:
-        """What is kept under a key."""
+        """The value of a key; None if it is not cached or too old."""
         with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
             return self._values.get(key)
 
     def keep(self, key: K, value: V) -> V:
-        """Keep a value and return it; or return the one that another thread has kept in the meantime."""
+        """Store a value and return it, or return the value that another thread stored first."""
         with self._lock:
-            if key in self._values:
-                return self._values[key]
-            self._values[key] = value
-            self._used += self._size(key, value)
-            while self._used > self._capacity and len(self._values) > 1:
-                self._used -= self._size(*self._values.popitem(last=False))
-            return value
+            return self._values.setdefault(key, value)
 
 
 class SingleFlight(Generic[K, V]):
-    """What several threads want at the same time is made once, by the first of them."""
+    """Runs one call per key at a time; threads that ask meanwhile share its result.
+
+    `cachetools.cached` with a condition is no replacement: there each waiting thread repeats a call that fails.
+    """
 
     def __init__(self) -> None:
-        self._flying: dict[K, Future[V]] = {}
+        self._running: dict[K, Future[V]] = {}
         self._lock = threading.Lock()
 
     def get(self, key: K, make: Callable[[], V]) -> V:
-        """What `make` returns or raises, or what it returned or raised to another thread that asked a moment ago."""
+        """Call `make` and return or raise what it does, or wait for the call with this key that is running."""
         with self._lock:
-            flight = self._flying.get(key)
-            if flight is None:
-                mine: Future[V] = Future()
-                self._flying[key] = mine
-        if flight is not None:
-            return flight.result()
+            running = self._running.get(key)
+            if running is None:
+                call: Future[V] = Future()
+                self._running[key] = call
+        if running is not None:
+            return running.result()
         try:
             value = make()
         except BaseException as error:
-            mine.set_exception(error)
+            call.set_exception(error)
             raise
         else:
-            mine.set_result(value)
+            call.set_result(value)
             return value
         finally:
             with self._lock:
-                del self._flying[key]
+                del self._running[key]

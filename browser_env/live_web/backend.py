@@ -4,7 +4,6 @@ Rollouts ask for the same things again and again, so what was asked within the l
 the pages that it has seen in any case.
 """
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
@@ -72,24 +71,12 @@ class LiveWeb:
 
 
 class _Recent(Generic[V]):
-    """Values by what was asked, made once; all are forgotten together every `MAX_AGE` seconds."""
+    """Values by what was asked; each is made once in `MAX_AGE` seconds."""
 
     def __init__(self, clock: Callable[[], float], size: Callable[[V], int]) -> None:
-        self._clock = clock
-        self._size = size
-        self._flights: SingleFlight[tuple[int, str], V] = SingleFlight()
-        self._lock = threading.Lock()
-        self._turn = 0
-        self._kept = self._empty()
-
-    def _empty(self) -> Cache[str, V]:
-        return Cache(MAX_CHARACTERS, lambda asked, value: OVERHEAD + self._size(value))
+        self._cache: Cache[str, V] = Cache(MAX_CHARACTERS, lambda value: OVERHEAD + size(value), max_age=MAX_AGE, clock=clock)
+        self._requests: SingleFlight[str, V] = SingleFlight()
 
     def get(self, asked: str, make: Callable[[str], V]) -> V:
-        turn = int(self._clock() / MAX_AGE)
-        with self._lock:
-            if turn != self._turn:
-                self._turn, self._kept = turn, self._empty()
-            kept = self._kept
-        value = kept.get(asked)
-        return self._flights.get((turn, asked), lambda: kept.keep(asked, make(asked))) if value is None else value
+        value = self._cache.get(asked)
+        return self._requests.get(asked, lambda: self._cache.keep(asked, make(asked))) if value is None else value

@@ -66,6 +66,8 @@ MAX_PAGE_CHARACTERS = 16_000_000
 """Size of the cache of pages; what find and quote derive from a page takes about nine bytes a character more."""
 MAX_RESULT_CHARACTERS = 4_000_000
 """Size of the cache of search results."""
+RESULT_OVERHEAD = 500
+"""Characters that a list of results counts for besides its snippets."""
 NUM_CONNECTIONS = 4
 """Threads that can read the file at the same time."""
 
@@ -101,9 +103,9 @@ class Collection:
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         for connection in connections:
             self._idle.put(connection)
-        self._pages: Cache[str, Page] = Cache(MAX_PAGE_CHARACTERS, lambda url, page: len(url) + len(page.text))
+        self._pages: Cache[str, Page] = Cache(MAX_PAGE_CHARACTERS, lambda page: len(page.url) + len(page.text))
         self._results: Cache[str, tuple[SearchHit, ...]] = Cache(
-            MAX_RESULT_CHARACTERS, lambda query, hits: len(query) + sum(len(hit.snippet) for hit in hits)
+            MAX_RESULT_CHARACTERS, lambda hits: RESULT_OVERHEAD + sum(len(hit.snippet) for hit in hits)
         )
 
     @classmethod

@@ -1,21 +1,22 @@
-"""DuckDuckGo's page for browsers without JavaScript, the one that the package ``ddgs`` asks too: it needs no key.
+"""DuckDuckGo's result page for browsers without JavaScript, which the package ``ddgs`` reads too; it needs no key.
 
-That package opens connections of its own and poses as a browser; here the page goes through the one door and the visitor says
-who it is. There is no promise that it answers: a fallback for a few questions, not for rollouts.
+That package opens its own connections and imitates a browser; here the request goes through `browser_env.network`, with an
+honest User-Agent. DuckDuckGo may refuse to answer, so use it for a few questions, not for rollouts.
 """
 
 from collections.abc import Iterator
 from typing import ClassVar
 from urllib.parse import urlencode, urljoin
 
+from bs4 import BeautifulSoup
+
 from browser_env.backends import SearchHit
 from browser_env.errors import FetchError
 from browser_env.live_web.search.provider import ApiRequest, Provider
-from browser_env.rendering.tree import Element, elements, parse, text_of
 
 
 class DuckDuckGo(Provider):
-    """Results come as HTML, their addresses behind a redirector, advertisements among them."""
+    """The results are HTML; their addresses are those of a redirector, and some are advertisements."""
 
     name: ClassVar = "duckduckgo"
     default_url: ClassVar = "https://html.duckduckgo.com"
@@ -27,19 +28,12 @@ class DuckDuckGo(Provider):
         return ApiRequest(f"{self.base_url}/html/", "POST", headers, urlencode({"q": query, "kl": "wt-wt"}).encode())
 
     def hits(self, reply: bytes) -> Iterator[SearchHit]:
-        root = parse(reply.decode("utf-8", "replace")).root
-        if any(name.startswith("anomaly") for element in elements(root) for name in _classes(element)):
+        page = BeautifulSoup(reply.decode("utf-8", "replace"), "lxml")
+        if page.select_one("[class^=anomaly], [class*=' anomaly']"):
             raise FetchError("it asks whether a person is there; try again later, or another provider (SEARCH_PROVIDER)")
-        for block in elements(root):
-            if "result" not in (classes := _classes(block)) or "result--ad" in classes:
-                continue
-            parts = {name: element for element in elements(block) for name in _classes(element)}
-            if (link := parts.get("result__a")) is not None:
-                snippet = parts.get("result__snippet")
-                href = link.attributes.get("href")
-                url = urljoin(self.base_url, href) if href else ""
-                yield SearchHit(url, text_of(link), text_of(snippet) if snippet else "")
-
-
-def _classes(element: Element) -> list[str]:
-    return element.attributes.get("class", "").split()
+        for result in page.select(".result:not(.result--ad)"):
+            if link := result.select_one(".result__a"):
+                snippet = result.select_one(".result__snippet")
+                href = link.get("href")
+                url = urljoin(self.base_url, str(href)) if href else ""
+                yield SearchHit(url, link.get_text(), snippet.get_text() if snippet else "")

@@ -1,10 +1,5 @@
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
-from browser_env.cache import SingleFlight
 from browser_env.errors import Refused
 from browser_env.network.pacing import Pace
 
@@ -62,43 +57,3 @@ def test_many_hosts_are_forgotten_when_they_are_free_again() -> None:
         clock.now += 0.001
         pace.wait(str(number))
     assert len(pace._due) <= 10_001
-
-
-def test_same_thing_is_made_once_at_a_time() -> None:
-    flights: SingleFlight[str, int] = SingleFlight()
-    made: list[int] = []
-    ready = threading.Barrier(8)
-
-    def make() -> int:
-        time.sleep(0.1)
-        made.append(1)
-        return len(made)
-
-    def ask(_: int) -> int:
-        ready.wait()
-        return flights.get("x", make)
-
-    with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(ask, range(8))) == {1}
-    assert flights.get("x", make) == 2
-
-
-def test_failure_is_everybodys_and_the_next_may_succeed() -> None:
-    flights: SingleFlight[str, int] = SingleFlight()
-    begun, go = threading.Event(), threading.Event()
-
-    def fail() -> int:
-        begun.set()
-        go.wait(5)
-        raise ValueError("no")
-
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(flights.get, "x", fail)
-        begun.wait(5)
-        second = pool.submit(flights.get, "x", lambda: 3)
-        time.sleep(0.05)
-        go.set()
-        for asked in (first, second):
-            with pytest.raises(ValueError, match="no"):
-                asked.result(5)
-    assert flights.get("x", lambda: 4) == 4

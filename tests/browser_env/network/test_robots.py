@@ -2,7 +2,7 @@ import pytest
 
 from browser_env.errors import FetchError, Refused
 from browser_env.network.client import Network, NetworkSettings
-from browser_env.network.robots import NOTHING, Robots, Rules, read_robots
+from browser_env.network.robots import DISALLOW_ALL, Robots, Rules, read_robots
 from tests.browser_env.conftest import Answer, WebServer
 
 ME = "open-webgpt/0.1 (text browser for research)"
@@ -30,6 +30,19 @@ ME = "open-webgpt/0.1 (text browser for research)"
         ("Disallow: /*?", "/x?y", False),
         ("Disallow: /%7Eme", "/~me/x", False),
         ("Disallow: /ü", "/%C3%BC", False),
+        ("Disallow: /%c3%bc", "/%C3%BC", False),
+        ("Disallow: /%62ar", "/bar", False),
+        ("Disallow: /file-%2A.html", "/file-*.html", False),
+        ("Disallow: /file-%2A.html", "/file-x.html", True),
+        ("Disallow: /file-%2a.html", "/file-x.html", True),
+        ("Disallow: /file-%24", "/file-$", False),
+        ("Disallow: /file-%24", "/file-", True),
+        ("Disallow: /a$b", "/a$b", False),
+        ("Disallow: /a%2Fb", "/a/b", True),
+        ("Disallow: /a/b", "/a%2Fb", True),
+        ("Disallow: /s%3Fq", "/s?q=1", True),
+        ("Disallow: /a%23b", "/a%23b", False),
+        ("Disallow: /100%", "/100%", False),
         ("Disallow: /", "/robots.txt", True),
         ("disallow : /a # said somebody", "/a", False),
         ("Noindex: /\nSitemap: /x", "/a", True),
@@ -67,6 +80,11 @@ def test_pattern_of_many_stars_takes_no_time() -> None:
     assert rules.allow("/" + "a" * 50_000 + "b")
 
 
+def test_every_rule_of_many_groups_is_read_once() -> None:
+    text = "".join(f"User-agent: crawler-{number:x}\n" for number in range(15_000)) + "Disallow: /a\n" * 15_000
+    assert read_robots(text, ME) == Rules()
+
+
 def robots_of(server: WebServer, clock: object = lambda: 0.0) -> Robots:
     settings = NetworkSettings(ports=frozenset({server.port}), allow_loopback=True, requests_per_second=1e6)
     return Robots(Network(settings), clock=clock)  # type: ignore[arg-type]
@@ -77,8 +95,8 @@ def robots_of(server: WebServer, clock: object = lambda: 0.0) -> Robots:
     [
         (Answer(status=404), Rules()),
         (Answer(status=410), Rules()),
-        (Answer(status=401), NOTHING),
-        (Answer(status=403), NOTHING),
+        (Answer(status=401), DISALLOW_ALL),
+        (Answer(status=403), DISALLOW_ALL),
         (Answer(b"User-agent: *\nDisallow: /a\n"), Rules((("/a", False),))),
     ],
 )

@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from browser_env.backends import Backend
-from browser_env.cache import Cache
 from browser_env.errors import CollectionError, NotInCollection
 from browser_env.offline_web.collection import APPLICATION_ID, Collection, dump_page, load_page
 from browser_env.offline_web.indexing import build, default_collection, default_path
@@ -685,24 +684,3 @@ def test_default_collection_is_built_again_for_another_version(
     with default_collection(items.append, folder=tmp_path) as collection:
         assert "another" in collection.made_from
     assert items
-
-
-# ---------------------------------------------------------------------------- the cache
-
-
-def test_cache_keeps_what_was_used_last_up_to_its_size() -> None:
-    cache: Cache[str, str] = Cache(10, lambda key, value: len(value))
-    cache.keep("a", "1234")
-    cache.keep("b", "1234")
-    assert cache.get("a") == "1234"
-    cache.keep("c", "1234")
-    assert [cache.get(key) for key in "abc"] == ["1234", None, "1234"]
-    cache.keep("d", "x" * 100)
-    assert [cache.get(key) for key in "acd"] == [None, None, "x" * 100]
-
-
-def test_cache_gives_everybody_the_first_value() -> None:
-    cache: Cache[str, str] = Cache(10, lambda key, value: 1)
-    first, second = "".join(["a", "b"]), "".join(["a", "b"])
-    assert cache.keep("k", first) is first
-    assert cache.keep("k", second) is first

@@ -1,0 +1,83 @@
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from browser_env.cache import Cache, SingleFlight
+
+
+def test_cache_keeps_what_was_used_last_up_to_its_size() -> None:
+    cache: Cache[str, str] = Cache(10, len)
+    cache.keep("a", "1234")
+    cache.keep("b", "1234")
+    assert cache.get("a") == "1234"
+    cache.keep("c", "1234")
+    assert [cache.get(key) for key in "abc"] == ["1234", None, "1234"]
+    cache.keep("d", "x" * 100)
+    assert [cache.get(key) for key in "acd"] == [None, None, "x" * 100]
+
+
+def test_cache_gives_everybody_the_first_value() -> None:
+    cache: Cache[str, str] = Cache(10, lambda value: 1)
+    first, second = "".join(["a", "b"]), "".join(["a", "b"])
+    assert cache.keep("k", first) is first
+    assert cache.keep("k", second) is first
+
+
+def test_value_that_is_too_old_is_gone() -> None:
+    now = [0.0]
+    cache: Cache[str, str] = Cache(10, len, max_age=5, clock=lambda: now[0])
+    cache.keep("a", "1234")
+    now[0] = 4.9
+    assert cache.get("a") == "1234"
+    now[0] = 5
+    assert cache.get("a") is None
+    assert cache.keep("a", "5678") == "5678"
+
+
+def test_values_up_to_the_capacity_are_kept_beside_each_other() -> None:
+    cache: Cache[int, str] = Cache(10, len)
+    for number in range(3):
+        cache.keep(number, "12345")
+    assert [cache.get(number) for number in range(3)] == [None, "12345", "12345"]
+
+
+def test_same_thing_is_made_once_at_a_time() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    made: list[int] = []
+    ready = threading.Barrier(8)
+
+    def make() -> int:
+        time.sleep(0.1)
+        made.append(1)
+        return len(made)
+
+    def ask(_: int) -> int:
+        ready.wait()
+        return flights.get("x", make)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(8))) == {1}
+    assert flights.get("x", make) == 2
+
+
+def test_failure_is_everybodys_and_the_next_may_succeed() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    begun, go = threading.Event(), threading.Event()
+
+    def fail() -> int:
+        begun.set()
+        go.wait(5)
+        raise ValueError("no")
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(flights.get, "x", fail)
+        begun.wait(5)
+        second = pool.submit(flights.get, "x", lambda: 3)
+        time.sleep(0.05)
+        go.set()
+        for asked in (first, second):
+            with pytest.raises(ValueError, match="no"):
+                asked.result(5)
+    assert flights.get("x", lambda: 4) == 4
