@@ -1,1 +1,1 @@
-"""A comparison in progress: its events, its state, the pairs to compare, the exported record."""
+"""Comparisons: drawing of pairs and rankings, events, state, and export as records."""

@@ -1,14 +1,14 @@
-"""From a finished comparison in the recorder to its record."""
+"""Export of a comparison as a record."""
 
 from browser_env.records import Annotation, Comparison, Ratings
 from browser_env.records.digests import short_hash
-from recorder.comparisons.events import Opinion, _unplaced
+from recorder.comparisons.state import RatingState
 
 
-def comparison_of(state: Opinion) -> Comparison:
-    """What stands, as a record. Its answers are in the order in which they were drawn, and so is all that is about them.
+def comparison_of(state: RatingState) -> Comparison:
+    """Return a comparison as a record, with answers and annotations in the order in which the answers were drawn.
 
-    Of a flagged question, ratings and ranks are left out.
+    The record of a flagged question has no ratings and no ranks.
     """
     task = state.begin.task
     place_of = {drawn: shown for shown, drawn in enumerate(task.shown)}
@@ -24,7 +24,7 @@ def comparison_of(state: Opinion) -> Comparison:
     scores = {name: sign * score or 0.0 for name, score in state.scores}
     overall = scores.pop("overall", None)
     ranks = None
-    if task.is_ranking and not _unplaced(state) and state.flag is None:
+    if task.is_ranking and not state.unplaced and state.flag is None:
         best = {answer: 1 + sum(map(len, state.places[:index])) for index, place in enumerate(state.places) for answer in place}
         ranks = tuple(best[shown] for shown in order)
     labeler = f"human:{state.begin.annotator}"
@@ -36,7 +36,7 @@ def comparison_of(state: Opinion) -> Comparison:
         ratings=None if overall is None or state.flag is not None else Ratings(overall=overall, **scores),
         ranks=ranks,
         flag=state.flag,
-        annotations=annotations if any(one.trust or one.claims for one in annotations) else None,
+        annotations=annotations if any(annotation.trust or annotation.claims for annotation in annotations) else None,
         notes=state.notes,
         seed=task.seed,
         shown=task.shown,

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from itertools import combinations, permutations
 from typing import Final, Literal
 
-from browser_env.records import ComparedAnswer, Comparison
+from browser_env.records import Comparison
 from browser_env.records.digests import short_hash
+from recorder.comparisons.pairs import answer_key
 
 RESAMPLES: Final = 2_000
 CONFIDENCE: Final = 0.95
@@ -83,7 +84,7 @@ def judgements(comparisons: Iterable[Comparison]) -> list[Judgement]:
             if said is None:
                 continue
             preference, rating = said
-            first, second = _answer_key(comparison.answers[one]), _answer_key(comparison.answers[other])
+            first, second = answer_key(comparison.answers[one]), answer_key(comparison.answers[other])
             if second < first:
                 first, second, preference, rating = second, first, -preference, None if rating is None else 0.0 - rating
             question = short_hash(comparison.question.dataset, comparison.question.id, comparison.question.text)
@@ -236,7 +237,3 @@ def _said(comparison: Comparison, one: int, other: int) -> tuple[int, float | No
 
 def _sign(number: float) -> int:
     return (number > 0) - (number < 0)
-
-
-def _answer_key(answer: ComparedAnswer) -> str:
-    return short_hash(answer.text, *(part for one in answer.references for part in (one.full_title, one.extract)))

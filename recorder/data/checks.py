@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from browser_env.records import Comparison, Episode, Question, Reference
-from recorder.comparisons.rating import answer_name
+from recorder.comparisons.state import answer_name
 from recorder.data.recorded import NAMES, Found, Problem, Record
 
 

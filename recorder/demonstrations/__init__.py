@@ -1,1 +1,1 @@
-"""A demonstration in progress: its events, its state, the replies of the web, the exported episode."""
+"""Demonstrations: events, state, steps of the environment, recorded replies of the web, and export as episodes."""

@@ -1,4 +1,4 @@
-"""From a finished demonstration to its episode, and the check that it replays byte for byte."""
+"""Export of a demonstration as an episode, and the check that an episode replays byte for byte."""
 
 from browser_env.actions import format_action
 from browser_env.backends import Backend
@@ -7,16 +7,17 @@ from browser_env.observation import observe
 from browser_env.records import Episode, Step
 from browser_env.records.digests import short_hash
 from browser_env.state import TokenCounter, count_words
-from recorder.demonstrations.events import Demonstration
+from recorder.demonstrations.state import Demonstration
 
 
 def episode_of(state: Demonstration) -> Episode:
-    """What stands, as the record that a policy's rollout is too."""
+    """Return a demonstration as an episode, the record of a policy's rollout. An unfinished one gets a failure."""
     begin, browser, actor = state.begin, state.browser, f"human:{state.begin.annotator}"
     steps, before = [], 0.0
-    for move, seen in zip(state.moves, state.states, strict=False):
+    for move, browser_before in zip(state.moves, state.states, strict=False):
         seconds = round(move.elapsed - before, 3)
-        steps.append(Step(phase="browsing", observation=observe(seen), completion=format_action(move.action), seconds=seconds))
+        observation = observe(browser_before)
+        steps.append(Step(phase="browsing", observation=observation, completion=format_action(move.action), seconds=seconds))
         before = move.elapsed
     if state.submitted is not None and browser.phase == "answering":
         seconds = round(state.submitted - before, 3)
@@ -35,28 +36,26 @@ def episode_of(state: Demonstration) -> Episode:
 
 
 def replay(episode: Episode, backend: Backend, *, count_tokens: TokenCounter = count_words) -> str | None:
-    """Do an episode's commands again; the first difference from its record, or None: every observation is byte-equal.
+    """Replay an episode and return the first difference from its record, or None if every observation is byte-equal.
 
     Args:
         episode: A demonstration or a rollout.
-        backend: The web it was made on, or what was kept of it (`Session.web`).
+        backend: The web on which it was made, or the recorded one (`Session.web`).
         count_tokens: Counts the tokens of references.
 
     Raises:
-        RecordError: The backend is a recording, and lacks what a command needs.
+        RecordError: The backend is a recording without a reply that a command needs.
     """
     env = BrowserEnv(backend, episode.settings, count_tokens=count_tokens)
     observation = env.reset(episode.question)
     for number, step in enumerate(episode.steps):
         if env.state.phase != step.phase:
-            return f"step {number} is of the phase {step.phase}, not of {env.state.phase}"
+            return f"step {number}: the phase is {step.phase} in the record and {env.state.phase} in the replay"
         if observation != step.observation:
-            return f"step {number} was shown another observation"
+            return f"step {number}: the replay shows another observation"
         observation = env.step(step.completion if step.command is None else step.command).observation
-    for what, kept, found in (
-        ("ending", episode.ending, env.state.ending),
-        ("references", episode.references, env.state.references),
-    ):
-        if kept != found:
-            return f"its {what} are others" if what == "references" else f"it ended with {found}, not {kept}"
+    if episode.ending != env.state.ending:
+        return f"the ending is {episode.ending} in the record and {env.state.ending} in the replay"
+    if episode.references != env.state.references:
+        return "the replay has other references"
     return None

@@ -1,7 +1,7 @@
-"""What the web said during a recording, kept beside its journal by content, so that going on never needs the web again.
+"""Replies of the web during a recording, stored beside its journal by digest, so that replaying never needs the web.
 
-A page is a visit: two fetches of one address may have brought two pages, and each stays what was seen. An event of the
-journal names what it was given by digest; a file is written before the event that names it.
+Two fetches of one URL may return different pages; each is stored as it was shown. Events of the journal refer to replies by
+digest, and a file is written before the event that refers to it.
 """
 
 import hashlib
@@ -19,34 +19,34 @@ from browser_env.records.record import record
 from browser_env.records.storage import storable
 
 MAX_FAILURE = 500
-"""Longest message of a failed request that is kept, in characters."""
+"""Maximum length of the message of a failed request, in characters; the rest is cut off."""
 
 
 @record
 class Reply:
-    """What a backend said to one request."""
+    """The reply of a backend to one request."""
 
     request: Literal["search", "fetch"]
     argument: str
-    """The query or the address."""
+    """The query or the URL."""
     content: str | None = None
-    """Digest of the results or the page; None: the request failed."""
+    """Digest of the results or the page. None if the request failed."""
     failure: str | None = None
-    """What was shown instead."""
+    """Error message of a failed request. None if it succeeded."""
 
 
 class Visits:
-    """A folder of pages and search results by digest. For many threads: what is written is never changed."""
+    """A folder of pages and search results, stored by digest. Thread-safe: files are never changed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._loaded: dict[str, Page | tuple[SearchHit, ...]] = {}
 
     def keep(self, content: Page | tuple[SearchHit, ...]) -> str:
-        """Keep a page or search results; the digest is their name.
+        """Store a page or search results and return the digest.
 
         Raises:
-            RecordError: The disk cannot take it.
+            RecordError: The file cannot be written.
         """
         data = json.dumps(_encode(content)).encode()
         digest = hashlib.sha256(data).hexdigest()[:32]
@@ -61,19 +61,21 @@ class Visits:
         return digest
 
     def load(self, digest: str) -> Page | tuple[SearchHit, ...]:
-        """What was kept. The same digest gives the same object, so what was computed from a page is not computed again.
+        """Return the page or search results with a digest.
+
+        The same digest gives the same object, so that values cached on a page are not computed again.
 
         Raises:
-            RecordError: It is not there, or not what was kept.
+            RecordError: The file is missing or was changed.
         """
         if digest not in self._loaded:
             path = self._path(digest)
             try:
                 data = path.read_bytes()
             except OSError as error:
-                raise RecordError(f"{path}: cannot be read: {error.strerror}; the recording needs this page") from error
+                raise RecordError(f"{path}: cannot be read: {error.strerror}; restore this page of the recording") from error
             if hashlib.sha256(data).hexdigest()[:32] != digest:
-                raise RecordError(f"{path}: was changed; the recording needs this page as it was")
+                raise RecordError(f"{path}: was changed; restore this page of the recording from a backup")
             self._loaded.setdefault(digest, _decode(json.loads(data)))
         return self._loaded[digest]
 
@@ -82,7 +84,7 @@ class Visits:
 
 
 class Listening:
-    """A backend that keeps what another says. Whatever goes wrong there becomes a failed fetch, which is shown as a page."""
+    """A backend that stores the replies of another one. Any exception of that one becomes a `FetchError`, shown as a page."""
 
     def __init__(self, backend: Backend, visits: Visits) -> None:
         self.name = backend.name
@@ -105,9 +107,9 @@ class Listening:
             raise self._failed("fetch", url, error) from error
         digest = self._visits.keep(page)
         self.replies.append(Reply(request="fetch", argument=storable(url), content=digest))
-        kept = self._visits.load(digest)
-        assert isinstance(kept, Page)
-        return kept
+        stored = self._visits.load(digest)
+        assert isinstance(stored, Page)
+        return stored
 
     def _failed(self, request: Literal["search", "fetch"], argument: str, error: Exception) -> FetchError:
         message = str(error) if isinstance(error, FetchError) else f"{type(error).__name__}: {error}"
@@ -117,9 +119,9 @@ class Listening:
 
 
 class RecordedWeb:
-    """A backend that says what was said during a recording, in the order in which it was said.
+    """A backend that gives the replies of a recording, in their order.
 
-    A request that was not made then is an error, not a page: the commands are not those of the recording.
+    A request without a recorded reply raises `RecordError`: the commands are not those of the recording.
     """
 
     def __init__(self, name: str, replies: Iterable[Reply], visits: Visits) -> None:
@@ -130,13 +132,13 @@ class RecordedWeb:
     def search(self, query: str) -> tuple[SearchHit, ...]:
         content = self._next("search", query)
         if isinstance(content, Page):
-            raise RecordError(f"{self._visits.folder}: what was kept of the search {query!r} is a page")
+            raise RecordError(f"{self._visits.folder}: expected results of the search {query!r}, got a page")
         return content
 
     def fetch(self, url: str) -> Page:
         content = self._next("fetch", url)
         if not isinstance(content, Page):
-            raise RecordError(f"{self._visits.folder}: what was kept of {url} is no page")
+            raise RecordError(f"{self._visits.folder}: expected a page for {url}, got search results")
         return content
 
     def _next(self, request: str, argument: str) -> Page | tuple[SearchHit, ...]:
@@ -146,7 +148,7 @@ class RecordedWeb:
                 if reply.content is None:
                     raise FetchError(reply.failure or "it failed")
                 return self._visits.load(reply.content)
-        raise RecordError(f"{self._visits.folder}: the recording has no further {request} of {argument!r}")
+        raise RecordError(f"{self._visits.folder}: the recording has no reply to the {request} of {argument!r}")
 
 
 def _encode(content: Page | tuple[SearchHit, ...]) -> dict[str, Any]:
@@ -165,7 +167,7 @@ def _encode(content: Page | tuple[SearchHit, ...]) -> dict[str, Any]:
 
 
 def _decode(row: dict[str, Any]) -> Page | tuple[SearchHit, ...]:
-    """The inverse; the digest has vouched for the row."""
+    """Inverse of `_encode`. The row needs no validation: its digest was checked."""
     if "hits" in row:
         return tuple(SearchHit(*hit) for hit in row["hits"])
     return Page(

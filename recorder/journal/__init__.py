@@ -1,1 +1,1 @@
-"""Append-only journals on disk, and recordings made of their events with undo and redo."""
+"""Append-only journals, and recordings that are computed from their events, with undo and redo."""

@@ -1,9 +1,9 @@
-"""The append-only log of one recording: what is in it has happened, and nothing has that is not.
+"""The append-only event log of one recording.
 
-A line is an event; it is on the disk before its effect is shown, so whatever ends the program (a closed terminal, a kill, a
-power cut) costs at most the event that was being written. A file that is cut at any byte opens: its torn last line is
-dropped. Nothing is ever rewritten, undo is an event like the others, and a finished journal ends with a digest of all its
-bytes, so that a later change is noticed.
+Each line is an event. It is on the disk before its effect is shown, so a closed terminal, a kill or a power cut loses at most
+the event that was being written. A file truncated at any byte still opens: the incomplete last line is dropped. Lines are never
+rewritten; undo is an event like any other. A finished journal is sealed with the SHA-256 digest of its bytes, so that later
+changes are detected.
 
 ::
 
@@ -34,62 +34,62 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 SCHEMA_VERSION: Final = 1
-"""Version of the journal's format; a reader refuses others."""
+"""Version of the journal format. Journals of another version are rejected."""
 
 E = TypeVar("E", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[E]):
-    """An event and when it happened."""
+    """An event and the time at which it happened."""
 
     event: E
     elapsed: float
-    """Seconds of work on this recording until then; the time between two openings does not count."""
+    """Seconds spent on this recording before the event, without the time in which it was closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content(Generic[E]):
-    """What a journal's file holds."""
+    """The content of a journal file."""
 
     entries: tuple[Entry[E], ...]
     digest: str | None
-    """Of a sealed journal; None: it goes on."""
+    """Digest of a sealed journal. None for a journal that is not finished."""
     size: int
-    """Bytes of whole lines."""
+    """Number of bytes in complete lines."""
     torn: int
-    """Bytes behind them, of a line that its writer was stopped in."""
+    """Number of bytes after them, in a last line that was not written completely."""
 
 
 class Schema(Generic[E]):
-    """What kind of journal it is, and its events: a union of records that a field tells apart."""
+    """The kind of a journal and its event types, a union of records with a discriminator field."""
 
     def __init__(self, name: str, adapter: TypeAdapter[E]) -> None:
         self.name = name
         self._adapter = adapter
 
     def encode(self, event: E, elapsed: float) -> bytes:
-        """The line of an event. Lone surrogates become U+FFFD."""
+        """Return an event as a line of JSON. Lone surrogates become U+FFFD."""
         return _line({"elapsed": elapsed, "event": asdict(event)})
 
     def decode(self, line: bytes) -> Entry[E]:
-        """The event of a line.
+        """Parse a line.
 
         Raises:
-            ValueError: It is none.
+            ValueError: The line is not an event of this schema.
         """
         row = json.loads(line)
         if not isinstance(row, dict) or row.keys() != {"elapsed", "event"} or type(row["elapsed"]) not in (int, float):
-            raise ValueError("an event has its time and itself, and nothing else")
+            raise ValueError("expected the keys elapsed (a number) and event, and no others")
         return Entry(self._adapter.validate_json(json.dumps(row["event"]), strict=True), float(row["elapsed"]))
 
 
 def read_journal(path: Path, schema: Schema[E]) -> Content[E]:
-    """The events of a journal, which is left as it is.
+    """Read a journal without changing it.
 
     Raises:
-        RecordError: It cannot be read, is of another kind or version, has a line that is no event, or was changed after it was
-            sealed.
+        RecordError: The file cannot be read, is of another kind or version, contains a line that is not an event, or was
+            changed after it was sealed.
     """
     try:
         data = path.read_bytes()
@@ -97,7 +97,7 @@ def read_journal(path: Path, schema: Schema[E]) -> Content[E]:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
     *lines, _ = data.split(b"\n")
     if len(lines) > 1 and not _is_json(lines[-1]):
-        lines.pop()  # its end came to the disk, and its middle did not
+        lines.pop()  # the end of the line reached the disk and its middle did not
     size = sum(len(line) + 1 for line in lines)
     if not lines:
         return Content((), None, 0, len(data))
@@ -107,23 +107,43 @@ def read_journal(path: Path, schema: Schema[E]) -> Content[E]:
         if line.startswith(b'{"sealed"'):
             digest = hashlib.sha256(data[: size - len(line) - 1]).hexdigest()
             if number != len(lines) or json.loads(line) != {"sealed": digest} or len(data) != size:
-                raise RecordError(f"{path}: was changed after it was sealed; take it from a copy")
+                raise RecordError(f"{path}: was changed after it was sealed; restore it from a backup")
             return Content(tuple(entries), digest, size, 0)
         try:
             entries.append(schema.decode(line))
-        except ValueError as error:  # pydantic's is one
-            raise RecordError(f"{path}:{number}: is no event of a {schema.name}: {_problem(error)}") from error
+        except ValueError as error:  # includes pydantic.ValidationError
+            raise RecordError(f"{path}:{number}: is not an event of a {schema.name}: {_problem(error)}") from error
     return Content(tuple(entries), None, size, len(data) - size)
 
 
-class Journal(Generic[E]):
-    """A journal that is open for more. A context manager; leaving it closes the file and seals nothing.
+def has_entries(path: Path, schema: Schema[Any]) -> bool:
+    """Whether a journal exists and contains an event.
 
-    Nothing is written before the first event, so a journal can be read where nothing can be written.
+    Raises:
+        RecordError: See `read_journal`.
+    """
+    return path.exists() and bool(read_journal(path, schema).entries)
+
+
+def sealed_journals(folder: Path, name: str, schema: Schema[Any]) -> Iterator[Path]:
+    """Paths of the sealed journals with a file name, in a folder and its subfolders, sorted by path.
+
+    Raises:
+        RecordError: See `read_journal`.
+    """
+    for path in sorted(folder.rglob(name)):
+        if read_journal(path, schema).digest is not None:
+            yield path
+
+
+class Journal(Generic[E]):
+    """A journal that is open for appending. A context manager: leaving it closes the file without sealing it.
+
+    Nothing is written before the first event, so a journal can also be opened where nothing can be written.
     """
 
     def __init__(self, path: Path, schema: Schema[E]) -> None:
-        """Open a journal, or begin one. A torn last line is dropped; the next event takes its place in the file.
+        """Open a journal, or begin a new one. The next event replaces an incomplete last line.
 
         Raises:
             RecordError: See `read_journal`.
@@ -133,9 +153,9 @@ class Journal(Generic[E]):
         self._file: FileIO | None = None
         content: Content[E] = read_journal(path, schema) if path.exists() else Content((), None, 0, 0)
         self.entries: tuple[Entry[E], ...] = content.entries
-        """What was in it when it was opened."""
+        """The events that the file contained when it was opened."""
         self.digest = content.digest
-        """Of all its lines, once it is sealed."""
+        """SHA-256 digest of all lines. None until the journal is sealed."""
         self._size, self._torn = content.size, content.torn
         self._hash = hashlib.sha256()
 
@@ -146,18 +166,18 @@ class Journal(Generic[E]):
         self.close()
 
     def as_written(self, event: E, elapsed: float) -> Entry[E]:
-        """An event as it will be read again: what it does must be worked out from this.
+        """Return an event as it will be read back. Compute its effect from this value, so that a replay gives the same state.
 
         Raises:
-            ValueError: It is no event of this journal.
+            ValueError: The event does not belong to the journal's schema.
         """
         return self._schema.decode(self._schema.encode(event, elapsed))
 
     def append(self, entry: Entry[E]) -> None:
-        """Write an event; when this returns, the disk has it.
+        """Write an event and wait until it is on the disk.
 
         Raises:
-            RecordError: The disk does not have it, the journal is as it was, and the event must not be shown.
+            RecordError: The event cannot be written. The journal is unchanged, and the event's effect must not be shown.
             ValueError: The journal is sealed.
         """
         if self.digest is not None:
@@ -165,7 +185,7 @@ class Journal(Generic[E]):
         self._write(self._schema.encode(entry.event, entry.elapsed))
 
     def seal(self) -> str:
-        """End the journal with the digest of its lines; again does nothing."""
+        """Finish the journal with the digest of its lines and return the digest. Sealing it twice has no effect."""
         if self.digest is None:
             with self._guarded():
                 self._open()
@@ -175,7 +195,7 @@ class Journal(Generic[E]):
         return self.digest
 
     def close(self) -> None:
-        """Close the file; again does nothing."""
+        """Close the file. Closing it twice has no effect."""
         if self._file is not None:
             self._file.close()
 
@@ -183,10 +203,10 @@ class Journal(Generic[E]):
         with self._guarded():
             file = self._open()
             if os.fstat(file.fileno()).st_size != self._size:
-                raise RecordError(f"{self.path}: another program has written to it; close this one and open it again")
+                raise RecordError(f"{self.path}: another program has written to this file; leave and start again")
             try:
                 if file.write(line) != len(line):
-                    raise RecordError(f"{self.path}: cannot be written: the disk is full; make room and do it again")
+                    raise RecordError(f"{self.path}: cannot be written: the disk is full; free some space and try again")
                 os.fsync(file.fileno())
             except (OSError, RecordError):
                 file.truncate(self._size)
@@ -195,13 +215,13 @@ class Journal(Generic[E]):
         self._hash.update(line)
 
     def _open(self) -> FileIO:
-        """The file, ready for the next line: without a torn one, with its header."""
+        """Open the file for the next line: drop an incomplete last line and write the header of a new file."""
         if self._file is None:
             make_folder(self.path.parent)
             file = open(self.path, "a+b", buffering=0)  # noqa: PTH123, SIM115 - Path.open hides the type; `close` closes it
             if os.fstat(file.fileno()).st_size != self._size + self._torn:
                 file.close()
-                raise RecordError(f"{self.path}: another program has written to it; close this one and open it again")
+                raise RecordError(f"{self.path}: another program has written to this file; leave and start again")
             file.truncate(self._size)
             self._torn = 0
             file.seek(0)
@@ -235,11 +255,11 @@ def _is_json(line: bytes) -> bool:
 def _check_header(path: Path, line: bytes, name: str) -> None:
     header = json.loads(line) if _is_json(line) else None
     if not isinstance(header, dict) or header.keys() != {"schema_version", "journal"}:
-        raise RecordError(f"{path}: is no journal of the recorder")
+        raise RecordError(f"{path}: is not a journal of the recorder")
     if header["schema_version"] != SCHEMA_VERSION:
-        raise RecordError(f"{path}: schema version {header['schema_version']!r} is not the one that this program reads")
+        raise RecordError(f"{path}: expected schema version {SCHEMA_VERSION}, got {header['schema_version']!r}")
     if header["journal"] != name:
-        raise RecordError(f"{path}: is the journal of a {header['journal']}, not of a {name}")
+        raise RecordError(f"{path}: expected the journal of a {name}, got that of a {header['journal']}")
 
 
 def _problem(error: ValueError) -> str:

@@ -1,125 +1,137 @@
-"""What a demonstration and a comparison have in common while a person makes them: a journal, a state, undo and redo.
+"""Recordings in progress, common to demonstrations and comparisons: a journal, a state, undo and redo.
 
-A recording is a fold: its state is made from the events of its journal and from nothing else, so opening the journal again
-gives the same state. `Recording.do` is the only way to change one. It works out what an event would do, writes the event,
-waits for the disk, and only then lets the state change; an event that cannot be carried out is answered with the reason
-and never written.
+The state of a recording is computed from the events of its journal alone, so opening the journal again gives the same state.
+`Recording.do` is the only function that changes it: it computes the effect of an event, writes the event, waits for the disk,
+and only then changes the state. An event that cannot be carried out is answered with the reason and not written.
 """
 
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, Self, TypeVar
 
-from browser_env.errors import RecordError
+from browser_env.errors import RecordError, UsageError
 from browser_env.records.record import record
-from recorder.journal.journal import Entry, Journal
+from recorder.journal.journal import Entry, Journal, Schema
 from recorder.journal.text_edits import Edit, joins
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+
+class State(Protocol):
+    """The state of a recording, an immutable value."""
+
+    @property
+    def submitted(self) -> float | None:
+        """Seconds of work at submission. None before it."""
+
+
 E = TypeVar("E", bound="DataclassInstance")
-S = TypeVar("S")
+S = TypeVar("S", bound=State)
 
 
 @record
 class Undo:
-    """Take back the last step that stands."""
+    """Undo the last step."""
 
     event: Literal["undo"] = "undo"
 
 
 @record
 class Redo:
-    """Do again what was taken back last."""
+    """Redo the step that was undone last."""
 
     event: Literal["redo"] = "redo"
 
 
 @record
 class Submit:
-    """Finish: nothing can be changed any more."""
+    """Finish the recording. It cannot be changed afterwards."""
 
     event: Literal["submit"] = "submit"
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a screen has to say about an event."""
+    """The answer to an event, for the message line of a screen."""
 
     problem: str | None = None
-    """Why it was not done; nothing was written and nothing has changed."""
+    """Reason why the event was not carried out. None if it was."""
     note: str | None = None
-    """What a person should know of an event that was done, or of one that would have moved nothing."""
+    """Information about an event that was carried out."""
 
     @property
     def is_done(self) -> bool:
-        """Whether something has changed."""
+        """Whether the event was carried out."""
         return self.problem is None
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an event cannot be carried out: one line for a person."""
+    """An event that cannot be carried out."""
 
     reason: str
+    """One line for the annotator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change(Generic[S]):
-    """What an event would do."""
+    """The effect of an event."""
 
     state: S
+    """The state after the event."""
     label: str
-    """What undo and redo call it, such as *Quote*."""
+    """Name of the step for undo and redo, such as *Quote*."""
     note: str | None = None
+    """Information for the annotator."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Past(Generic[S]):
-    """A state and what led to it."""
+    """A state in the undo history and the step that led to it."""
 
     state: S
     label: str = ""
     edit: Edit | None = None
-    """What was typed, if it was: more of the same word joins it."""
+    """The text edit, if the step was one. An edit that continues it joins it."""
 
 
 class Recording(ABC, Generic[E, S]):
-    """One recording in progress. A context manager; leaving it closes the journal, and opening it again goes on exactly there.
+    """A recording in progress. A context manager: leaving it closes the journal, and opening it again continues there.
 
-    For one thread: the one that shows it.
+    Not thread-safe: use it in the thread that shows it.
     """
 
-    def __init__(self, journal: Journal[E], begin: E | None, clock: Callable[[], float] = time.monotonic) -> None:
-        """Replay a journal, or begin an empty one.
+    def __init__(
+        self, path: Path, schema: Schema[E], begin: E | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Continue the recording of a journal, or begin a new one.
 
         Args:
-            journal: Its events.
-            begin: The first event of an empty journal.
-            clock: Seconds that only grow.
+            path: The journal.
+            schema: Its event types.
+            begin: The first event of a new journal. An existing journal must be about the same item. None to continue an
+                existing one.
+            clock: A monotonic clock, in seconds.
 
         Raises:
-            RecordError: The journal holds what cannot have happened.
+            RecordError: The journal cannot be read or written, or contains an event that is not possible.
+            UsageError: There is nothing to continue, or the journal is about another item.
         """
-        self._journal = journal
+        self.folder = path.parent
         self._clock = clock
         self._opened = clock()
-        self._before = journal.entries[-1].elapsed if journal.entries else 0.0
-        entries = journal.entries
-        if not entries:
-            assert begin is not None  # whoever opens a recording for reading has looked whether there is one
-            entries = (journal.as_written(begin, 0.0),)
-            journal.append(entries[0])
-        self._past: list[_Past[S]] = [_Past(self._first(entries[0].event))]
-        self._place = 0
-        self._is_typing = False
-        for entry in entries[1:]:
-            self._replay(entry)
-        if self.is_submitted:
-            journal.seal()  # the program was ended right before it would have done so
+        self._journal = Journal(path, schema)
+        try:
+            if begin is None and not self._journal.entries:
+                raise UsageError(f"{self.folder}: there is no {schema.name} to continue")
+            self._replay(begin, schema.name)
+        except BaseException:
+            self._journal.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -128,44 +140,44 @@ class Recording(ABC, Generic[E, S]):
         self.close()
 
     def close(self) -> None:
-        """Close the journal; again does nothing."""
+        """Close the journal. Closing it twice has no effect."""
         self._journal.close()
 
     @property
     def state(self) -> S:
-        """What stands."""
+        """The current state."""
         return self._past[self._place].state
 
     @property
     def elapsed(self) -> float:
-        """Seconds of work on this recording; the time between two openings does not count."""
+        """Seconds spent on this recording, without the time in which it was closed."""
         return self._before + (0.0 if self.is_submitted else self._clock() - self._opened)
 
     @property
     def undoes(self) -> str | None:
-        """What undo would take back, such as *Quote*; None: nothing."""
+        """Name of the step that undo would revert, such as *Quote*. None if there is none."""
         return self._past[self._place].label if self._place and not self.is_submitted else None
 
     @property
     def redoes(self) -> str | None:
-        """What redo would do again; None: nothing."""
+        """Name of the step that redo would repeat. None if there is none."""
         return self._past[self._place + 1].label if self._place + 1 < len(self._past) and not self.is_submitted else None
 
     @property
     def digest(self) -> str | None:
-        """Of the finished journal; None: it is not finished."""
+        """Digest of the sealed journal. None before submission."""
         return self._journal.digest
 
     @property
     def is_submitted(self) -> bool:
-        """Whether it is finished."""
-        return self._is_final(self.state)
+        """Whether the recording is finished."""
+        return self.state.submitted is not None
 
     def do(self, event: E) -> Response:
-        """Carry out an event, or say why not. When this returns, the disk has it.
+        """Carry out an event, or return the reason why it cannot be. When this returns, the event is on the disk.
 
         Raises:
-            RecordError: The journal cannot be written; nothing has changed, and the message says what to do.
+            RecordError: The journal cannot be written. The state is unchanged.
         """
         entry = self._journal.as_written(event, self.elapsed)
         change = self._change(entry.event, entry.elapsed)
@@ -180,23 +192,45 @@ class Recording(ABC, Generic[E, S]):
 
     @abstractmethod
     def _first(self, begin: E) -> S:
-        """The state that the first event makes."""
+        """Return the state after the first event."""
+
+    @abstractmethod
+    def _item(self, begin: E) -> str:
+        """Return the id of the question or task in the first event."""
 
     @abstractmethod
     def _apply(self, state: S, event: E, elapsed: float) -> Change[S] | Refusal:
-        """What an event does that is neither undo nor redo. Pure: the same arguments, the same result."""
-
-    @abstractmethod
-    def _is_final(self, state: S) -> bool:
-        """Whether a state is a finished one."""
+        """Return the effect of an event other than undo and redo. The result depends on the arguments alone."""
 
     @abstractmethod
     def _edit(self, event: E) -> Edit | None:
-        """The typing that an event is, if it is any."""
+        """Return the text edit of an event, or None if it is not one."""
+
+    def _replay(self, begin: E | None, kind: str) -> None:
+        """Compute the state from the journal. Writes the first event to an empty journal."""
+        entries = self._journal.entries
+        self._before = entries[-1].elapsed if entries else 0.0
+        if not entries:
+            assert begin is not None
+            entries = (self._journal.as_written(begin, 0.0),)
+            self._journal.append(entries[0])
+        item = self._item(entries[0].event)
+        if begin is not None and item != self._item(begin):
+            raise UsageError(f"{self.folder}: contains the {kind} of another item: {item!r}")
+        self._past: list[_Past[S]] = [_Past(self._first(entries[0].event))]
+        self._place = 0
+        self._is_typing = False
+        for entry in entries[1:]:
+            change = self._change(entry.event, entry.elapsed)
+            if isinstance(change, Refusal):
+                raise RecordError(f"{self._journal.path}: contains an event that is not possible: {change.reason}")
+            self._commit(entry, change)
+        if self.is_submitted:
+            self._journal.seal()  # the program may have been stopped between the last event and the seal
 
     def _change(self, event: E, elapsed: float) -> Change[S] | Refusal:
         if self.is_submitted:
-            return Refusal("it is submitted, and stays as it is")
+            return Refusal("already submitted; it cannot be changed")
         match event:
             case Undo():
                 if not self._place:
@@ -205,7 +239,7 @@ class Recording(ABC, Generic[E, S]):
             case Redo():
                 if self._place + 1 == len(self._past):
                     return Refusal("there is nothing to redo")
-                return Change(self._past[self._place + 1].state, "", f"done again: {self._past[self._place + 1].label}")
+                return Change(self._past[self._place + 1].state, "", f"redone: {self._past[self._place + 1].label}")
             case _:
                 return self._apply(self.state, event, elapsed)
 
@@ -226,9 +260,3 @@ class Recording(ABC, Generic[E, S]):
                 self._past.append(_Past(change.state, change.label, edit))
                 self._place = len(self._past) - 1
                 self._is_typing = edit is not None
-
-    def _replay(self, entry: Entry[E]) -> None:
-        change = self._change(entry.event, entry.elapsed)
-        if isinstance(change, Refusal):
-            raise RecordError(f"{self._journal.path}: holds an event that cannot have happened: {change.reason}")
-        self._commit(entry, change)

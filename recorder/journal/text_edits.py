@@ -1,45 +1,46 @@
-"""Changes of a text that a person writes, as small events: what stood between two places, and what stands there now."""
+"""Edits of a text that an annotator is writing, as small events: a span and its replacement."""
 
 from browser_env.records.record import record
 
 
 @record
 class Edit:
-    """A stretch of a text replaced by another."""
+    """A span of a text and its replacement."""
 
     start: int
-    """Offset of the first character that goes."""
+    """Offset of the first replaced character."""
     end: int
-    """Offset after the last one; equal to `start` where something is only added."""
+    """Offset after the last replaced character; equal to `start` for an insertion."""
     text: str
-    """What comes in its place."""
+    """Replacement; empty for a deletion."""
 
 
 def edit_between(old: str, new: str) -> Edit | None:
-    """The smallest edit that makes one text of another; None if they are equal."""
+    """Return the smallest edit that turns one text into another, or None if they are equal."""
     if old == new:
         return None
-    start, most = 0, min(len(old), len(new))
-    while start < most and old[start] == new[start]:
-        start += 1
-    end = 0
-    while end < most - start and old[-1 - end] == new[-1 - end]:
-        end += 1
-    return Edit(start=start, end=len(old) - end, text=new[start : len(new) - end])
+    shorter = min(len(old), len(new))
+    prefix = 0
+    while prefix < shorter and old[prefix] == new[prefix]:
+        prefix += 1
+    suffix = 0
+    while suffix < shorter - prefix and old[-1 - suffix] == new[-1 - suffix]:
+        suffix += 1
+    return Edit(start=prefix, end=len(old) - suffix, text=new[prefix : len(new) - suffix])
 
 
 def edited(text: str, edit: Edit) -> str | None:
-    """The text after an edit; None if it has no such places."""
+    """Apply an edit to a text. Returns None if the edit's offsets are outside the text."""
     if not 0 <= edit.start <= edit.end <= len(text):
         return None
     return text[: edit.start] + edit.text + text[edit.end :]
 
 
 def joins(previous: Edit, edit: Edit) -> bool:
-    """Whether an edit goes on with the one before it, so that undo takes both back: typing to the end of a word, deleting."""
+    """Whether an edit continues the previous one (typing within a word, repeated deletion), so that one undo reverts both."""
     if previous.start == previous.end and edit.start == edit.end:
-        goes_on = edit.start == previous.start + len(previous.text)
-        return goes_on and not (previous.text[-1:].isspace() and not edit.text[:1].isspace())
+        is_adjacent = edit.start == previous.start + len(previous.text)
+        return is_adjacent and not (previous.text[-1:].isspace() and not edit.text[:1].isspace())
     if not previous.text and not edit.text:
         return edit.end == previous.start or edit.start == previous.start
     return False

@@ -17,8 +17,10 @@ from textual.widgets import Input, Static
 from browser_env.actions import Click, End, EndReason, Find, ScrollDown, ScrollUp, Search, Top, format_action
 from browser_env.errors import RecordError
 from browser_env.pages.page import Page
-from recorder.demonstrations.events import Act, EditReference, RemoveReference, Select, View
-from recorder.demonstrations.session import Loaded, Session
+from recorder.demonstrations.events import Act, EditReference, RemoveReference, Select
+from recorder.demonstrations.session import Session
+from recorder.demonstrations.state import View
+from recorder.demonstrations.stepping import Loaded
 from recorder.journal.recording import Response
 from recorder.screens.change_reference import ChangeReference
 from recorder.screens.work import WIDE, WorkScreen

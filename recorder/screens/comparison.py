@@ -13,8 +13,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
-from recorder.comparisons.events import RATED, SCORES, Rate, ScoreOf, View
-from recorder.comparisons.rating import answer_name
+from recorder.comparisons.events import RATED, SCORES, Rate, ScoreOf
+from recorder.comparisons.state import View, answer_name
 from recorder.screens.judging import PRIORITIES, JudgingScreen, Notes
 from recorder.widgets.answer_view import AnswerView
 

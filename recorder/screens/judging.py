@@ -13,8 +13,9 @@ from textual.widgets.text_area import Edit as TextAreaEdit
 from textual.widgets.text_area import EditResult
 
 from recorder.comparisons.events import Flag as FlagEvent
-from recorder.comparisons.events import FlagKind, Mark, Relevance, Trust, Unmark, View, WriteNotes
+from recorder.comparisons.events import FlagKind, Mark, Relevance, Trust, Unmark, WriteNotes
 from recorder.comparisons.rating import Rating
+from recorder.comparisons.state import View
 from recorder.journal.recording import Submit
 from recorder.journal.text_edits import edit_between
 from recorder.screens.dialogs import Choice

@@ -12,9 +12,10 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
-from recorder.comparisons.events import Place, View
+from recorder.comparisons.events import Place
 from recorder.comparisons.pairs import MAX_RANKED
-from recorder.comparisons.rating import answer_name
+from recorder.comparisons.ranking import lowered, raised
+from recorder.comparisons.state import View, answer_name
 from recorder.screens.judging import PRIORITIES, JudgingScreen, Notes
 from recorder.widgets.answer_view import AnswerView
 
@@ -217,7 +218,7 @@ enter goes to the text.
 
     def on_rank_list_moved(self, message: RankList.Moved) -> None:
         """Move an answer by one."""
-        self.do(self.recording.raised(message.answer) if message.by < 0 else self.recording.lowered(message.answer))
+        self.do((raised if message.by < 0 else lowered)(self.recording.state, message.answer))
 
     def on_rank_list_put(self, message: RankList.Put) -> None:
         """Give an answer a place; behind the last one, whatever the number."""

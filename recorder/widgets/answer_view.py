@@ -25,7 +25,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from browser_env.records.citations import citation_spans, split_sentences, without_citations
-from recorder.comparisons.events import RelevanceLevel, ShownAnswer, SupportLevel, TrustLevel
+from recorder.comparisons.events import RelevanceLevel, SupportLevel, TrustLevel
+from recorder.comparisons.state import ShownAnswer
 
 SUPPORT: Final[dict[SupportLevel, str]] = {
     "strong": "strong",

@@ -59,14 +59,14 @@ def test_a_journal_that_was_changed_after_it_was_sealed_is_named(recordings: Pat
     path = recordings / "pair" / "comparison.jsonl"
     path.write_text(path.read_text("utf-8").replace('"score": 0.5', '"score": 1.0'), "utf-8")
     code, problems, _ = run(capsys, "check", recordings)
-    assert (code, problems) == (1, [f"{path}: was changed after it was sealed; take it from a copy"])
+    assert (code, problems) == (1, [f"{path}: was changed after it was sealed; restore it from a backup"])
 
 
 def test_a_page_that_was_changed_is_named(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = next(path for path in (recordings / "shown" / "pages").iterdir() if "Crow number 3" in path.read_text("utf-8"))
     page.write_text(page.read_text("utf-8").replace("Crow number 3", "Crow number 4"), "utf-8")
     code, problems, _ = run(capsys, "check", recordings)
-    assert (code, problems) == (1, [f"{page}: was changed; the recording needs this page as it was"])
+    assert (code, problems) == (1, [f"{page}: was changed; restore this page of the recording from a backup"])
 
 
 def test_an_event_that_cannot_have_happened_is_found_under_a_digest_that_fits(
@@ -76,7 +76,7 @@ def test_an_event_that_cannot_have_happened_is_found_under_a_digest_that_fits(
     sealed_again(path, lambda text: text.replace("Crow number 0 brought me a key.", "Crow number 0 brought me gold."))
     code, [problem], _ = run(capsys, "check", recordings)
     assert code == 1
-    assert problem.startswith(f"{path}: holds an event that cannot have happened: ")
+    assert problem.startswith(f"{path}: contains an event that is not possible: ")
 
 
 STEP = Step(phase="browsing", observation="o", completion="Search x")

@@ -51,5 +51,5 @@ def test_rankings_need_enough_answers() -> None:
     assert [(task.question.id, task.is_ranking, sorted(task.shown)) for task in drawn] == [("q0", True, [0, 1, 2, 3])]
     assert len({tuple(task.answers[index].text for index in task.shown) for task in draw_rankings(EPISODES, 1, 4)}) == 24
     for number in (1, 10):
-        with pytest.raises(ValueError, match="2 to 9 answers can be ranked"):
+        with pytest.raises(ValueError, match="num_answers must be from 2 to 9, got"):
             list(draw_rankings(EPISODES, 1, number))

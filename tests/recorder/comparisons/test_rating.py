@@ -23,7 +23,6 @@ from recorder.comparisons.events import (
     Event,
     Flag,
     Mark,
-    Opinion,
     Place,
     Rate,
     Relevance,
@@ -33,7 +32,9 @@ from recorder.comparisons.events import (
     Unmark,
     WriteNotes,
 )
+from recorder.comparisons.ranking import lowered, raised
 from recorder.comparisons.rating import Rating, finished
+from recorder.comparisons.state import RatingState
 from recorder.journal.recording import Redo, Submit, Undo
 from recorder.journal.text_edits import Edit
 
@@ -158,14 +159,14 @@ def test_moving_up_and_down_reaches_every_order_with_every_tie(tmp_path: Path, n
     task = replace(RANKING, answers=ANSWERS[:3], shown=(0, 1, 2))
     with open_rating(tmp_path, task) as rating:
         for answer in range(3):
-            done(rating, rating.raised(answer))
+            done(rating, raised(rating.state, answer))
         seen, waiting = {rating.state.places}, [rating.state]
         while waiting:
             here = waiting.pop()
             for answer in range(3):
-                for move in (rating.raised, rating.lowered):
+                for move in (raised, lowered):
                     rating._past[rating._place] = replace(rating._past[rating._place], state=here)
-                    response = rating.do(move(answer))
+                    response = rating.do(move(rating.state, answer))
                     if response.is_done and rating.state.places not in seen:
                         seen.add(rating.state.places)
                         waiting.append(rating.state)
@@ -184,11 +185,11 @@ def test_moving_up_and_down_reaches_every_order_with_every_tie(tmp_path: Path, n
         (Mark(answer=1, start=4, end=4, support="weak"), "nothing is selected"),
         (Mark(answer=1, start=5, end=6, support="weak"), "nothing is selected"),
         (Mark(answer=1, start=0, end=37, support="weak"), "nothing is selected"),
-        (Mark(answer=0, start=4, end=8, support="weak"), "this overlaps claim 1; take that mark away first"),
+        (Mark(answer=0, start=4, end=8, support="weak"), "this overlaps claim 1; unmark that claim first"),
         (Unmark(answer=1, claim=0), "this answer has no claim 1"),
         (Rate(of="overall", score=0.25), "a rating is one of 1, 0.5, 0, -0.5, -1"),
         (Place(answer=0, place=0), "these answers are rated, not ranked"),
-        (WriteNotes(edit=Edit(start=3, end=3, text="x")), "the notes have no such place"),
+        (WriteNotes(edit=Edit(start=3, end=3, text="x")), "the edit is outside the notes"),
         (Redo(), "there is nothing to redo"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
@@ -214,15 +215,15 @@ def test_where_answers_come_from_is_not_shown(rating: Rating) -> None:
 
 
 def test_a_rating_says_what_it_cannot_go_on_with(tmp_path: Path, no_fsync: None) -> None:
-    with pytest.raises(UsageError, match="no rating has begun there"):
+    with pytest.raises(UsageError, match="there is no comparison to continue"):
         Rating(tmp_path)
     with open_rating(tmp_path) as rating, pytest.raises(UsageError, match="is not finished"):
         rating.comparison()
-    with pytest.raises(UsageError, match="holds a rating of other answers: 't'"):
+    with pytest.raises(UsageError, match="contains the comparison of another item: 't'"):
         open_rating(tmp_path, replace(PAIR, id="other"))
-    with pytest.raises(ValueError, match="two answers are rated, two or more ranked; got 4"):
+    with pytest.raises(ValueError, match="expected two answers to rate, or two or more to rank; got 4"):
         replace(RANKING, is_ranking=False)
-    with pytest.raises(ValueError, match="shown must have each of 2 answers once"):
+    with pytest.raises(ValueError, match="shown must contain each index of the 2 answers once"):
         replace(PAIR, shown=(1, 1))
 
 
@@ -235,8 +236,8 @@ class Anything(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(mkdtemp())
-        self.past: list[Opinion] = []
-        self.future: list[Opinion] = []
+        self.past: list[RatingState] = []
+        self.future: list[RatingState] = []
 
     def teardown(self) -> None:
         self.rating.close()

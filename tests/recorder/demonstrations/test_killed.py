@@ -19,7 +19,8 @@ import sys
 from pathlib import Path
 from browser_env.records import Question, Settings
 from recorder.journal.recording import Redo, Undo
-from recorder.demonstrations.session import Act, Begin, Session, Write
+from recorder.demonstrations.events import Act, Begin, Write
+from recorder.demonstrations.session import Session
 from recorder.journal.text_edits import Edit
 from tests.recorder.webs import web
 

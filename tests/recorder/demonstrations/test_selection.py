@@ -127,7 +127,9 @@ def test_on_a_page_of_results_the_same_words_of_another_result_are_not_quoted() 
     first, second = text.index("Crow number"), text.rindex("Crow number")
     length = len("Crow number 0 brought me a key.")
     assert not isinstance(quotation(env.state, (first, first + length)), str)
-    assert quotation(env.state, (second, second + length)) == "another result says the same; open the page to quote it"
+    assert (
+        quotation(env.state, (second, second + length)) == "another result contains the same words; open the page to quote it"
+    )
     longer = quotation(env.state, (second, len(text)))
     assert not isinstance(longer, str)
     assert longer.span == (second, len(text))

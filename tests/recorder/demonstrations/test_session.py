@@ -16,19 +16,11 @@ from browser_env.observation import observe
 from browser_env.pages.page import Page
 from browser_env.records import Episode, Question, Settings
 from browser_env.records.storage import append_record, read_records
-from recorder.demonstrations.events import (
-    JOURNAL,
-    Act,
-    Begin,
-    Demonstration,
-    EditReference,
-    RemoveReference,
-    Reopen,
-    Select,
-    Write,
-)
+from recorder.demonstrations.events import JOURNAL, Act, Begin, EditReference, RemoveReference, Reopen, Select, Write
 from recorder.demonstrations.export import replay
-from recorder.demonstrations.session import Loaded, Session, finished
+from recorder.demonstrations.session import Session, finished
+from recorder.demonstrations.state import Demonstration
+from recorder.demonstrations.stepping import Loaded
 from recorder.journal.recording import Redo, Submit, Undo
 from recorder.journal.text_edits import Edit, edit_between
 from tests.recorder.webs import CROWS, CROWS_TEXT, changed_web, web
@@ -90,7 +82,7 @@ def test_from_the_question_to_the_answer(tmp_path: Path) -> None:
     with open_session(tmp_path, clock=clock) as session:
         assert session.view().phase == "browsing"
         assert session.view().question == QUESTION.text
-        assert (session.view().undoes, session.view().problem) == (None, "browsing goes on; end it first")
+        assert (session.view().undoes, session.view().problem) == (None, "end browsing first")
         for command in ("Search crows", "Clicked on link 0", "Scrolled down 1", "Scrolled down 1"):
             clock.now += 2
             done(session, command)
@@ -107,8 +99,8 @@ def test_from_the_question_to_the_answer(tmp_path: Path) -> None:
         assert session.do(Submit()).is_done
         assert (session.view().phase, session.view().undoes, session.elapsed) == ("submitted", None, 17)
         clock.now += 100
-        assert session.do(Undo()).problem == "it is submitted, and stays as it is"
-        assert session.do(Write(edit=Edit(start=0, end=0, text="x"))).problem == "it is submitted, and stays as it is"
+        assert session.do(Undo()).problem == "already submitted; it cannot be changed"
+        assert session.do(Write(edit=Edit(start=0, end=0, text="x"))).problem == "already submitted; it cannot be changed"
         assert session.elapsed == 17
         episode = session.episode()
     assert [step.completion for step in episode.steps] == [
@@ -180,7 +172,7 @@ def test_single_scrolls_become_commands_of_up_to_three(session: Session, scrolls
         ("Top", "this is the top of the page"),
         ("Clicked on link 77", "link 77 is not on this page (0-2)"),
         ("Quote: nothing of the kind", "the quoted text is not on this page"),
-        ("End: Answer", "quote something first: an answer is written from the quotes"),
+        ("End: Answer", "quote something first; the answer must cite it"),
         ("Jump", "'Jump' is no command"),
     ],
 )
@@ -228,7 +220,7 @@ def test_a_reference_that_was_changed_was_quoted_like_that(session: Session) -> 
     assert session.view().references[0].extract == CROWS_TEXT[start:end]
     assert commands(session)[2:] == ["Quote: number 0 brought me a key. Crow number 1 brought me", "Scrolled down 3"]
     assert replay(session.episode(), session.web()) is None
-    assert session.do(EditReference(number=1, start=start, end=end)).problem == "the reference is like that already"
+    assert session.do(EditReference(number=1, start=start, end=end)).problem == "the reference has not changed"
     assert session.do(EditReference(number=1, start=5, end=5)).problem == "nothing is selected"
 
 
@@ -237,7 +229,7 @@ def test_a_reference_of_two_quotes_is_changed_and_removed_as_one(session: Sessio
     for start, end in ((first, first + 31), (first + 40, first + 60), (first + 20, first + 45)):
         assert session.do(Select(start=start, end=end)).is_done
     assert (session.view().references[0].start, session.view().references[0].end) == (first, first + 45)
-    assert session.do(Select(start=first + 2, end=first + 12)).problem == "a reference has these words already"
+    assert session.do(Select(start=first + 2, end=first + 12)).problem == "these words are quoted already"
     merged = session.state
     assert session.do(EditReference(number=1, start=first, end=first + 6)).is_done
     assert session.view().references[0].extract == "Crow n"
@@ -266,14 +258,14 @@ def test_tokens_that_are_used_up_end_browsing_and_undo_gives_them_back(tmp_path:
         select(session, "Crow number 0 brought me a key.")
         start = CROWS_TEXT.index("Crow number 1 brought")
         response = session.do(Select(start=start, end=start + 50))
-        assert response.note == "the tokens for references are used up; write the answer"
+        assert response.note == "no quote tokens left; write the answer"
         assert session.view().phase == "answering"
         assert session.do(Reopen()).problem is not None
         assert session.do(RemoveReference(number=1)).problem is not None
         assert session.do(Undo()).is_done
         assert (session.view().phase, session.view().reference_tokens_left) == ("browsing", 3)
         too_long = EditReference(number=1, start=CROWS_TEXT.index("Crow number 0"), end=start + 200)
-        assert session.do(too_long).problem == "there are not enough tokens left for it"
+        assert session.do(too_long).problem == "not enough quote tokens left for it"
 
 
 def test_the_last_action_ends_browsing(tmp_path: Path, no_fsync: None) -> None:
@@ -303,7 +295,7 @@ def test_back_to_browsing_keeps_the_answer_and_says_when_its_numbers_mean_others
     done(session, "End: Answer")
     write(session, ANSWER)
     assert session.do(Reopen()).is_done
-    assert session.do(RemoveReference(number=1)).note == "references have other numbers now; check the citations of your answer"
+    assert session.do(RemoveReference(number=1)).note == "references were renumbered; check the citations of your answer"
     done(session, "End: Answer")
     assert session.view().answer == ANSWER
     assert replay(session.episode(), session.web()) is None
@@ -331,7 +323,7 @@ def test_a_result_that_comes_late_is_not_shown_on_another_page(session: Session)
     loaded = session.load("Clicked on link 0")
     assert isinstance(loaded, Loaded)
     done(session, "Back")
-    assert session.do(loaded).problem == "the page has changed in the meantime; do it again"
+    assert session.do(loaded).problem == "the page has changed in the meantime; try again"
     assert session.load("Clicked on link 9") == session.do(Act(command="Clicked on link 9"))
 
 
@@ -351,22 +343,22 @@ def test_what_breaks_on_the_web_is_a_page(tmp_path: Path, no_fsync: None) -> Non
 
 
 def test_a_session_says_what_it_cannot_go_on_with(tmp_path: Path, no_fsync: None) -> None:
-    with pytest.raises(UsageError, match="no recording has begun there"):
+    with pytest.raises(UsageError, match="there is no demonstration to continue"):
         open_session(tmp_path / "none", begin=None)
     assert not (tmp_path / "none").exists()
     with open_session(tmp_path) as session:
         done(session, "Search crows", "Clicked on link 0")
-    with pytest.raises(UsageError, match="holds a recording of another question: 'crows'"):
+    with pytest.raises(UsageError, match="contains the demonstration of another item: 'crows'"):
         open_session(
             tmp_path, begin=Begin(question=Question(id="x", text="x"), settings=Settings(), backend="", annotator="ann")
         )
     page = max((tmp_path / "pages").iterdir(), key=lambda path: path.stat().st_size)
     whole = page.read_bytes()
     page.write_bytes(whole.replace(b"key", b"kex"))
-    with pytest.raises(RecordError, match="was changed; the recording needs this page as it was"):
+    with pytest.raises(RecordError, match="was changed; restore this page of the recording from a backup"):
         open_session(tmp_path)
     page.unlink()
-    with pytest.raises(RecordError, match="cannot be read: No such file or directory; the recording needs this page"):
+    with pytest.raises(RecordError, match="cannot be read: No such file or directory; restore this page"):
         open_session(tmp_path)
 
 
@@ -419,7 +411,7 @@ def test_a_journal_of_what_cannot_have_happened_is_refused(tmp_path: Path, no_fs
         done(session, "Search crows")
     path = tmp_path / JOURNAL
     path.write_bytes(path.read_bytes() + b'{"elapsed": 1.0, "event": {"event": "redo"}}\n')
-    with pytest.raises(RecordError, match="holds an event that cannot have happened: there is nothing to redo"):
+    with pytest.raises(RecordError, match="contains an event that is not possible: there is nothing to redo"):
         open_session(tmp_path)
 
 

@@ -129,16 +129,19 @@ def test_a_sealed_journal_notices_any_change(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
-        (["hello"], "is no journal of the recorder"),
-        ([{"schema_version": 2, "journal": "test"}], "schema version 2 is not the one"),
-        ([{"schema_version": 1, "journal": "other"}], "is the journal of a other, not of a test"),
-        ([{"schema_version": 1, "journal": "test"}, "{", "{}"], r":2: is no event of a test"),
-        ([{"schema_version": 1, "journal": "test"}, {"elapsed": 0.5, "event": {"event": "sing"}}], ":2: is no event .*sing"),
+        (["hello"], "is not a journal of the recorder"),
+        ([{"schema_version": 2, "journal": "test"}], "expected schema version 1, got 2"),
+        ([{"schema_version": 1, "journal": "other"}], "expected the journal of a test, got that of a other"),
+        ([{"schema_version": 1, "journal": "test"}, "{", "{}"], ":2: is not an event of a test"),
+        (
+            [{"schema_version": 1, "journal": "test"}, {"elapsed": 0.5, "event": {"event": "sing"}}],
+            ":2: is not an event .*sing",
+        ),
         (
             [{"schema_version": 1, "journal": "test"}, {"elapsed": 0.5, "event": {"event": "say", "text": "a", "loud": 1}}],
-            ":2: is no event .*loud",
+            ":2: is not an event .*loud",
         ),
-        ([{"schema_version": 1, "journal": "test"}, {"elapsed": 0.5}], ":2: is no event"),
+        ([{"schema_version": 1, "journal": "test"}, {"elapsed": 0.5}], ":2: is not an event"),
     ],
     ids=["another file", "version", "kind", "broken inside", "unknown event", "unknown key", "no event"],
 )
@@ -156,7 +159,7 @@ def test_two_programs_cannot_mix_their_events(tmp_path: Path) -> None:
     write(path, *EVENTS)
     with Journal(path, SCHEMA) as one, Journal(path, SCHEMA) as other:
         one.append(Entry(Say(text="one"), 1.0))
-        with pytest.raises(RecordError, match="another program has written to it"):
+        with pytest.raises(RecordError, match="another program has written to this file"):
             other.append(Entry(Say(text="other"), 1.0))
         one.append(Entry(Say(text="one"), 2.0))
     assert [entry.event for entry in read_journal(path, SCHEMA).entries] == [*EVENTS, Say(text="one"), Say(text="one")]

@@ -11,8 +11,9 @@ from textual.widgets import Static
 
 from browser_env.records import Claim, Comparison, Ratings
 from recorder.compare_app import CompareApp
-from recorder.comparisons.events import Begin, ShownAnswer, Task
+from recorder.comparisons.events import Begin, Task
 from recorder.comparisons.rating import Rating, finished
+from recorder.comparisons.state import ShownAnswer
 from recorder.queue.queue import Job, Queue
 from recorder.screens.comparison import ComparisonScreen
 from recorder.screens.dialogs import Help
