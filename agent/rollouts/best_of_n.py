@@ -1,29 +1,28 @@
-"""Best-of-n: sample several, keep the one that scores highest (§3.2), and what that gains (Appendix I).
+"""Best-of-n: sample several episodes, keep the one that scores highest (§3.2), and estimate the gain (Appendix I).
 
-Either whole episodes are sampled or answers over the references of one. All samples share batches, so there are as many prompts
-in flight for one question as for many, and each sample is the episode that `rollout` gives with the seed in its record.
+The samples are either whole episodes or answers over the references of one episode. All samples share batches, so one question
+fills a batch as well as many do, and each sample is the episode that `rollout` makes with the seed in its record.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypedDict, Unpack
 
 from agent.intervals import RESAMPLES, Estimate, estimates
 from agent.policy import Policy
-from agent.rollouts.rollout import StepEvent, answer, rollout, rollout_seeds
+from agent.rollouts.rollout import StepEvent, Task, answer, hashed_seed, rollout
 from agent.score import Score, Scored
 from browser_env.backends import Backend
 from browser_env.records import Episode, Question, Settings
-from browser_env.records.digests import stable_hash
 from browser_env.state import TokenCounter, count_words
 
 Mode = Literal["episodes", "answers"]
-"""What is sampled n times."""
+"""Whether whole episodes are sampled, or answers over the references of one episode."""
 
 
 class Answering(Protocol):
-    """How questions become episodes, one each: `rollout`, or `best_of_n` of some n and score."""
+    """A function that makes one episode of each question: `rollout`, or `best_of_n` with some n and score."""
 
     def __call__(
         self,
@@ -31,13 +30,23 @@ class Answering(Protocol):
         backend: Backend,
         questions: Iterable[Question],
         settings: Settings,
+        /,
         *,
         seed: int = ...,
         batch_size: int = ...,
         on_step: Callable[[StepEvent], None] | None = ...,
     ) -> Iterator[Episode]:
-        """See `rollout`."""
+        """Answer questions; the parameters are those of `rollout`."""
         ...
+
+
+class RolloutOptions(TypedDict, total=False):
+    """Keyword arguments that are passed on to `rollout`."""
+
+    batch_size: int
+    count_tokens: TokenCounter
+    on_step: Callable[[StepEvent], None] | None
+    threads: int | None
 
 
 # ------------------------------------------------------------------------------------------------------------- sampling
@@ -53,61 +62,37 @@ def best_of_n(
     *,
     mode: Mode = "episodes",
     seed: int = 0,
-    batch_size: int = 16,
-    count_tokens: TokenCounter = count_words,
-    on_step: Callable[[StepEvent], None] | None = None,
-    threads: int | None = None,
+    **options: Unpack[RolloutOptions],
 ) -> Iterator[Episode]:
-    """Answer questions, each by the best of n samples; yields each question's episode when it is chosen.
+    """Answer questions, each by the best of n samples; yields the best episode of a question when all are sampled.
 
     Args:
-        policy: What acts; it must sample, or all n are the same.
+        policy: The policy to sample from. A greedy one gives n equal samples.
         backend: The web.
-        questions: Taken one by one, when there is room.
+        questions: Questions, taken one at a time when there is room in the batch.
         settings: Format and budgets.
-        score: What decides.
-        n: Number of samples.
-        mode: *episodes*: n are browsed from the start. *answers*: one is browsed and answered n times.
-        seed: The same seed gives the same episodes.
-        batch_size: Prompts in flight.
-        count_tokens: Counts the tokens of references.
-        on_step: Told of every step of every sample; of mode *answers* the further answers are not told.
-        threads: Threads that wait for the backend.
+        score: The score that chooses.
+        n: Number of samples of each question.
+        mode: *episodes* samples n whole episodes; *answers* browses once and samples n answers.
+        seed: Seed of the samples.
+        options: See `rollout`. In mode *answers*, `on_step` is not called for answers after the first.
     """
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    _check_number(n)
     if mode == "episodes":
-        groups: Iterator[tuple[Episode, ...]] = sample_episodes(
-            policy,
-            backend,
-            questions,
-            settings,
-            n,
-            seed=seed,
-            batch_size=batch_size,
-            count_tokens=count_tokens,
-            on_step=on_step,
-            threads=threads,
-        )
+        groups: Iterator[tuple[Episode, ...]] = sample_episodes(policy, backend, questions, settings, n, seed=seed, **options)
     else:
-        browsed = rollout(
-            policy,
-            backend,
-            questions,
-            settings,
-            seed=seed,
-            batch_size=batch_size,
-            count_tokens=count_tokens,
-            on_step=on_step,
-            threads=threads,
-        )
-        groups = (sample_answers(policy, one, n, batch_size=batch_size, count_tokens=count_tokens) for one in browsed)
+        batch_size, count_tokens = options.get("batch_size", 16), options.get("count_tokens", count_words)
+        episodes = rollout(policy, backend, questions, settings, seed=seed, **options)
+        groups = (sample_answers(policy, episode, n, batch_size=batch_size, count_tokens=count_tokens) for episode in episodes)
     for samples in groups:
         yield best(samples, score)
 
 
 def best(samples: Sequence[Episode], score: Score) -> Episode:
-    """The sample whose answer scores highest; the first of equals, and any with an answer before those without."""
+    """The sample whose answer scores highest.
+
+    Of equal scores the first wins. Samples with an answer come before those without, and failed ones come last.
+    """
     answered = [(episode, item) for episode in samples if (item := Scored.of(episode)) is not None]
     if not answered:
         return next((episode for episode in samples if episode.failure is None), samples[0])
@@ -116,8 +101,8 @@ def best(samples: Sequence[Episode], score: Score) -> Episode:
 
 
 def sample_seed(seed: int, sample: int) -> int:
-    """Seed of the episodes that are sample number `sample` of their questions; the first has the seed itself."""
-    return seed if sample == 0 else int(stable_hash(seed, "sample", sample)[:8], 16) & 0x7FFF_FFFF
+    """The seed of sample number `sample` of every question; sample 0 has `seed` itself."""
+    return seed if sample == 0 else hashed_seed(seed, "sample", sample)
 
 
 def sample_episodes(
@@ -128,35 +113,23 @@ def sample_episodes(
     n: int,
     *,
     seed: int = 0,
-    batch_size: int = 16,
-    count_tokens: TokenCounter = count_words,
-    on_step: Callable[[StepEvent], None] | None = None,
-    threads: int | None = None,
+    **options: Unpack[RolloutOptions],
 ) -> Iterator[tuple[Episode, ...]]:
-    """Several episodes of each question, in the order of their samples; yields a question's when its last has ended.
+    """Sample n episodes of each question; yields a question's samples, in order, when the last has ended.
 
-    Takes what `best_of_n` takes.
+    The arguments are those of `best_of_n`.
     """
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    _check_number(n)
     seeds = [sample_seed(seed, sample) for sample in range(n)]
-    ended: dict[str, dict[int, list[Episode]]] = {}  # lists, since a set may hold a question twice
-    for episode in rollout_seeds(
-        policy,
-        backend,
-        ((question, own) for question in questions for own in seeds),
-        settings,
-        batch_size=batch_size,
-        count_tokens=count_tokens,
-        on_step=on_step,
-        threads=threads,
-    ):
+    tasks = (Task(question, own_seed, settings) for question in questions for own_seed in seeds)
+    ended: dict[str, dict[int, list[Episode]]] = {}  # question id, seed, episodes: a set of questions may repeat one
+    for episode in rollout(policy, backend, tasks, **options):
         assert episode.seed is not None  # rollouts have one
-        own = ended.setdefault(episode.question.id, {})
-        own.setdefault(episode.seed, []).append(episode)
-        if all(own.get(one) for one in seeds):
-            samples = tuple(own[one].pop(0) for one in seeds)
-            if not any(own.values()):
+        by_seed = ended.setdefault(episode.question.id, {})
+        by_seed.setdefault(episode.seed, []).append(episode)
+        if all(by_seed.get(own_seed) for own_seed in seeds):
+            samples = tuple(by_seed[own_seed].pop(0) for own_seed in seeds)
+            if not any(by_seed.values()):
                 del ended[episode.question.id]
             yield samples
 
@@ -164,40 +137,45 @@ def sample_episodes(
 def sample_answers(
     policy: Policy, episode: Episode, n: int, *, batch_size: int = 16, count_tokens: TokenCounter = count_words
 ) -> tuple[Episode, ...]:
-    """An episode and n - 1 more that browsed the same and answered anew; the episode alone if it has no answer.
+    """An episode and n - 1 copies of it with other answers; the episode alone if it has no answer.
 
     Args:
-        policy: What gave the episode.
-        episode: Ended.
-        n: Number of answers.
-        batch_size: Prompts in flight.
+        policy: The policy that made the episode.
+        episode: A finished episode.
+        n: Number of answers, the episode's own included.
+        batch_size: Answers in progress at a time.
         count_tokens: Counts the tokens of references.
     """
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    _check_number(n)
     if Scored.of(episode) is None:
         return (episode,)
-    again = answer(policy, [episode], n - 1, seed=episode.seed or 0, batch_size=batch_size, count_tokens=count_tokens)
-    return (episode, *(replace(one, steps=(*episode.steps[:-1], *one.steps)) for one in again))
+    answers = answer(policy, [episode], n - 1, seed=episode.seed or 0, batch_size=batch_size, count_tokens=count_tokens)
+    browsing = episode.steps[:-1]
+    return (episode, *(replace(answered, steps=(*browsing, *answered.steps)) for answered in answers))
 
 
-# ------------------------------------------------------------------------------------------------------- what it gains
+def _check_number(n: int) -> None:
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+
+
+# ------------------------------------------------------------------------------------------------------------ estimates
 
 
 def expected_best(scores: Sequence[float], values: Sequence[float], n: int) -> float:
     """Unbiased estimate of the value of the best of n, from N >= n samples (Appendix I).
 
-    The mean over all subsets of n samples of the value of the one that scores highest. Of samples with equal scores, any is as
-    likely to be taken.
+    It is the mean, over all subsets of n samples, of the value of the highest-scoring sample. Samples with equal scores are
+    equally likely to be chosen.
 
     Args:
-        scores: What is chosen by, for each sample.
-        values: What the chosen one is worth: the scores of a second, validation reward model, or of a judge.
-        n: From 1 to the number of samples.
+        scores: The score of each sample, by which the best is chosen.
+        values: The value of each sample: its score by a second, validation reward model, or by a judge.
+        n: Size of the subsets, from 1 to the number of samples.
     """
     number = len(scores)
     if len(values) != number:
-        raise ValueError(f"{number} scores and {len(values)} values")
+        raise ValueError(f"expected as many values as scores, got {len(values)} and {number}")
     if not 1 <= n <= number:
         raise ValueError(f"n must be from 1 to the {number} samples, got {n}")
     order = sorted(range(number), key=lambda index: scores[index])
@@ -217,20 +195,19 @@ def expected_best(scores: Sequence[float], values: Sequence[float], n: int) -> f
 
 def best_of_n_kl(n: int) -> float:
     """KL divergence of best-of-n from its policy, in nats: log n - (n - 1) / n."""
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    _check_number(n)
     return math.log(n) - (n - 1) / n
 
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """What best-of-n is worth at one n."""
+    """The value of best-of-n at one n."""
 
     n: int
     kl: float
-    """From the policy, in nats."""
+    """KL divergence from the policy, in nats."""
     values: Mapping[str, Estimate]
-    """By who judged: the mean over questions."""
+    """Mean value over questions, by judge."""
 
 
 def best_of_n_curve(
@@ -241,18 +218,18 @@ def best_of_n_curve(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> list[CurvePoint]:
-    """The value of the best of n for several n, with 95 % bootstrap intervals over questions.
+    """The value of best-of-n for several n, with 95 % bootstrap intervals over questions.
 
     Args:
-        scores: For each question the score of each of its samples, which is chosen by.
-        values: For each judge (the same model, a validation model, the gold labels) the same shape.
-        numbers: Values of n; those above the number of samples of any question are left out.
-        seed: Of the bootstrap.
-        resamples: Of the bootstrap.
+        scores: For each question the score of each of its samples, by which the best is chosen.
+        values: For each judge (the same reward model, a validation model, the gold labels) values of the same shape.
+        numbers: Values of n. Those above the number of samples of any question are skipped.
+        seed: Seed of the bootstrap.
+        resamples: Number of bootstrap resamples.
     """
     most = min(map(len, scores), default=0)
-    kept = [n for n in numbers if n <= most]
-    cells = [(n, judge) for n in kept for judge in values]
-    columns = [[expected_best(own, valued, n) for own, valued in zip(scores, values[judge], strict=True)] for n, judge in cells]
-    found = dict(zip(cells, estimates(columns, seed=seed, resamples=resamples), strict=True))
-    return [CurvePoint(n, best_of_n_kl(n), {judge: found[n, judge] for judge in values}) for n in kept]
+    numbers = [n for n in numbers if n <= most]
+    cells = [(n, judge) for n in numbers for judge in values]
+    columns = [[expected_best(*pair, n) for pair in zip(scores, values[judge], strict=True)] for n, judge in cells]
+    by_cell = dict(zip(cells, estimates(columns, seed=seed, resamples=resamples), strict=True))
+    return [CurvePoint(n, best_of_n_kl(n), {judge: by_cell[n, judge] for judge in values}) for n in numbers]

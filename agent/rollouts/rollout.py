@@ -1,19 +1,21 @@
-"""Running a policy: questions in, episodes out, many at once.
+"""The rollout engine: runs a policy on many tasks at once and yields one episode for each.
 
-Episodes go in lockstep: every one in flight is asked for its next action in one batch, then every action is carried out, and
-an episode that ends is replaced by the next question at once. What an episode does depends on its question, the policy and
-the seed alone, never on what else is in its batch. A failure is a value of the episode that it struck; the others go on.
+Episodes advance in lockstep: every episode in progress is asked for its next action in one batch, then every action is carried
+out, and an episode that ends makes room for the next task at once. An episode depends on its task and the policy alone, never
+on the rest of its batch. A failure is recorded on its own episode, here and nowhere else, and the other episodes go on.
 """
 
 import math
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
 from agent.policy import Completion, Policy, Prompt
+from browser_env import state as browser_state
 from browser_env.backends import Backend
 from browser_env.env import BrowserEnv, Info
 from browser_env.errors import PolicyError, UsageError, WebGPTError
@@ -25,112 +27,223 @@ from browser_env.records.storage import storable
 from browser_env.state import BrowserState, TokenCounter, count_words
 
 MAX_COMPLETION = 20_000
-"""Longest completion that is kept, in characters: twice the longest command, eight times the longest answer of the paper's
-comparisons."""
+"""Longest completion that a record keeps, in characters: twice the longest command, eight times the longest answer of the
+paper's comparisons."""
 MAX_FAILURE = 500
-"""Longest failure that is kept, in characters."""
+"""Longest failure message that a record keeps, in characters."""
 MAX_THREADS = 16
-"""Most threads that wait for a backend, unless told otherwise."""
+"""Default limit on the threads that wait for the backend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One episode to run."""
+
+    question: Question
+    seed: int
+    """Seed of all completions of the episode."""
+    settings: Settings
+    """Format and budgets of the episode, which its observations show."""
+    id: str | None = None
+    """Id of the episode. Default: the hash of question, policy and seed that `episode_id` computes."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepEvent:
-    """One step of one episode, told when it was done."""
+    """One finished step of one episode, as `on_step` callbacks receive it."""
 
+    episode_id: str
     question: Question
+    seed: int
+    """Seed of the episode."""
     index: int
     """Number of the step, from 0."""
+    before: BrowserState
+    """State that the policy acted on."""
+    completion: Completion
+    """Output of the policy in full, with its token ids and log-probabilities if it has any."""
     step: Step
+    """Record of the step."""
     info: Info
     state: BrowserState
-    """After the step."""
-    seed: int
-    """Of the episode, which tells several of one question apart."""
+    """State after the step."""
+
+
+def hashed_seed(*parts: object) -> int:
+    """A seed that is a stable hash of the parts: 31 bits, the most that model servers accept."""
+    return int(stable_hash(*parts)[:8], 16) & 0x7FFF_FFFF
+
+
+def step_seed(task: Task, index: int) -> int:
+    """The seed of the completion of step `index` of a task."""
+    return hashed_seed(task.seed, task.question.id, index)
+
+
+def episode_id(question: Question, actor: str, seed: int) -> str:
+    """The id of the episode that a policy named `actor` makes of a question with a seed."""
+    return stable_hash(question.id, actor, seed)[:12]
+
+
+# ------------------------------------------------------------------------------------------------------------ whole episodes
 
 
 def rollout(
     policy: Policy,
     backend: Backend,
-    questions: Iterable[Question],
-    settings: Settings,
+    tasks: Iterable[Question | Task],
+    settings: Settings | None = None,
     *,
     seed: int = 0,
     batch_size: int = 16,
     count_tokens: TokenCounter = count_words,
     on_step: Callable[[StepEvent], None] | None = None,
     threads: int | None = None,
-    clock: Callable[[], float] = time.monotonic,
+    prompt_seed: Callable[[Task, int], int] = step_seed,
+    clock: Callable[[], float] | None = time.monotonic,
 ) -> Iterator[Episode]:
-    """Answer questions with a policy; yields each episode when it ends.
+    """Run a policy on tasks; yields each episode when it ends.
 
     Args:
-        policy: What acts.
+        policy: The policy to run.
         backend: The web, shared by all episodes.
-        questions: Taken one by one, when there is room. If taking one raises an error of this project, the episodes in
-            flight are finished first.
-        settings: Format and budgets.
-        seed: The same seed gives the same episodes, whatever the batch size and the order of the questions.
-        batch_size: Episodes in flight.
+        tasks: Tasks or plain questions, taken when there is room. Episodes in progress end before a `WebGPTError` of theirs.
+        settings: Format and budgets of plain questions. Default: the paper's.
+        seed: Seed of plain questions. Results do not depend on the batch size or the order of the tasks.
+        batch_size: Episodes in progress at a time.
         count_tokens: Counts the tokens of references.
-        on_step: Told of every step, in this thread, before its episode is yielded.
-        threads: Threads that wait for the backend; 1: none but this. None: one for each episode in flight, at most 16.
-        clock: Seconds that only grow.
+        on_step: Called with every step, in the calling thread, before the step's episode is yielded.
+        threads: Threads that wait for the backend; 1 is the calling thread. Default: one per episode in progress, at most 16.
+        prompt_seed: Maps a task and the number of a step to the seed of its completion.
+        clock: A monotonic clock in seconds, for `Step.seconds`. None leaves steps untimed.
     """
-    return rollout_seeds(
-        policy,
-        backend,
-        ((question, seed) for question in questions),
-        settings,
-        batch_size=batch_size,
-        count_tokens=count_tokens,
-        on_step=on_step,
-        threads=threads,
-        clock=clock,
-    )
-
-
-def rollout_seeds(
-    policy: Policy,
-    backend: Backend,
-    asked: Iterable[tuple[Question, int]],
-    settings: Settings,
-    *,
-    batch_size: int = 16,
-    count_tokens: TokenCounter = count_words,
-    on_step: Callable[[StepEvent], None] | None = None,
-    threads: int | None = None,
-    clock: Callable[[], float] = time.monotonic,
-) -> Iterator[Episode]:
-    """`rollout` of questions each with a seed of its own, so that many episodes of one question share a batch."""
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    threads = min(batch_size, MAX_THREADS) if threads is None else threads
-    waiting = _Waiting(iter(asked))
+    queue = _Queue(task if isinstance(task, Task) else Task(task, seed, settings or Settings()) for task in tasks)
     running: list[_Run] = []
-    with ExitStack() as stack:
-        each: Callable[..., Iterable[object]] = map
-        if threads > 1:
-            pool = ThreadPoolExecutor(threads, thread_name_prefix="rollout")
-            stack.callback(pool.shutdown, cancel_futures=True)
-            each = pool.map
+    with _parallel_map(min(batch_size, MAX_THREADS) if threads is None else threads) as parallel_map:
         while True:
-            for question, seed in waiting.take(batch_size - len(running)):
-                running.append(_Run(question, seed, BrowserEnv(backend, settings, count_tokens=count_tokens)))
-                running[-1].begin()
+            for task in queue.take(batch_size - len(running)):
+                env = BrowserEnv(backend, task.settings, count_tokens=count_tokens)
+                running.append(_Run(task, policy.name, env, prompt_seed))
             if not running:
                 break
-            going = [run for run in running if not run.has_ended]
-            before = clock()
-            completions = _complete(policy, [run.prompt() for run in going])
-            seconds = (clock() - before) / max(1, len(going))
-            infos = each(_Run.act, going, completions, [seconds] * len(going))
-            for run, info in zip(going, infos, strict=True):
-                if isinstance(info, Info) and on_step:
-                    on_step(StepEvent(run.question, len(run.steps) - 1, run.steps[-1], info, run.env.state, run.seed))
-            yield from (run.episode(policy.name) for run in running if run.has_ended)
+            _advance(running, policy, parallel_map, on_step, clock)
+            yield from (run.episode() for run in running if run.has_ended)
             running = [run for run in running if not run.has_ended]
-    if waiting.error:
-        raise waiting.error
+    if queue.error:
+        raise queue.error
+
+
+def _advance(
+    running: "Sequence[_Run]",
+    policy: Policy,
+    parallel_map: Callable[..., Iterable[Any]],
+    on_step: Callable[[StepEvent], None] | None,
+    clock: Callable[[], float] | None,
+) -> None:
+    """Take one step of every episode that has not ended."""
+    active = [run for run in running if not run.has_ended]
+    completions, seconds = _complete([run.prompt() for run in active], policy, clock)
+    for event in parallel_map(_Run.act, active, completions, [seconds] * len(active)):
+        if event is not None and on_step:
+            on_step(event)
+
+
+@contextmanager
+def _parallel_map(threads: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """`map` on a pool of threads, or the builtin for a single thread."""
+    if threads <= 1:
+        yield map
+        return
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="rollout")
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass
+class _Queue:
+    """Tasks that have not begun, and the error that ended their iterator."""
+
+    tasks: Iterator[Task]
+    error: WebGPTError | None = None
+
+    def take(self, number: int) -> Iterator[Task]:
+        """The next tasks, at most `number`."""
+        while number > 0 and self.error is None:
+            try:
+                task = next(self.tasks)
+            except StopIteration:
+                return
+            except WebGPTError as error:
+                self.error = error
+                return
+            yield replace(task, question=replace(task.question, text=storable(task.question.text)))
+            number -= 1
+
+
+class _Run:
+    """One episode in progress."""
+
+    def __init__(self, task: Task, actor: str, env: BrowserEnv, prompt_seed: Callable[[Task, int], int]) -> None:
+        self.id = task.id or episode_id(task.question, actor, task.seed)
+        self.task = task
+        self.actor = actor
+        self.env = env
+        self.prompt_seed = prompt_seed
+        self.steps: list[Step] = []
+        self.failure: str | None = None
+        try:
+            self.observation = env.reset(task.question)
+        except ValueError as error:
+            self.failure = _failure(error)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.failure is not None or self.env.state.phase == "ended"
+
+    def prompt(self) -> Prompt:
+        return Prompt(self.observation, self.env.state, self.prompt_seed(self.task, len(self.steps)))
+
+    def act(self, completion: Completion | Exception, seconds: float | None) -> StepEvent | None:
+        """Carry out a completion; returns None if the episode failed instead."""
+        if isinstance(completion, Exception):
+            self.failure = _failure(completion)
+            return None
+        before, index = self.env.state, len(self.steps)
+        step, text = _step(before.phase, self.observation, completion, seconds)
+        try:
+            self.observation, _, _, _, info = self.env.step(text)
+        except UsageError:
+            raise  # the web is not set up correctly, so no episode can go on
+        except Exception as error:  # noqa: BLE001 - any defect of a backend or a page is recorded on this episode alone
+            self.steps.append(step)
+            self.failure = _failure(error)
+            return None
+        problem = "; ".join(filter(None, (info.problem, step.problem))) or None
+        self.steps.append(replace(step, problem=problem and storable(problem)))
+        question, seed = self.task.question, self.task.seed
+        return StepEvent(self.id, question, seed, index, before, completion, self.steps[-1], info, self.env.state)
+
+    def episode(self) -> Episode:
+        """The record of the episode."""
+        state = self.env.state if self.steps else None  # a refused question has no state
+        return Episode(
+            id=self.id,
+            question=self.task.question,
+            settings=self.task.settings,
+            actor=self.actor,
+            backend=self.env.backend.name,
+            seed=self.task.seed,
+            steps=tuple(self.steps),
+            references=state.references if state else (),
+            ending=state.ending if state else None,
+            failure=self.failure,
+        )
+
+
+# ------------------------------------------------------------------------------------------------- answering-only episodes
 
 
 def answer(
@@ -142,58 +255,70 @@ def answer(
     skip: Container[str] = (),
     batch_size: int = 16,
     count_tokens: TokenCounter = count_words,
-    clock: Callable[[], float] = time.monotonic,
+    on_step: Callable[[StepEvent], None] | None = None,
+    prompt_seed: Callable[[Episode, int], int] | None = None,
+    clock: Callable[[], float] | None = time.monotonic,
 ) -> Iterator[Episode]:
-    """Answer again from what was browsed: episodes of the answering phase alone (Appendix E has 15 more of them).
+    """Answer again from the references of finished episodes: answering-only episodes of one step (Appendix E).
 
-    Each has the references and the ending of the episode it goes back to, that one's id with a number behind it, and one step.
+    Each has the references and the ending of its browsing episode, and that episode's id with a number appended.
 
     Args:
-        policy: What answers.
-        episodes: Finished ones; those without an answering phase are skipped.
-        num: Answers for each.
-        seed: The same seed gives the same answers, whatever the batch size.
-        skip: Ids of further answers that there are already.
-        batch_size: Answers asked for at a time.
+        policy: The policy to run.
+        episodes: Finished episodes; those without an answering phase are skipped.
+        num: Answers for each episode.
+        seed: Seed of the answers. They do not depend on the batch size.
+        skip: Ids of answers that exist already.
+        batch_size: Answers in progress at a time.
         count_tokens: Counts the tokens of references.
-        clock: Seconds that only grow.
+        on_step: Called with every step before its episode is yielded.
+        prompt_seed: Maps an episode and the number of an answer, from 1, to the seed of the answer. Default: a hash of `seed`,
+            the episode's id and the number.
+        clock: A monotonic clock in seconds, for `Step.seconds`. None leaves steps untimed.
     """
-    waiting = (
-        (episode, number)
-        for episode in episodes
-        if has_answering_phase(episode)
-        for number in range(1, num + 1)
-        if answer_id(episode, number) not in skip
-    )
+    seed_of = prompt_seed or (lambda episode, number: hashed_seed(seed, episode.id, number))
+    waiting = _missing_answers(episodes, num, skip)
     while batch := list(islice(waiting, batch_size)):
         states = [_answering_state(episode, count_tokens) for episode, _ in batch]
-        prompts = [
-            Prompt(observe(state), state, _prompt_seed(seed, episode.id, number))
-            for (episode, number), state in zip(batch, states, strict=True)
-        ]
-        before = clock()
-        completions = _complete(policy, prompts)
-        seconds = (clock() - before) / len(batch)
-        for (episode, number), prompt, completion in zip(batch, prompts, completions, strict=True):
-            again = replace(episode, id=answer_id(episode, number), actor=policy.name, seed=seed, steps=(), failure=None)
-            if isinstance(completion, Exception):
-                yield replace(again, failure=_failure(completion))
-            else:
-                yield replace(again, steps=(_step("answering", prompt.text, completion, seconds)[0],))
+        seeds = [seed_of(episode, number) for episode, number in batch]
+        prompts = [Prompt(observe(state), state, own_seed) for state, own_seed in zip(states, seeds, strict=True)]
+        completions, seconds = _complete(prompts, policy, clock)
+        for (browsed, number), prompt, completion in zip(batch, prompts, completions, strict=True):
+            episode = replace(browsed, id=answer_id(browsed, number), actor=policy.name, seed=seed, steps=(), failure=None)
+            yield _answered(episode, prompt, completion, seconds, on_step)
+
+
+def _missing_answers(episodes: Iterable[Episode], num: int, skip: Container[str]) -> Iterator[tuple[Episode, int]]:
+    """Pairs of an episode and the number of an answer that does not exist yet."""
+    for episode in episodes:
+        if has_answering_phase(episode):
+            yield from ((episode, number) for number in range(1, num + 1) if answer_id(episode, number) not in skip)
+
+
+def _answered(
+    episode: Episode,
+    prompt: Prompt,
+    completion: Completion | Exception,
+    seconds: float | None,
+    on_step: Callable[[StepEvent], None] | None,
+) -> Episode:
+    """An answering-only episode with its step, or with the failure in place of one."""
+    if isinstance(completion, Exception):
+        return replace(episode, failure=_failure(completion))
+    step, _ = _step("answering", prompt.text, completion, seconds)
+    if on_step:
+        after, seed = browser_state.answer(prompt.state), episode.seed or 0
+        on_step(StepEvent(episode.id, episode.question, seed, 0, prompt.state, completion, step, Info(None), after))
+    return replace(episode, steps=(step,))
 
 
 def has_answering_phase(episode: Episode) -> bool:
-    """Whether browsing ended with something to answer from."""
+    """Whether browsing ended with references to answer from."""
     return episode.failure is None and _answering_state(episode, count_words).phase == "answering"
 
 
-def episode_id(question: Question, actor: str, seed: int) -> str:
-    """The id of the episode that a rollout makes."""
-    return stable_hash(question.id, actor, seed)[:12]
-
-
 def answer_id(episode: Episode, number: int) -> str:
-    """The id of a further answer over an episode's references; numbers count from 1."""
+    """The id of a further answer to an episode's question; numbers count from 1."""
     return f"{episode.id}-{number}"
 
 
@@ -201,99 +326,22 @@ def _answering_state(episode: Episode, count_tokens: TokenCounter) -> BrowserSta
     return BrowserState(episode.question, episode.settings, count_tokens, references=episode.references, ending=episode.ending)
 
 
-def _prompt_seed(*parts: object) -> int:
-    return int(stable_hash(*parts)[:8], 16) & 0x7FFF_FFFF  # servers take 31 bits
+# --------------------------------------------------------------------------------------------------- completions and records
 
 
-@dataclass
-class _Waiting:
-    """The questions and seeds that no episode has begun with, and the error that ended them."""
-
-    asked: Iterator[tuple[Question, int]]
-    error: WebGPTError | None = None
-
-    def take(self, number: int) -> Iterator[tuple[Question, int]]:
-        while number > 0 and self.error is None:
-            try:
-                question, seed = next(self.asked)
-            except StopIteration:
-                return
-            except WebGPTError as error:
-                self.error = error
-                return
-            yield replace(question, text=storable(question.text)), seed
-            number -= 1
+def _complete(
+    prompts: Sequence[Prompt], policy: Policy, clock: Callable[[], float] | None
+) -> tuple[list[Completion | Exception], float | None]:
+    """A completion or an error for each prompt, and the seconds that each took on average."""
+    if clock is None:
+        return _completions(policy, prompts), None
+    start = clock()
+    completions = _completions(policy, prompts)
+    return completions, (clock() - start) / max(1, len(prompts))
 
 
-@dataclass(eq=False)
-class _Run:
-    """One episode in flight."""
-
-    question: Question
-    seed: int
-    env: BrowserEnv
-    observation: str = ""
-    steps: list[Step] = field(default_factory=list)
-    failure: str | None = None
-
-    @property
-    def has_ended(self) -> bool:
-        return self.failure is not None or self.env.state.phase == "ended"
-
-    def begin(self) -> None:
-        try:
-            self.observation = self.env.reset(self.question)
-        except ValueError as error:
-            self._fail(error)
-
-    def prompt(self) -> Prompt:
-        return Prompt(self.observation, self.env.state, _prompt_seed(self.seed, self.question.id, len(self.steps)))
-
-    def act(self, completion: Completion | Exception, seconds: float) -> Info | None:
-        """Carry out a completion; None if there was none or it ended in a failure."""
-        if isinstance(completion, Exception):
-            self._fail(completion)
-            return None
-        phase = self.env.state.phase
-        assert phase != "ended"  # only episodes that go on are asked
-        step, text = _step(phase, self.observation, completion, seconds)
-        try:
-            self.observation, _, _, _, info = self.env.step(text)
-        except UsageError:
-            raise  # the web was not set up as it has to be, so no episode can go on
-        except Exception as error:  # noqa: BLE001 - any defect of a backend or a page is this episode's alone, and is recorded
-            self.steps.append(step)
-            self._fail(error)
-            return None
-        problem = "; ".join(filter(None, (info.problem, step.problem))) or None
-        self.steps.append(replace(step, problem=problem and storable(problem)))
-        return info
-
-    def episode(self, actor: str) -> Episode:
-        state = self.env.state if self.steps else None  # nothing happened before the first step
-        return Episode(
-            id=episode_id(self.question, actor, self.seed),
-            question=self.question,
-            settings=self.env.settings,
-            actor=actor,
-            backend=self.env.backend.name,
-            seed=self.seed,
-            steps=tuple(self.steps),
-            references=state.references if state else (),
-            ending=state.ending if state else None,
-            failure=self.failure,
-        )
-
-    def _fail(self, error: Exception) -> None:
-        self.failure = _failure(error)
-
-
-def _failure(error: Exception) -> str:
-    return clean_line(f"{type(error).__name__}: {error}")[:MAX_FAILURE]
-
-
-def _complete(policy: Policy, prompts: Sequence[Prompt]) -> list[Completion | Exception]:
-    """A completion or an error for each prompt. What strikes a whole batch is tried again prompt by prompt."""
+def _completions(policy: Policy, prompts: Sequence[Prompt]) -> list[Completion | Exception]:
+    """A completion or an error for each prompt. After an error of a whole batch, each prompt is tried alone."""
     if not prompts:
         return []
     try:
@@ -301,15 +349,15 @@ def _complete(policy: Policy, prompts: Sequence[Prompt]) -> list[Completion | Ex
         if len(completions) == len(prompts):
             return [_checked(completion) for completion in completions]
         problem: Exception = PolicyError(f"{policy.name} gave {len(completions)} completions for {len(prompts)} prompts")
-    except Exception as error:  # noqa: BLE001 - any defect of a policy strikes one episode, and is recorded on it
+    except Exception as error:  # noqa: BLE001 - any defect of a policy is recorded on the episode that it struck
         problem = error
     if len(prompts) == 1:
         return [problem]
-    return [completion for prompt in prompts for completion in _complete(policy, [prompt])]
+    return [completion for prompt in prompts for completion in _completions(policy, [prompt])]
 
 
 def _checked(completion: Completion | PolicyError) -> Completion | PolicyError:
-    """The completion, or an error if no record can hold it."""
+    """The completion, or an error if a record cannot hold it."""
     if isinstance(completion, Completion) and completion.logprobs is not None:
         if len(completion.logprobs) != len(completion.token_ids or ()):
             return PolicyError(f"{len(completion.logprobs)} logprobs for {len(completion.token_ids or ())} tokens")
@@ -320,10 +368,10 @@ def _checked(completion: Completion | PolicyError) -> Completion | PolicyError:
     return completion
 
 
-def _step(phase: str, observation: str, completion: Completion, seconds: float) -> tuple[Step, str]:
-    """The record of a completion, and what the environment is given.
+def _step(phase: str, observation: str, completion: Completion, seconds: float | None) -> tuple[Step, str]:
+    """The record of a completion, and the text for the environment.
 
-    The environment sees a command in full, so that it can say how long it was; an answer is what the record keeps.
+    The environment gets a command in full, so that it can say how long it was; the record keeps `MAX_COMPLETION` characters.
     """
     given = completion.text if completion.command is None else completion.command
     text = storable(completion.text)
@@ -340,3 +388,7 @@ def _step(phase: str, observation: str, completion: Completion, seconds: float) 
         seconds=seconds,
     )
     return step, storable(given)
+
+
+def _failure(error: Exception) -> str:
+    return clean_line(f"{type(error).__name__}: {error}")[:MAX_FAILURE]

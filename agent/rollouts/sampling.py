@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent.policy import Policy
 from agent.rollouts.best_of_n import Answering, sample_seed
-from agent.rollouts.rollout import answer, answer_id, episode_id, has_answering_phase, rollout, rollout_seeds
+from agent.rollouts.rollout import Task, answer, answer_id, episode_id, has_answering_phase, rollout
 from browser_env.backends import Backend
 from browser_env.errors import RecordError, UsageError
 from browser_env.records import Episode, Question, Settings
@@ -16,17 +16,17 @@ from browser_env.records.files import Json, write_whole
 from browser_env.records.storage import append_record, drop_torn_line, read_records
 
 ShowProgress = Callable[[str, int, int], AbstractContextManager[Callable[[], None]]]
-"""From a description, a total and the number already done to a context in which a callback is called per finished episode."""
+"""Maps a description, a total and the number already done to a context whose callback is called per finished episode."""
 
 
 def no_progress(description: str, total: int, done: int) -> AbstractContextManager[Callable[[], None]]:
-    """Show nothing."""
+    """A `ShowProgress` that shows nothing."""
     return nullcontext(lambda: None)
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """A file of episodes of one policy, to which the missing ones are added."""
+    """A file of sampled episodes of one policy, to which missing episodes are added."""
 
     path: Path
     policy: Policy
@@ -35,24 +35,24 @@ class Samples:
     seed: int
 
     def begin(self, config: Mapping[str, Json]) -> None:
-        """Make the file, or find that it is of the same configuration.
+        """Create the file with its configuration beside it, or check that an existing file has the same configuration.
 
         Raises:
-            UsageError: It is of another one, or of something else.
-            RecordError: The configuration beside it cannot be read.
+            UsageError: The file has another configuration, or was not sampled by this command.
+            RecordError: The configuration file cannot be read.
         """
-        beside = self.path.with_name(f"{self.path.name}.config.json")
-        now = json.loads(json.dumps(config))
-        if beside.exists():
-            before = _read_config(beside)
-            differing = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
-            if differing:
-                raise UsageError(f"{self.path} was sampled with another {', '.join(differing)}; choose another --out")
+        config_path = self.path.with_name(f"{self.path.name}.config.json")
+        config = json.loads(json.dumps(config))
+        if config_path.exists():
+            earlier = _read_config(config_path)
+            changed = sorted(key for key in {*earlier, *config} if earlier.get(key) != config.get(key))
+            if changed:
+                raise UsageError(f"{self.path} was sampled with another {', '.join(changed)}; choose another --out")
         elif self.path.exists() and self.path.stat().st_size:
-            raise UsageError(f"{self.path} is there and was not sampled by this command; choose another --out")
+            raise UsageError(f"{self.path} exists and was not sampled by this command; choose another --out")
         else:
-            # Whole before the first episode, which makes the file one of samples.
-            write_whole(beside, f"{json.dumps(now, indent=2)}\n")
+            # The configuration is on disk before the first episode, because it marks the file as one of samples.
+            write_whole(config_path, f"{json.dumps(config, indent=2)}\n")
         drop_torn_line(self.path)
 
     def run(
@@ -65,50 +65,50 @@ class Samples:
         answering: Answering = rollout,
         progress: ShowProgress = no_progress,
     ) -> None:
-        """Add the episodes that are missing: all browsing first, then the further answers.
+        """Add the missing episodes: whole episodes first, then further answers over their references.
 
         Args:
-            questions: What is asked.
-            num: Episodes of each.
-            num_answers: Further answers over the references of each episode.
-            batch_size: Episodes in flight.
-            best_of: Each episode is the best of so many.
-            answering: How they are chosen.
-            progress: Shows how far the sampling is.
+            questions: Questions to answer.
+            num: Episodes of each question.
+            num_answers: Further answers for each episode.
+            batch_size: Episodes in progress at a time.
+            best_of: Number of samples that each episode is the best of.
+            answering: Chooses the best sample; used if `best_of` is above 1.
+            progress: Shows the progress of the sampling.
         """
         done = {episode.id for episode in self._episodes()}
-        # Groups of samples that are chosen from count downwards, so that no sample is in two of them.
+        # Seeds of best-of-n groups are sample numbers below 0, so that no group shares a sample with another.
         seeds = [sample_seed(self.seed, sample if best_of == 1 else -sample) for sample in range(num)]
-        asked = {
-            (question, seed): {episode_id(question, self.policy.name, sample_seed(seed, one)) for one in range(best_of)}
+        ids = {
+            task: {episode_id(task.question, self.policy.name, sample_seed(task.seed, number)) for number in range(best_of)}
             for seed in seeds
-            for question in questions
+            for task in (Task(question, seed, self.settings) for question in questions)
         }
-        missing = [each for each, ids in asked.items() if not ids & done]
-        with progress(self.policy.name, len(asked), len(asked) - len(missing)) as advance:
-            for episode in self._browsed(missing, batch_size, best_of, answering):
+        missing = [task for task, own_ids in ids.items() if not own_ids & done]
+        with progress(self.policy.name, len(ids), len(ids) - len(missing)) as advance:
+            for episode in self._sampled(missing, batch_size, best_of, answering):
                 append_record(self.path, episode, fsync=True)
                 advance()
-        if not num_answers:
-            return
-        known = {one for ids in asked.values() for one in ids}
-        browsed = [episode for episode in self._episodes() if episode.id in known and has_answering_phase(episode)]
-        wanted = [answer_id(episode, number) for episode in browsed for number in range(1, num_answers + 1)]
-        there = done.intersection(wanted)
-        with progress(f"{self.policy.name}, further answers", len(wanted), len(there)) as advance:
-            for episode in answer(self.policy, browsed, num_answers, seed=self.seed, skip=there, batch_size=batch_size):
-                append_record(self.path, episode, fsync=True)
-                advance()
+        if num_answers:
+            self._add_answers(set().union(*ids.values()), done, num_answers, batch_size, progress)
 
-    def _browsed(
-        self, asked: Sequence[tuple[Question, int]], batch_size: int, best_of: int, answering: Answering
-    ) -> Iterator[Episode]:
-        if best_of == 1:  # all seeds in the same batches
-            yield from rollout_seeds(self.policy, self.web, asked, self.settings, batch_size=batch_size)
+    def _sampled(self, tasks: Sequence[Task], batch_size: int, best_of: int, answering: Answering) -> Iterator[Episode]:
+        if best_of == 1:  # all seeds share batches
+            yield from rollout(self.policy, self.web, tasks, batch_size=batch_size)
             return
-        for seed in dict.fromkeys(seed for _, seed in asked):
-            questions = [question for question, own in asked if own == seed]
+        for seed in dict.fromkeys(task.seed for task in tasks):
+            questions = [task.question for task in tasks if task.seed == seed]
             yield from answering(self.policy, self.web, questions, self.settings, seed=seed, batch_size=batch_size)
+
+    def _add_answers(self, ids: set[str], done: set[str], num_answers: int, batch_size: int, progress: ShowProgress) -> None:
+        """Add the missing answers over the references of the episodes with these ids."""
+        episodes = [episode for episode in self._episodes() if episode.id in ids and has_answering_phase(episode)]
+        wanted = [answer_id(episode, number) for episode in episodes for number in range(1, num_answers + 1)]
+        existing = done.intersection(wanted)
+        with progress(f"{self.policy.name}, further answers", len(wanted), len(existing)) as advance:
+            for episode in answer(self.policy, episodes, num_answers, seed=self.seed, skip=existing, batch_size=batch_size):
+                append_record(self.path, episode, fsync=True)
+                advance()
 
     def _episodes(self) -> Iterator[Episode]:
         return read_records(self.path, Episode) if self.path.exists() else iter(())
@@ -118,7 +118,7 @@ def _read_config(path: Path) -> Mapping[str, Json]:
     try:
         config = json.loads(path.read_text("utf-8"))
     except ValueError as error:
-        raise RecordError(f"{path}: is no configuration; choose another --out") from error
+        raise RecordError(f"{path} is not a JSON configuration; choose another --out") from error
     if not isinstance(config, dict):
-        raise RecordError(f"{path}: is no configuration; choose another --out")
+        raise RecordError(f"{path} is not a JSON configuration; choose another --out")
     return config

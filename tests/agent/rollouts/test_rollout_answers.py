@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agent.policy import Completion, Prompt
-from agent.rollouts.rollout import answer, has_answering_phase, rollout, rollout_seeds
+from agent.rollouts.rollout import Task, answer, has_answering_phase, rollout
 from browser_env.backends import FakeBackend
 from browser_env.errors import PolicyError
 from browser_env.pages.page import Page
@@ -104,8 +104,8 @@ def test_a_refused_answer_is_a_failed_episode_and_the_others_go_on() -> None:
 
 def test_episodes_with_seeds_of_their_own_are_those_of_rollouts() -> None:
     policy = Sampling()
-    asked = [(question, seed) for seed in (0, 5) for question in QUESTIONS]
-    together = {(one.question.id, one.seed): one for one in rollout_seeds(policy, WEB, asked, SHORT, batch_size=12)}
+    tasks = [Task(question, seed, SHORT) for seed in (0, 5) for question in QUESTIONS]
+    together = {(one.question.id, one.seed): one for one in rollout(policy, WEB, tasks, batch_size=12)}
     for seed in (0, 5):
         for alone in browsed(seed=seed):
             one = together[alone.question.id, seed]
