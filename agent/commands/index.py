@@ -14,7 +14,8 @@ from tyro.conf import Positional, arg
 
 from browser_env.command_line.open_web import build_progress
 from browser_env.errors import UsageError
-from browser_env.network.client import Network, NetworkSettings
+from browser_env.network.client import Network
+from browser_env.network.settings import NetworkSettings
 from browser_env.offline_web.collection import Collection
 from browser_env.offline_web.indexing import Report, build, default_path, python_version
 from browser_env.offline_web.sources import Source

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from browser_env.errors import PolicyError
-from browser_env.network.client import Client, ClientError, trusted_client
+from browser_env.network.trusted import Client, ClientError, trusted_client
 from browser_env.pages.characters import clean_line
 
 WAITS = (0.5, 1.0, 2.0)

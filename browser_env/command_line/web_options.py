@@ -85,13 +85,14 @@ class WebOptions:
         from browser_env.live_web.loading import Fetcher, Load
         from browser_env.live_web.search.engine import SearchEngine
         from browser_env.live_web.search.providers import make_provider
-        from browser_env.network.client import Network, NetworkSettings
+        from browser_env.network.client import Network
         from browser_env.network.robots import Robots
+        from browser_env.network.settings import NetworkSettings
 
         settings = NetworkSettings()
         if self.loopback_port is not None:
             settings = replace(settings, ports=settings.ports | {self.loopback_port}, allow_loopback=True)
-        network = Network(settings, witness=None if store is None else store.receive)
+        network = Network(settings, on_response=None if store is None else store.receive)
         engine = SearchEngine(make_provider(self.provider, base_url=self.search_url))
         load: Load = Fetcher(network)
         if self.browser != "never":

@@ -26,7 +26,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from browser_env.errors import FetchError, UsageError
-from browser_env.network.client import Network, Response
+from browser_env.network.client import Network
+from browser_env.network.messages import Response
 from browser_env.pages.document import Document
 from browser_env.rendering.links import is_http
 from browser_env.rendering.render import is_html

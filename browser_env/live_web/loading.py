@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from browser_env.network.client import Network, Response
+from browser_env.network.client import Network
+from browser_env.network.messages import Response
 from browser_env.pages.document import Document
 from browser_env.rendering.refresh import refresh_target
 from browser_env.rendering.render import is_html

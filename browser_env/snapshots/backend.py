@@ -5,7 +5,7 @@ from urllib.parse import urljoin
 
 from browser_env.backends import Backend, SearchHit
 from browser_env.errors import FetchError, SnapshotError
-from browser_env.network.client import REDIRECTS
+from browser_env.network.messages import REDIRECTS
 from browser_env.pages.document import Document
 from browser_env.pages.page import Page
 from browser_env.rendering.render import render

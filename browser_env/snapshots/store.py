@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 from browser_env.errors import FetchError, SnapshotError
-from browser_env.network.client import Response
+from browser_env.network.messages import Response
 from browser_env.pages.page import Link, Page
 from browser_env.records.storage import storable
 from browser_env.rendering.decoding import decode

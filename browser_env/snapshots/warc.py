@@ -20,7 +20,7 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from browser_env.errors import SnapshotError
-from browser_env.network.client import Response
+from browser_env.network.messages import Response
 from browser_env.snapshots.store import Answer, Kind, Received, SnapshotStore
 
 MAX_BYTES: Final = 20_000_000

@@ -32,8 +32,9 @@ from browser_env.live_web.drawing import Drawer
 from browser_env.live_web.loading import Fetcher
 from browser_env.live_web.search.engine import SearchEngine
 from browser_env.live_web.search.providers import make_provider
-from browser_env.network.client import Network, NetworkSettings
+from browser_env.network.client import Network
 from browser_env.network.robots import Robots
+from browser_env.network.settings import NetworkSettings
 from browser_env.pages.page import Page
 from browser_env.records import Question, Settings
 from tests.tools.towns import Country, Town

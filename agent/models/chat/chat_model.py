@@ -16,7 +16,7 @@ from agent.models.server import ModelServer, ServerError, Transient, said_by
 from agent.policy import Completion, Prompt
 from browser_env.actions import first_line
 from browser_env.errors import PolicyError
-from browser_env.network.client import Client
+from browser_env.network.trusted import Client
 from browser_env.pages.characters import END_OF_FIELD, SECTION
 
 

@@ -13,7 +13,9 @@ from browser_env.errors import FetchError, Refused, SearchConfigError, Unreachab
 from browser_env.live_web.search.provider import Provider, url_variable
 from browser_env.live_web.search.redirectors import unwrap
 from browser_env.network.addresses import parse_address
-from browser_env.network.client import Network, NetworkSettings, Response
+from browser_env.network.client import Network
+from browser_env.network.messages import Response
+from browser_env.network.settings import NetworkSettings
 from browser_env.rendering.links import is_http, without_tracking
 
 MAX_HITS: Final = 20

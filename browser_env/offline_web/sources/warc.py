@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin
 
-from browser_env.network.client import REDIRECTS
+from browser_env.network.messages import REDIRECTS
 from browser_env.offline_web.sources import Item, Redirect, Skipped
 from browser_env.snapshots.store import Received
 from browser_env.snapshots.warc import ENDINGS, read_warc

@@ -17,7 +17,7 @@ from browser_env.actions import Invalid, parse_action
 from browser_env.backends import FakeBackend
 from browser_env.env import BrowserEnv
 from browser_env.errors import PolicyError
-from browser_env.network.client import trusted_client
+from browser_env.network.trusted import trusted_client
 from browser_env.pages.page import Page
 from browser_env.records import Question, Settings
 

@@ -19,7 +19,9 @@ import pytest
 from browser_env.errors import FetchError, UsageError
 from browser_env.live_web import chromium as module
 from browser_env.live_web.chromium import Chromium, require_chromium
-from browser_env.network.client import Network, NetworkSettings, Response
+from browser_env.network.client import Network
+from browser_env.network.messages import Response
+from browser_env.network.settings import NetworkSettings
 from browser_env.pages.page import Page
 from browser_env.rendering.render import render
 from tests.browser_env.conftest import Answer, WebServer, serving
@@ -285,7 +287,7 @@ def test_no_attack_reaches_what_the_door_forbids(chromium: Chromium, web_server:
 
 
 def test_none_of_the_attacks_on_the_door_gets_through_a_page(chromium: Chromium, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("browser_env.network.client.is_public", is_public())
+    monkeypatch.setattr("browser_env.network.connection.is_public", is_public())
     names: dict[str, Names] = {}
 
     def resolve(host: str, port: int) -> Iterable[str]:

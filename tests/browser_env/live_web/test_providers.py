@@ -13,7 +13,8 @@ from browser_env.live_web.backend import LiveWeb
 from browser_env.live_web.search.engine import SearchEngine, clean_hits, network_for, plain
 from browser_env.live_web.search.providers import PROVIDERS, make_provider
 from browser_env.live_web.search.redirectors import unwrap
-from browser_env.network.client import Network, NetworkSettings
+from browser_env.network.client import Network
+from browser_env.network.settings import NetworkSettings
 from tests.browser_env.conftest import Answer, WebServer
 from tests.browser_env.live_web.providers import FAKES, KEY, Fake
 

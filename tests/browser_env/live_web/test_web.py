@@ -13,8 +13,9 @@ from browser_env.live_web.backend import LiveWeb
 from browser_env.live_web.loading import Fetcher, is_readable
 from browser_env.live_web.search.engine import SearchEngine
 from browser_env.live_web.search.providers import make_provider
-from browser_env.network.client import Network, NetworkSettings
+from browser_env.network.client import Network
 from browser_env.network.robots import Robots
+from browser_env.network.settings import NetworkSettings
 from browser_env.offline_web.collection import Collection
 from browser_env.pages.document import Document
 from tests.browser_env.conftest import Answer, WebServer

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from browser_env.network import addresses
-from browser_env.network.client import resolve
+from browser_env.network.connection import resolve
 
 ATTACKER = "127.0.0.2"
 """Stands for a public address."""
@@ -32,7 +32,7 @@ class Attack:
 
 
 class Names:
-    """The name server of an attack, as a `browser_env.network.client.Resolver`; remembers what it was asked."""
+    """The name server of an attack, as a `browser_env.network.connection.Resolver`; remembers what it was asked."""
 
     def __init__(self, attack: Attack) -> None:
         self._answers = {SITE: ((ATTACKER,),), **attack.answers}

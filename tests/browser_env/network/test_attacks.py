@@ -10,8 +10,9 @@ import brotli
 import pytest
 
 from browser_env.errors import FetchError, Refused
-from browser_env.network.client import Network, NetworkSettings
+from browser_env.network.client import Network
 from browser_env.network.compression import zstd
+from browser_env.network.settings import NetworkSettings
 from tests.browser_env.conftest import Answer, WebServer, serving
 from tests.browser_env.network.attacks import ATTACKER, ATTACKS, SITE, Attack, Names, is_public
 
@@ -35,7 +36,7 @@ def test_the_table_is_large_and_its_names_are_its_own() -> None:
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_attack_reaches_nothing(attack: Attack, attacker: WebServer, prize: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("browser_env.network.client.is_public", is_public())
+    monkeypatch.setattr("browser_env.network.connection.is_public", is_public())
     attacker.asked.clear()
     prize.asked.clear()
     names = Names(attack)
@@ -73,7 +74,7 @@ def test_attack_reaches_nothing(attack: Attack, attacker: WebServer, prize: WebS
 
 @pytest.fixture
 def network(attacker: WebServer, monkeypatch: pytest.MonkeyPatch) -> Network:
-    monkeypatch.setattr("browser_env.network.client.is_public", is_public())
+    monkeypatch.setattr("browser_env.network.connection.is_public", is_public())
     return Network(NetworkSettings(ports=frozenset({attacker.port}), max_seconds=1, max_bytes=1_000_000))
 
 

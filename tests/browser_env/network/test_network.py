@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from browser_env.errors import FetchError
 from browser_env.network.addresses import is_public
-from browser_env.network.client import ClientError, Network, NetworkSettings, trusted_client
+from browser_env.network.client import Network
+from browser_env.network.settings import NetworkSettings
+from browser_env.network.trusted import ClientError, trusted_client
 from tests.browser_env.conftest import Answer, WebServer
 
 

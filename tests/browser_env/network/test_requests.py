@@ -10,7 +10,8 @@ import pytest
 
 from browser_env.errors import FetchError, Refused
 from browser_env.network.addresses import parse_address
-from browser_env.network.client import Network, NetworkSettings, retry_after
+from browser_env.network.client import Network, retry_after
+from browser_env.network.settings import NetworkSettings
 from tests.browser_env.conftest import Answer, WebServer, serving
 from tests.browser_env.network.test_network import visiting
 

@@ -1,8 +1,9 @@
 import pytest
 
 from browser_env.errors import FetchError, Refused
-from browser_env.network.client import Network, NetworkSettings
+from browser_env.network.client import Network
 from browser_env.network.robots import DISALLOW_ALL, Robots, Rules, read_robots
+from browser_env.network.settings import NetworkSettings
 from tests.browser_env.conftest import Answer, WebServer
 
 ME = "open-webgpt/0.1 (text browser for research)"

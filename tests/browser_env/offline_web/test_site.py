@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from browser_env.errors import FetchError
-from browser_env.network.client import Network, NetworkSettings
+from browser_env.network.client import Network
+from browser_env.network.settings import NetworkSettings
 from browser_env.offline_web.collection import Collection
 from browser_env.offline_web.indexing import build
 from browser_env.offline_web.sources import Redirect, Skipped
@@ -152,7 +153,8 @@ CRAWL = """
     import sys
     from pathlib import Path
     from browser_env.offline_web.indexing import build
-    from browser_env.network.client import Network, NetworkSettings
+    from browser_env.network.client import Network
+    from browser_env.network.settings import NetworkSettings
     from browser_env.offline_web.sources.site import Site
 
     port = int(sys.argv[1])

@@ -15,7 +15,9 @@ import pytest
 
 from browser_env.backends import FakeBackend, SearchHit
 from browser_env.errors import FetchError, SnapshotError
-from browser_env.network.client import Network, NetworkSettings, Response
+from browser_env.network.client import Network
+from browser_env.network.messages import Response
+from browser_env.network.settings import NetworkSettings
 from browser_env.pages.page import Link, Page
 from browser_env.snapshots.backend import SnapshotBackend
 from browser_env.snapshots.store import FILE_NAME, SnapshotStore
@@ -112,7 +114,7 @@ def test_what_servers_sent_is_kept_with_its_status_and_encoding(store: SnapshotS
     web_server.answers["/old"] = Answer(status=301, headers={"Location": "/new"})
     web_server.answers["/new"] = Answer("Zoë".encode("latin-1"), "text/html; charset=latin-1", headers={"Set-Cookie": "a=b"})
     settings = NetworkSettings(ports=frozenset({web_server.port}), allow_loopback=True)
-    network = Network(settings, witness=store.receive)
+    network = Network(settings, on_response=store.receive)
     for path in ("/old", "/new", "/none"):
         network.request(f"{web_server.url}{path}")
     received = {each.response.url.removeprefix(web_server.url): each for each in store.all_received()}

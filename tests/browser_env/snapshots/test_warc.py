@@ -12,7 +12,7 @@ from warcio.warcwriter import WARCWriter
 
 from browser_env.backends import FakeBackend
 from browser_env.errors import FetchError, SnapshotError
-from browser_env.network.client import Response
+from browser_env.network.messages import Response
 from browser_env.offline_web.collection import Collection
 from browser_env.offline_web.indexing import build
 from browser_env.offline_web.sources.warc import Warc
