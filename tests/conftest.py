@@ -11,7 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from browser_env.live_web.chromium import find_chromium
+from browser_env.live_web.installation import find_chromium
 from browser_env.offline_web.indexing import build
 from browser_env.offline_web.sources.python_docs import PythonDocs
 from tests.completions_server import CompletionsServer

@@ -80,9 +80,7 @@ class WebOptions:
     def _live(self, stack: ExitStack, store: "SnapshotStore | None") -> Backend:
         # Here, because the clients of the network take as long to import as all the rest, and offline webs need none.
         from browser_env.live_web.backend import LiveWeb
-        from browser_env.live_web.chromium import Chromium, is_installed
-        from browser_env.live_web.drawing import Drawer
-        from browser_env.live_web.loading import Fetcher, Load
+        from browser_env.live_web.drawing import document_loader
         from browser_env.live_web.search.engine import SearchEngine
         from browser_env.live_web.search.providers import make_provider
         from browser_env.network.client import Network
@@ -94,9 +92,5 @@ class WebOptions:
             settings = replace(settings, ports=settings.ports | {self.loopback_port}, allow_loopback=True)
         network = Network(settings, on_response=None if store is None else store.receive)
         engine = SearchEngine(make_provider(self.provider, base_url=self.search_url))
-        load: Load = Fetcher(network)
-        if self.browser != "never":
-            with_browser = self.browser == "always" or is_installed()
-            chromium = stack.enter_context(Chromium(network)) if with_browser else None
-            load = Drawer(network, chromium, always=self.browser == "always")
+        load = stack.enter_context(document_loader(network, self.browser))
         return LiveWeb(engine, load, robots=None if self.ignore_robots else Robots(network))

@@ -1,31 +1,55 @@
-"""Which pages Chromium draws: those that show next to nothing until their scripts have run, all, or none.
+"""Which pages Chromium draws: those that show little text until their scripts have run, all, or none.
 
-The page is asked for without a browser first, so that most pages cost no browser at all and every page passes the same door.
+Each page is first fetched without a browser, so that most pages need none and the same rules hold for all.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from browser_env.errors import FetchError, NeedsJavaScript
-from browser_env.live_web.chromium import MISSING, Chromium
-from browser_env.live_web.loading import fetch
+from browser_env.live_web.installation import MISSING, is_installed, require_chromium
+from browser_env.live_web.loading import Fetcher, Load, fetch
 from browser_env.network.client import Network
 from browser_env.pages.document import Document
 from browser_env.rendering.render import render
 
+if TYPE_CHECKING:
+    from browser_env.live_web.chromium import Chromium
+
 BrowserUse = Literal["auto", "never", "always"]
-"""Whether Chromium draws pages: those that need it, none, or all."""
+"""Pages that Chromium draws: those that need it, none, or all."""
+
+
+@contextmanager
+def document_loader(network: Network, browser: BrowserUse) -> Iterator[Load]:
+    """Yield a loader of documents; its browser, if any, is closed at the end.
+
+    Raises:
+        UsageError: All pages are to be drawn, and no browser is installed.
+    """
+    if browser == "never":
+        yield Fetcher(network)
+    elif browser == "auto" and not is_installed():
+        yield Drawer(network, None)
+    else:
+        executable = require_chromium()
+        from browser_env.live_web.chromium import Chromium  # imports Playwright, which is optional
+
+        with Chromium(network, executable=executable) as chromium:
+            yield Drawer(network, chromium, always=browser == "always")
 
 
 @dataclass(frozen=True, slots=True)
 class Drawer:
-    """Loads documents, drawn by a browser where that is needed: a `browser_env.live_web.loading.Load`."""
+    """Loads documents, drawn by a browser where they need one; implements `browser_env.live_web.loading.Load`."""
 
     network: Network
-    chromium: Chromium | None
-    """None: there is none; pages that need one say so."""
+    chromium: "Chromium | None"
+    """The browser; None if none is installed, so that a page that needs one is an error."""
     always: bool = False
-    """Whether every page is drawn."""
+    """Whether to draw every page."""
 
     def __call__(self, url: str) -> Document:
         response = fetch(self.network, url)
@@ -38,11 +62,11 @@ class Drawer:
         except FetchError:
             if self.always or not _has_text(response.document):
                 raise
-            return response.document  # what its source says is better than nothing
+            return response.document  # the text in its source is better than nothing
 
 
 def needs_drawing(document: Document) -> bool:
-    """Whether a page has little text of its own and scripts that would show more (an application)."""
+    """Whether a page has little text in its source, and scripts that would show more."""
     try:
         return "embedded" in render(document).notes
     except NeedsJavaScript:

@@ -17,8 +17,10 @@ import psutil
 import pytest
 
 from browser_env.errors import FetchError, UsageError
-from browser_env.live_web import chromium as module
-from browser_env.live_web.chromium import Chromium, require_chromium
+from browser_env.live_web import installation
+from browser_env.live_web.chromium import Chromium
+from browser_env.live_web.installation import require_chromium
+from browser_env.live_web.visit import MAX_REQUESTS
 from browser_env.network.client import Network
 from browser_env.network.messages import Response
 from browser_env.network.settings import NetworkSettings
@@ -387,7 +389,7 @@ def test_what_does_not_end_is_ended(
     except FetchError as error:
         assert (message or "") in str(error)
     assert time.monotonic() - began < 25
-    assert len(web_server.asked) <= module.MAX_REQUESTS + 1
+    assert len(web_server.asked) <= MAX_REQUESTS + 1
     assert chromium.num_contexts == 0
 
 
@@ -511,9 +513,9 @@ def test_a_browser_that_does_not_start_is_one_line(forbidden: Doors, app: WebSer
 
 def test_without_a_browser_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(module, "ELSEWHERE", ())
+    monkeypatch.setattr(installation, "PATHS", ())
     with pytest.raises(UsageError, match="apt install chromium"):
         require_chromium()
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr(installation, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"pip install 'open-webgpt\[web\]'"):
         require_chromium()
