@@ -1,10 +1,11 @@
-"""`webgpt`: a table of commands, each a dataclass that is imported when it is called.
+"""The `webgpt` command line: the table of commands, argument parsing, and exit codes.
 
-So the list of commands is instant and works without the packages that only some of them need. What every command has in
-common stands here: how arguments become the dataclass, and how an end of any kind becomes an exit code and one line.
+Each command is a dataclass that is imported only when it is called, so the list of commands appears at once and works without
+the packages that only some commands need.
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -12,69 +13,86 @@ from importlib import import_module
 from io import TextIOWrapper
 from typing import NamedTuple, Protocol
 
-from browser_env.command_line.exit_codes import BROKEN_PIPE, FAILURE, INTERRUPTED, USAGE
+from browser_env.command_line.exit_codes import BROKEN_PIPE, FAILURE, INTERRUPTED, UNSUPPORTED, USAGE
 from browser_env.errors import UsageError, WebGPTError
 from browser_env.pages.characters import clean_line
 
 
 class Command(Protocol):
-    """What a command's dataclass can do."""
+    """Interface of the command dataclasses."""
 
     def run(self) -> int:
-        """Do it; the result is the exit code."""
+        """Run the command; returns the exit code."""
         ...
 
 
 class Entry(NamedTuple):
-    """A line of the table."""
+    """A command in the table."""
 
     name: str
     arguments: str
+    """Required arguments, as `--help` shows them."""
     summary: str
+    """One sentence that begins with a verb; at most 50 characters."""
     target: str
-    """``module:Class`` of the dataclass."""
+    """The dataclass, as ``module:Class``."""
 
 
 GROUPS: dict[str, tuple[Entry, ...]] = {
     "Ask": (
-        Entry("ask", "QUESTION", "An answer whose every citation can be checked.", "agent.commands.ask:Ask"),
-        Entry("browse", "", "The text browser at a prompt: what a policy sees.", "agent.commands.browse:Browse"),
+        Entry("ask", "QUESTION", "Answer a question with citations you can check.", "agent.commands.ask:Ask"),
+        Entry("browse", "", "Browse by hand, seeing what a policy sees.", "agent.commands.browse:Browse"),
     ),
-    "Look": (
-        Entry("bench", "--questions SET", "Policies measured on questions, with error bars.", "agent.commands.bench:Bench"),
-        Entry("view", "DIR|FILE", "Episodes and benchmarks as pages to look at.", "agent.commands.view:View"),
+    "Evaluate": (
+        Entry("bench", "--questions SET", "Measure policies on a question set.", "agent.commands.bench:Bench"),
+        Entry("view", "DIR|FILE", "Make HTML pages of a benchmark or of episodes.", "agent.commands.view:View"),
     ),
-    "Record": (
-        Entry("record", "--questions FILE", "Demonstrations by people, in this terminal.", "recorder.commands.record:Record"),
-        Entry("compare", "ANSWERS...", "Which answer is better, in this terminal.", "recorder.commands.compare:Compare"),
-        Entry("data check", "FILE|DIR...", "Whether what was recorded is whole.", "recorder.commands.check:Check"),
-        Entry("data stats", "FILE|DIR...", "What was recorded, by whom, how long.", "recorder.commands.stats:Stats"),
-        Entry("data merge", "FILE|DIR...", "One file of what several recorded.", "recorder.commands.merge:Merge"),
-        Entry("data agreement", "FILE|DIR...", "How far annotators agree.", "recorder.commands.agreement:Agreement"),
-        Entry("data export", "FILE|DIR...", "For other programs: three formats.", "training.commands.exchange:Export"),
-        Entry("data import", "FILE", "Published comparisons, as one's own.", "training.commands.exchange:Import"),
+    "Collect human data": (
+        Entry("record", "--questions FILE", "Record how a person answers questions.", "recorder.commands.record:Record"),
+        Entry("compare", "ANSWERS...", "Ask a person which of two answers is better.", "recorder.commands.compare:Compare"),
+        Entry("data check", "FILE|DIR...", "Check recorded data for errors.", "recorder.commands.check:Check"),
+        Entry("data stats", "FILE|DIR...", "Summarize recorded data: counts, people, time.", "recorder.commands.stats:Stats"),
+        Entry("data merge", "FILE|DIR...", "Merge recorded data into one file.", "recorder.commands.merge:Merge"),
+        Entry(
+            "data agreement",
+            "FILE|DIR...",
+            "Measure the agreement between annotators.",
+            "recorder.commands.agreement:Agreement",
+        ),
+        Entry(
+            "data export", "FILE|DIR...", "Convert records to formats of other programs.", "training.commands.exchange:Export"
+        ),
+        Entry("data import", "FILE", "Convert OpenAI's published comparisons.", "training.commands.exchange:Import"),
     ),
     "Train": (
-        Entry("sample", "--questions SET", "Episodes of a policy, to compare or train on.", "agent.commands.sample:Sample"),
+        Entry("sample", "--questions SET", "Sample episodes of a policy into a file.", "agent.commands.sample:Sample"),
         Entry(
             "demonstrate",
             "--questions SET",
-            "Demonstrations by a script.",
+            "Generate demonstrations with a script.",
             "training.commands.demonstrate:Demonstrate",
         ),
-        Entry("label", "EPISODES", "Comparisons by a script.", "training.commands.label:Label"),
-        Entry("train base", "--out DIR", "The small model, from nothing.", "training.commands.base:TrainBase"),
-        Entry("train bc", "--out DIR", "A policy cloned from demonstrations.", "training.commands.bc:BehaviorCloning"),
-        Entry("train rm", "--out DIR", "A reward model from comparisons.", "training.commands.rm:RewardModel"),
-        Entry("train ppo", "--out DIR", "A policy that a reward model likes.", "training.commands.ppo:ReinforcementLearning"),
-        Entry("reproduce", "--out DIR", "All of it in order, with a report.", "training.commands.reproduce:Reproduce"),
+        Entry("label", "EPISODES", "Compare answers with a script.", "training.commands.label:Label"),
+        Entry("train base", "--out DIR", "Pretrain the small base model.", "training.commands.base:TrainBase"),
+        Entry("train bc", "--out DIR", "Train a policy to imitate demonstrations.", "training.commands.bc:BehaviorCloning"),
+        Entry("train rm", "--out DIR", "Train a reward model on comparisons.", "training.commands.rm:RewardModel"),
+        Entry(
+            "train ppo",
+            "--out DIR",
+            "Improve a policy with a reward model (PPO).",
+            "training.commands.ppo:ReinforcementLearning",
+        ),
+        Entry(
+            "reproduce", "--out DIR", "Run all trainings in order and write a report.", "training.commands.reproduce:Reproduce"
+        ),
     ),
     "Prepare": (
-        Entry("index", "pydoc|DIR|URL", "An offline web in one file.", "agent.commands.index:Index"),
-        Entry("snapshots", "DIR", "What was recorded; to and from web archives.", "agent.commands.snapshots:Snapshots"),
-        Entry("questions", "SET", "Make or convert a question set.", "agent.commands.questions:Questions"),
+        Entry("index", "pydoc|DIR|URL", "Build an offline web from documents or a site.", "agent.commands.index:Index"),
+        Entry("snapshots", "DIR", "Describe, export or import recorded web pages.", "agent.commands.snapshots:Snapshots"),
+        Entry("questions", "SET", "Make a question set or convert a published one.", "agent.commands.questions:Questions"),
     ),
 }
+"""Commands by the group under which ``webgpt --help`` lists them."""
 COMMANDS = {entry.name: entry for entries in GROUPS.values() for entry in entries}
 
 EXAMPLES = (
@@ -85,18 +103,18 @@ EXAMPLES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; the result is the exit code."""
+    """Run a command line; returns the exit code. ``arguments`` default to those of the process."""
     for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors=errors)  # people type what is no UTF-8; pages have what not every terminal can show
+            stream.reconfigure(errors=errors)  # input may not be UTF-8, and a terminal may lack characters of a page
     try:
         code = _dispatch(list(sys.argv[1:] if arguments is None else arguments))
-        sys.stdout.flush()  # here, where a reader that went away can still be told from a crash
+        sys.stdout.flush()  # here, so that a closed pipe raises BrokenPipeError inside this block
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter reports an error when it flushes at exit
         return BROKEN_PIPE
     except KeyboardInterrupt as interrupt:
-        return _end(f"interrupted{''.join(f': {kept}' for kept in interrupt.args)}", INTERRUPTED)
+        return _end(f"interrupted{''.join(f': {detail}' for detail in interrupt.args)}", INTERRUPTED)
     except UsageError as error:
         return _end(str(error), USAGE)
     except WebGPTError as error:
@@ -136,7 +154,11 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _parse(entry: Entry, arguments: list[str]) -> Command:
-    """The command that some arguments ask for. Prints and exits by itself on ``--help`` and what tyro cannot read."""
+    """Make a command from its arguments. Prints and exits on ``--help`` and on arguments that tyro cannot parse.
+
+    Raises:
+        UsageError: A value is out of range.
+    """
     module, _, name = entry.target.partition(":")
     command: type[Command] = getattr(import_module(module), name)
     import tyro
@@ -144,7 +166,9 @@ def _parse(entry: Entry, arguments: list[str]) -> Command:
     try:
         return tyro.cli(command, prog=f"webgpt {entry.name}", args=arguments, config=(tyro.conf.FlagCreatePairsOff,))
     except ValueError as error:
-        raise UsageError(f"{error} (webgpt {entry.name} --help)") from error
+        # Messages of the settings begin with the name of the field.
+        message = re.sub("^([a-z_]+)(?= must )", lambda field: f"--{field[1].replace('_', '-')}", str(error))
+        raise UsageError(f"{message} (webgpt {entry.name} --help)") from error
 
 
 def _end(message: str, code: int) -> int:
@@ -157,7 +181,7 @@ def _line(entry: Entry, bold: Callable[[str], str] = str) -> str:
 
 
 def help_text(*, styled: bool) -> str:
-    """The table of commands and how to go on, with bold and dim for a terminal if `styled`."""
+    """The text of ``webgpt --help``, with bold and dim escape sequences if `styled`."""
 
     def bold(text: str) -> str:
         return f"\033[1m{text}\033[0m" if styled else text
@@ -166,7 +190,7 @@ def help_text(*, styled: bool) -> str:
         return f"\033[2m{text}\033[0m" if styled else text
 
     lines = [
-        "Ask an offline web or the live one, and check every citation of the answers.",
+        "Answer questions from an offline or the live web, with citations you can check.",
         "",
         f"{bold('Usage:')} webgpt COMMAND [OPTIONS]",
     ]
@@ -177,8 +201,10 @@ def help_text(*, styled: bool) -> str:
     lines += [f"  {example:44} {dim(f'# {meaning}')}" for example, meaning in EXAMPLES]
     lines += [
         "",
-        "webgpt COMMAND --help explains a command. Answers go to stdout, talk to stderr.",
-        dim("Exit codes: 0 done, 1 failure, 2 usage, 3 no supported answer, 130 interrupted."),
+        "Run webgpt COMMAND --help for the options of a command.",
+        dim(
+            f"Exit codes: 0 done, {FAILURE} failure, {USAGE} usage, {UNSUPPORTED} unsupported answer, {INTERRUPTED} interrupted."
+        ),
     ]
     return "\n".join(lines)
 

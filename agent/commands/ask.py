@@ -28,17 +28,16 @@ class Ask:
     printed to stderr as they happen. The answer goes to stdout, with the title, URL and quoted text of each reference below it,
     and behind each cited sentence the share of its words that the cited quotes contain.
 
-    Exit codes: 0 an answer that cites its references, 1 failure, 2 wrong usage, 3 no answer or no citation, 130 interrupted.
+    Exit codes: 0 an answer that cites its references, 1 failure, 2 usage error, 3 no answer or no citation, 130 interrupted.
     """
 
     question: Annotated[tuple[str, ...], Positional, arg(metavar="QUESTION", help_behavior_hint="")]
     """The question; - reads it from stdin."""
-    policy: Annotated[str, arg(help=POLICY_HELP)] = "default"
+    policy: Annotated[str, arg(metavar="POLICY", help=POLICY_HELP)] = "default"
     seed: int = 0
-    """Random seed of policies that sample. Scripts, models in this process and some servers repeat their answer for a seed."""
+    """Random seed of the policy. Scripts and models in this process repeat their answer for the same seed."""
     json: bool = False
-    """Print one JSON object instead, with the keys answer, supported, support, citations (one entry per sentence) and episode
-    (the whole record)."""
+    """Print one JSON object instead: answer, supported, support, citations (per sentence) and episode (the record)."""
     save: Annotated[Path | None, arg(metavar="FILE")] = None
     """Append the episode to this JSON Lines file, even if it fails or is interrupted."""
     policy_options: Annotated[PolicyOptions, arg(name="")] = field(default_factory=PolicyOptions)

@@ -40,7 +40,7 @@ class Bench:
     or killed, run it again to continue: finished questions are not run again. A policy that hangs, raises an error or does not
     stop writing fails that question, which counts as wrong.
 
-    Exit codes: 0 done, 1 failure, 2 wrong usage, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
     """
 
     questions: Annotated[str, arg(metavar="SET")]
@@ -57,13 +57,11 @@ class Bench:
     batch_size: int = 16
     """Number of episodes that run at the same time; affects speed and memory, not results."""
     judge: str = "lexical"
-    """Judge that decides whether citations support a sentence: lexical (word overlap), hf:PATH_OR_ID (a natural language
-    inference model) or openai:MODEL (a chat model)."""
+    """Judge of citations: lexical (word overlap), hf:PATH_OR_ID (an NLI model) or openai:MODEL (a chat model)."""
     truth_judge: Annotated[str | None, arg(metavar="openai:MODEL")] = None
-    """Chat model that decides whether answers to TruthfulQA are truthful and informative. Default: none, and only ROUGE is
-    reported."""
+    """Chat model that judges whether answers to TruthfulQA are true. Default: none; only ROUGE is reported."""
     max_seconds: float = 600
-    """Time limit of a policy for one batch of commands, in seconds. Questions on which it takes longer fail."""
+    """Time limit of a policy for one batch of commands, in seconds; questions that take longer fail."""
     policy_options: Annotated[PolicyOptions, arg(name="")] = field(default_factory=PolicyOptions)
     """Options of the policies; --base-url is also the server of openai: judges."""
     web: Annotated[WebOptions, arg(name="")] = field(default_factory=WebOptions)

@@ -35,17 +35,13 @@ class PolicyOptions:
     temperature: float = TEMPERATURE
     """Sampling temperature of policies with a model; 0 always takes the likeliest token. The paper samples at 0.8 (3.2)."""
     base_url: Annotated[str | None, arg(metavar="URL")] = None
-    """URL of the server of openai: and served: models, with its /v1. Default: the variable OPENAI_BASE_URL, then OpenAI's own
-    server for openai:MODEL."""
+    """URL of the server of openai: and served: models, with its /v1. Default: OPENAI_BASE_URL, or OpenAI's for openai:."""
     free: bool = False
-    """Disable constrained decoding of hf: and learned, as in the paper: the model may write any text, not only commands that
-    are possible on the page."""
+    """Disable constrained decoding of hf: and learned models; the model may write any text, as in the paper."""
     best_of: Annotated[int, arg(metavar="N")] = 1
-    """Sample N times and keep the answer that the reward model scores highest (the paper takes 4, 16 or 64; 3.2). 1 turns this
-    off."""
+    """Sample N answers and keep the one that the reward model scores highest (paper, 3.2: 4, 16 or 64)."""
     reward_model: Annotated[Path | None, arg(metavar="DIR")] = None
-    """Folder of the reward model for --best-of, as `webgpt train rm` writes it. Default: the one that ships with this package,
-    for --policy learned only."""
+    """Reward model folder for --best-of, from `webgpt train rm`. Default: the one in this package, for learned only."""
     best_of_answers: bool = False
     """With --best-of, browse once and sample only the answer N times: faster, but all answers have the same references."""
 
@@ -138,23 +134,19 @@ class EpisodeOptions:
     """Format and budgets of episodes. An option that is not given takes the value that the policy was trained with."""
 
     view_width: Annotated[int | None, arg(metavar="CELLS")] = None
-    """Width of the page text that the policy sees, in terminal cells. Default: as the policy was trained, or else 80."""
+    """Width of the page text in terminal cells. Default: as the policy was trained, or 80."""
     view_height: Annotated[int | None, arg(metavar="LINES")] = None
-    """Height of the page text that the policy sees, in lines. Default: as the policy was trained, or else 40."""
+    """Height of the page text in lines. Default: as the policy was trained, or 40."""
     max_actions: Annotated[int | None, arg(metavar="N")] = None
-    """Number of browsing commands after which the answer is due. Default: as the policy was trained, or else 100 (Appendix
-    A)."""
+    """Maximum number of browsing commands per episode. Default: as the policy was trained, or 100 (Appendix A)."""
     max_reference_tokens: Annotated[int | None, arg(metavar="N")] = None
-    """Total length of the references, titles included, at which browsing ends. Default: as the policy was trained, or else 512
-    (Figure 1a)."""
+    """Maximum total length of the references, titles included. Default: as the policy was trained, or 512 (Figure 1a)."""
     token_counter: Annotated[str | None, arg(metavar="NAME")] = None
-    """Unit of --max-reference-tokens; words is the only one so far. Default: words."""
+    """Unit of --max-reference-tokens; only words is available."""
     blocked_domains: Annotated[tuple[str, ...] | None, arg(metavar="[DOMAIN ...]")] = None
-    """Domains whose pages, subdomains included, are left out of search results and links. Default: as the policy was trained,
-    or else reddit.com and quora.com (Appendix A)."""
+    """Domains to leave out of results and links. Default: as the policy was trained, or reddit.com quora.com (Appendix A)."""
     censor: bool = False
-    """Show an error instead of any page that shares ten words in a row with the question or its reference answer (Appendix
-    A)."""
+    """Show an error instead of pages that share ten words in a row with the question or its reference answer (Appendix A)."""
 
     def __post_init__(self) -> None:
         if self.token_counter not in (None, "words"):

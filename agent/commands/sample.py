@@ -26,20 +26,20 @@ class Sample:
 
     Each episode is appended to --out as soon as it ends; the options are saved beside it, as FILE.config.json. If the command
     is stopped or killed, run it again to continue. A larger --num, --limit or --answers-only adds episodes to the file.
+    Further answers (--answers-only) are episodes of one step, with the id of the browsing episode and a number.
 
-    Exit codes: 0 done, 1 failure, 2 wrong usage, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
     """
 
     questions: Annotated[str, arg(metavar="SET")]
     """Question set: a file, pydoc:rm, or another name that `webgpt questions --help` lists."""
     out: Annotated[Path, arg(metavar="FILE")]
     """JSON Lines file of the episodes."""
-    policy: Annotated[str, arg(help=POLICY_HELP)] = "default"
+    policy: Annotated[str, arg(metavar="POLICY", help=POLICY_HELP)] = "default"
     num: Annotated[int, arg(metavar="N")] = 1
     """Number of episodes per question, each with a different seed."""
     answers_only: Annotated[int, arg(metavar="N")] = 0
-    """Number of additional answers to sample from the references of each episode, without browsing again (15 in the paper).
-    Each is an episode of one step; its id is that of the browsing episode, with a number appended."""
+    """Number of further answers per episode from the same references, without browsing again (15 in the paper)."""
     limit: Annotated[int | None, arg(metavar="N")] = None
     """Number of questions, drawn at random. Default: all."""
     seed: int = 0

@@ -94,7 +94,7 @@ MISTAKES = {
         2,
         "there is no command 'train xyzzy'; webgpt train is followed by base, bc, rm, ppo",
     ),
-    "setting": (["ask", "x", "--max-actions", "0"], 2, "max_actions must be at least 1, got 0 (webgpt ask --help)"),
+    "setting": (["ask", "x", "--max-actions", "0"], 2, "--max-actions must be at least 1, got 0 (webgpt ask --help)"),
     "no collection": (["ask", "x", "--collection", "/no/such"], 1, "there is no collection /no/such"),
     "not writable": (["ask", "x", "--save", "/no/such/file"], 1, "/no/such/file: No such file or directory"),
 }
