@@ -203,7 +203,8 @@ def help_text(*, styled: bool) -> str:
         "",
         "Run webgpt COMMAND --help for the options of a command.",
         dim(
-            f"Exit codes: 0 done, {FAILURE} failure, {USAGE} usage, {UNSUPPORTED} unsupported answer, {INTERRUPTED} interrupted."
+            f"Exit codes: 0 done, {FAILURE} failure, {USAGE} usage, {UNSUPPORTED} unsupported answer, "
+            f"{INTERRUPTED} interrupted."
         ),
     ]
     return "\n".join(lines)

@@ -17,7 +17,9 @@ from tyro.conf import UseAppendAction, arg
 
 from agent.commands.options import POLICY_HELP, EpisodeOptions, PolicyOptions, check_at_least, settings_as_json
 from agent.evaluation.benchmark import Benchmark, OnEpisode, file_stem
-from agent.evaluation.judges import Entailment, TruthJudge, Verdicts, make_entailment, make_truth_judge
+from agent.evaluation.judge_registry import make_entailment, make_truth_judge
+from agent.evaluation.judges import Entailment, TruthJudge
+from agent.evaluation.verdicts import Verdicts
 from agent.intervals import RESAMPLES
 from agent.policies.registry import has_server
 from agent.policies.time_limit import Guarded

@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from agent.evaluation.metrics import evidence_share, final_answer, is_correct
+from agent.evaluation.evidence import evidence_share
+from agent.evaluation.metrics import final_answer, is_correct
 from agent.models.language_model import LanguageModel
 from agent.policy import Policy
 from agent.rollouts.rollout import rollout

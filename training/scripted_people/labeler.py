@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Final
 
-from agent.evaluation.metrics import NAMED, UNANSWERABLE, contains_answer, f1, final_answer, rouge_difference, rouge_l
+from agent.evaluation.answers import contains_answer, f1, rouge_difference, rouge_l
+from agent.evaluation.metrics import NAMED, UNANSWERABLE, final_answer
 from browser_env.pages.matching import normal_form
 from browser_env.pages.words import content_stems
 from browser_env.records import ComparedAnswer, Comparison, Episode, Question, Ratings, Reference

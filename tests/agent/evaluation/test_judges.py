@@ -6,16 +6,10 @@ from typing import Any
 
 import pytest
 
-from agent.evaluation.judges import (
-    LanguageInference,
-    Lexical,
-    Pair,
-    Remembered,
-    Truth,
-    Verdicts,
-    make_entailment,
-    make_truth_judge,
-)
+from agent.evaluation.judge_registry import make_entailment, make_truth_judge
+from agent.evaluation.judges import Lexical, Pair, Truth
+from agent.evaluation.language_inference import LanguageInference
+from agent.evaluation.verdicts import CachedEntailment, Verdicts
 from browser_env.errors import PolicyError, RecordError, UsageError
 from browser_env.records import Question
 
@@ -59,8 +53,8 @@ SAME, OTHER = Pair("a", "a"), Pair("a", "b")
 
 def test_a_judge_is_asked_once_in_all_runs(tmp_path: Path) -> None:
     first, second = Counting(), Counting()
-    assert Remembered(first, Verdicts(tmp_path / "v.jsonl")).entails([SAME, OTHER, SAME]) == [True, False, True]
-    assert Remembered(second, Verdicts(tmp_path / "v.jsonl")).entails([OTHER, SAME]) == [False, True]
+    assert CachedEntailment(first, Verdicts(tmp_path / "v.jsonl")).entails([SAME, OTHER, SAME]) == [True, False, True]
+    assert CachedEntailment(second, Verdicts(tmp_path / "v.jsonl")).entails([OTHER, SAME]) == [False, True]
     assert (first.asked, second.asked) == ([SAME, OTHER], [])
 
 
@@ -87,7 +81,7 @@ def test_a_verdict_that_was_being_written_is_asked_for_again(tmp_path: Path) -> 
 def test_what_is_no_verdict_is_named_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "v.jsonl"
     path.write_text('{"judge": "j", "about": ["a"], "verdict": true, "reply": null}\n{"judge": "j"}\n')
-    with pytest.raises(RecordError, match=r"v\.jsonl:2: is no verdict"):
+    with pytest.raises(RecordError, match=r"v\.jsonl:2: is not a verdict"):
         Verdicts(path)
 
 
@@ -166,7 +160,9 @@ def test_a_sentence_that_a_classifier_cannot_read_whole_is_not_entailed(words_to
 
 
 def test_a_classifier_without_such_a_label_is_refused(words_tokenizer: Any) -> None:
-    with pytest.raises(UsageError, match="cats is no judge of entailment: its labels are cat, dog"):
+    with pytest.raises(
+        UsageError, match="cats cannot judge entailment: none of its labels begins with entail, they are cat, dog"
+    ):
         LanguageInference(classifier({0: "cat", 1: "dog"}, 0), words_tokenizer, name="cats")
 
 
@@ -277,7 +273,7 @@ REFUSED = [
     ("empty", "", "there is no judge ''"),
     ("argument-that-is-not-taken", "lexical:0.5", "there is no judge 'lexical:0.5'"),
     ("no-model", "hf:", "there is no judge 'hf:'"),
-    ("no-such-folder", "hf:./no/such/folder", "is no model of entailment that can be loaded"),
+    ("no-such-folder", "hf:./no/such/folder", "cannot be loaded as a model of entailment"),
     ("no-key", "openai:gpt", "set OPENAI_API_KEY"),
 ]
 

@@ -7,22 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.evaluation.judges import Lexical, Pair, Truth
-from agent.evaluation.metrics import (
-    METRICS,
-    Row,
-    citation_score,
+from agent.evaluation.answers import (
     contains_answer,
-    evidence_share,
     exact_match,
     f1,
-    is_correct,
-    measure,
     rouge_1,
     rouge_difference,
     rouge_l,
     squad_normal_form,
 )
+from agent.evaluation.citations import citation_score
+from agent.evaluation.evidence import evidence_share
+from agent.evaluation.judges import Lexical, Pair, Truth
+from agent.evaluation.metrics import METRICS, Row, is_correct, measure
 from browser_env.records import Episode, Evidence, Question, Reference, Settings, Step
 
 PAGE, OTHER = "https://a.org/crows", "https://b.org/ravens"
