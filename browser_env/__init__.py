@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from browser_env.errors import FetchError, WebGPTError
     from browser_env.live_web.backend import LiveWeb
     from browser_env.offline_web.collection import Collection
-    from browser_env.offline_web.indexing import build, default_collection
+    from browser_env.offline_web.default_collection import default_collection
+    from browser_env.offline_web.indexing import build
     from browser_env.offline_web.sources.folder import Folder
     from browser_env.offline_web.sources.python_docs import PythonDocs
     from browser_env.pages.document import Document
@@ -34,7 +35,8 @@ else:
             "browser_env.errors": ("FetchError", "WebGPTError"),
             "browser_env.live_web.backend": ("LiveWeb",),
             "browser_env.offline_web.collection": ("Collection",),
-            "browser_env.offline_web.indexing": ("build", "default_collection"),
+            "browser_env.offline_web.default_collection": ("default_collection",),
+            "browser_env.offline_web.indexing": ("build",),
             "browser_env.offline_web.sources.folder": ("Folder",),
             "browser_env.offline_web.sources.python_docs": ("PythonDocs",),
             "browser_env.pages.document": ("Document",),

@@ -17,7 +17,9 @@ from browser_env.errors import UsageError
 from browser_env.network.client import Network
 from browser_env.network.settings import NetworkSettings
 from browser_env.offline_web.collection import Collection
-from browser_env.offline_web.indexing import Report, build, default_path, python_version
+from browser_env.offline_web.default_collection import default_path, python_version
+from browser_env.offline_web.index_writer import Report
+from browser_env.offline_web.indexing import build
 from browser_env.offline_web.sources import Source
 from browser_env.offline_web.sources.folder import Folder
 from browser_env.offline_web.sources.python_docs import PythonDocs

@@ -34,8 +34,8 @@ from browser_env.backends import Backend
 from browser_env.errors import RecordError, UsageError
 from browser_env.pages.page import Page
 from browser_env.records import Episode, Question, Settings
-from browser_env.records.files import Json, write_whole
-from browser_env.records.storage import alone, append_record, drop_torn_line, read_records, storable
+from browser_env.records.files import Json, lock_folder, write_whole
+from browser_env.records.storage import append_record, drop_torn_line, read_records, storable
 
 UNCOMPARED: Final = frozenset({"versions", "batch_size", "max_seconds", "judge", "truth_judge"})
 """Keys of the configuration that may differ when a benchmark is continued: they change no episode that is there."""
@@ -78,7 +78,7 @@ class Benchmark:
         foreign = [file.name for file in folder.iterdir() if file.name[:1] != "." and file.name != "questions.jsonl"]
         if foreign and not path.exists():
             raise UsageError(f"{folder} is not empty and no benchmark ({foreign[0]} is in it); choose another --out")
-        with alone(folder):
+        with lock_folder(folder):
             if path.exists():
                 _check_same(path, config)
             else:

@@ -18,7 +18,7 @@ from agent.question_sets.pydoc.questions import PythonDocsQuestions
 from agent.question_sets.splits import SPLITS, Split, split_of
 from browser_env.errors import UsageError
 from browser_env.offline_web.collection import Collection
-from browser_env.offline_web.indexing import default_collection
+from browser_env.offline_web.default_collection import default_collection
 from browser_env.records import Question
 from browser_env.records.question_file import own_questions
 

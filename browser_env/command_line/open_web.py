@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from browser_env.offline_web.collection import Collection
-from browser_env.offline_web.indexing import OnItem, default_collection
+from browser_env.offline_web.default_collection import default_collection
+from browser_env.offline_web.index_writer import OnItem
 from browser_env.offline_web.sources import Expected, Item, Skipped
 from browser_env.pages.document import Document
 

@@ -1,1 +1,1 @@
-"""An offline web in one SQLite file: building it from sources, searching it, reading its pages."""
+"""An offline web in one SQLite file: building it from sources, searching it and reading its pages."""

@@ -1,15 +1,15 @@
-"""Citations in an answer: which sentences they stand on, whether they point at a reference, and how well it supports them.
+"""Citations in an answer: the sentences that they belong to, and how well the cited references support those sentences.
 
-A citation is one to three digits in square brackets: ``[1]``, ``[1, 3]``, ``[1][2]`` and, as writers of papers do, the range
-``[1-3]``. Longer numbers are years (``[2021]``), and brackets in backquotes or fences are code. References count from 1.
-A citation belongs to the sentence that it stands in or right after: ``Crows bring gifts. [1] They ...`` cites for the first.
+A citation is one to three digits in square brackets: ``[1]``, ``[1, 3]``, ``[1][2]`` or the range ``[1-3]``. Longer numbers
+are years (``[2021]``), and brackets in backquotes or fences are code. References are numbered from 1. A citation belongs to
+the sentence that contains it or that it directly follows: in ``Crows bring gifts. [1] They ...`` it belongs to the first.
 
-The definitions are those of ALCE (Gao et al. 2023): a sentence without a citation has no support, one with citations is
-held against all references that it cites together. Three things differ. The judge is lexical, not a model, so that it runs
-everywhere and anybody can redo it by hand: the score is the share of the sentence's content words that its references have,
-ROUGE-1 precision as WebGLM uses it. A number without a reference is reported by itself rather than costing the sentence what
-its other citations support. And there is no limit of three citations a sentence. A verbatim extract scores 1; a
-low score is a reason to look, not a proof; a negation that the references lack counts as a missing word.
+The definitions follow ALCE (Gao et al. 2023): a sentence without a citation has no support, and a sentence with citations is
+compared with all its references together. Three things differ. The judge is lexical, so that it runs without a model and can
+be checked by hand: the support is the share of the sentence's content words that occur in its references, which is ROUGE-1
+precision as WebGLM uses it. A citation number without a reference is reported and does not lower the support. There is no
+limit of three citations per sentence. A verbatim extract has support 1. Low support is a reason to read the references, not
+proof of an error. A negation that the references lack counts as a missing word.
 """
 
 import re
@@ -21,78 +21,80 @@ from browser_env.pages.words import STOP_WORDS, stem, words
 from browser_env.records.episode import Reference
 
 LOW_SUPPORT = 0.5
-"""Share of a sentence's words below which a reader is advised to look at the references."""
+"""Support below which readers are advised to check the references."""
 _LIST = r"\[\s*[0-9]{1,3}(?:\s*[-–,;]\s*[0-9]{1,3})*\s*\]"
 _CITATION = re.compile(_LIST)
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
 _ITEM = re.compile(r"[ \t]*(?:[-*•#>]+|\(?[0-9]{1,3}[.)])[ \t]+")
-"""What a line of a list, a heading or a quotation begins with: it ends the sentence before it."""
+"""Start of a list item, a heading or a quotation, which ends the sentence before it."""
 _STOP = re.compile(
     r"(?:(?<![.!?…])[.!?…]++[\"'”’)\]*_]*+(?=\s|\[|\Z)|[。！？]+[」』”’）]*)"
     rf"(?:[ \t]*{_LIST})*(?:\n[ \t]*{_LIST}(?=[ \t]*(?:\n|\Z)))?[.。]?"
 )
-"""The end of a sentence, perhaps, and the citations right after it or alone on the next line."""
+"""Possible end of a sentence, with the citations directly after it or alone on the next line."""
 _NEW_SENTENCE = re.compile(r"[\s\"'“‘(\[*_]*(?:[^\W\d_a-z]|[0-9`]|[A-Za-z_]\w*(?:[._]\w+|\())")
-"""How a sentence begins: no small letter, unless it is the first of a name such as ``os.path.join``, ``f()`` or ```code```."""
+"""Start of a sentence: not a lower-case letter, except in names such as ``os.path.join``, ``f()`` or ```code```."""
 _ABBREVIATION = re.compile(
     r"(?:\b(?i:e\.g|i\.e|cf|vs|dr|mr|mrs|ms|prof|st|approx|al)|(?:^|[A-Z]\w*\s|[.!?]\s?)[A-Z]|\b(?:[A-Z]\.)+[A-Z])\.$"
 )
-"""A point that ends no sentence. Not ``etc.`` and ``Inc.``, which often do: there the next letter decides.
+"""Period of an abbreviation. ``etc.`` and ``Inc.`` are left out because they often end a sentence; the next letter decides.
 
-A capital is an initial after another one or a capitalised word (*George W. Bush*), and ends a sentence after a small one
-(*vitamin C.*).
+A capital letter is an initial after another one or after a capitalized word (*George W. Bush*), and ends a sentence after a
+lower-case word (*vitamin C.*).
 """
 _BEFORE_NUMBER = re.compile(r"\b(?i:no|nos|vol|pp?|ch|sec|fig|figs|eqs?|ca)\.$")
-"""A point that ends no sentence if a number follows."""
+"""Period of an abbreviation if a number follows."""
 _NEGATIONS = frozenset({"no", "nor", "not", "don", "didn", "doesn", "isn", "aren", "wasn", "without"})
-"""Stop words that turn a sentence around, so they count."""
+"""Stop words that negate a sentence, so they count as content words."""
 _LOOK_BACK = 40
-"""Characters before a point that tell what kind of point it is."""
+"""Number of characters before a period that are matched against abbreviations."""
 _MAX_RANGE = 20
-"""A longer range is no citation but a span of something else."""
+"""Largest range of citations; longer ranges are taken for something else, such as pages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of an answer and what it cites."""
+    """A sentence of an answer with its citations."""
 
     text: str
-    """Without its citations."""
+    """The sentence without its citations."""
     start: int
-    """Offset of its first character in the answer, citations included."""
+    """Offset of the first character in the answer."""
     end: int
+    """Offset after the last character, citations included."""
     citations: tuple[int, ...]
-    """Numbers of references that exist, each once, in order of mention."""
+    """Numbers of the cited references, each once, in order of mention."""
     unknown: tuple[int, ...]
-    """Numbers that no reference has."""
+    """Cited numbers without a reference."""
     support: float
-    """Share of its content words that the references it cites have, 0 to 1; 0 if it cites none."""
+    """Share of the content words that occur in the cited references, 0 to 1; 0 without citations."""
 
 
 @dataclass(frozen=True, slots=True)
 class CitationCheck:
-    """An answer, sentence by sentence."""
+    """The citations of an answer, sentence by sentence."""
 
     sentences: tuple[Sentence, ...]
+    """The sentences of the answer, in order."""
 
     @property
     def citations(self) -> tuple[int, ...]:
-        """Numbers of the references that are cited, ascending."""
+        """Numbers of the cited references, in ascending order."""
         return tuple(sorted({number for sentence in self.sentences for number in sentence.citations}))
 
     @property
     def unknown(self) -> tuple[int, ...]:
-        """Numbers that are cited and that no reference has, ascending."""
+        """Cited numbers without a reference, in ascending order."""
         return tuple(sorted({number for sentence in self.sentences for number in sentence.unknown}))
 
     @property
     def uncited(self) -> tuple[Sentence, ...]:
-        """The sentences without a valid citation."""
+        """Sentences without a valid citation."""
         return tuple(sentence for sentence in self.sentences if not sentence.citations)
 
     @property
     def support(self) -> float:
-        """Mean support of all sentences, in the place of ALCE's citation recall; 0 for an answer without a sentence."""
+        """Mean support of all sentences, the counterpart of ALCE's citation recall; 0 without sentences."""
         return sum(sentence.support for sentence in self.sentences) / len(self.sentences) if self.sentences else 0.0
 
     @property
@@ -102,17 +104,17 @@ class CitationCheck:
 
 
 def check_citations(answer: str, references: Sequence[Reference]) -> CitationCheck:
-    """Hold every sentence of an answer against the references it cites."""
+    """Split an answer into sentences and compute how well the references that each one cites support it."""
     return CitationCheck(tuple(_check(answer, start, end, references) for start, end in split_sentences(answer)))
 
 
 def cited_numbers(text: str) -> tuple[int, ...]:
-    """Every number that a text cites, each once, in order of mention."""
+    """The citation numbers in a text, each once, in order of mention."""
     return tuple(dict.fromkeys(number for _, _, numbers in citation_spans(text) for number in numbers))
 
 
 def citation_spans(text: str) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-    """Start, end and numbers of each pair of brackets that cites, in order."""
+    """Yield the start, the end and the numbers of each bracketed citation."""
     code = [match.span() for match in _CODE.finditer(text)]
     for match in _CITATION.finditer(text):
         numbers = _numbers(match[0])
@@ -121,10 +123,10 @@ def citation_spans(text: str) -> Iterator[tuple[int, int, tuple[int, ...]]]:
 
 
 def support(sentence: str, evidence: str) -> float:
-    """Share of a sentence's content words that some evidence has, counted with repetitions (ROUGE-1 precision).
+    """Share of a sentence's content words that occur in the evidence, counted with repetitions (ROUGE-1 precision).
 
-    Words are compared without case and endings. A sentence of stop words alone is compared by all its words; one without
-    any word has nothing to support: 0.
+    Words are compared without case and endings. A sentence of stop words alone is compared by all its words; a sentence
+    without words has support 0.
     """
     claimed, given = Counter(_content(sentence)), Counter(_content(evidence))
     if not claimed:
@@ -133,10 +135,10 @@ def support(sentence: str, evidence: str) -> float:
 
 
 def split_sentences(text: str) -> list[tuple[int, int]]:
-    """Spans of the sentences of a text, with the citations right after each; stretches without a word are in none.
+    """Spans of the sentences of a text, each with the citations directly after it; text without words is left out.
 
-    Points in decimals, dotted names, abbreviations and code end no sentence; an empty line, an item of a list and the end
-    of a block of code do.
+    Periods in decimals, dotted names, abbreviations and code do not end a sentence; an empty line, a list item and the end
+    of a code block do.
     """
     spans: list[tuple[int, int]] = []
     start = 0
@@ -178,7 +180,7 @@ def _numbers(brackets: str) -> tuple[int, ...]:
 
 
 def without_citations(text: str) -> str:
-    """A text as it reads without its citations."""
+    """Remove the citations from a text, with the white space before them."""
     parts, last = [], 0
     for start, end, _ in citation_spans(text):
         parts.append(text[last:start].rstrip())
@@ -191,7 +193,7 @@ def _content(text: str) -> Iterator[str]:
 
 
 def _ends(text: str) -> Iterator[int]:
-    """Offsets at which a sentence ends, ascending; the last sentence's is not among them."""
+    """Offsets at which sentences end, in ascending order, without that of the last sentence."""
     code = [match.span() for match in _CODE.finditer(text)]
     ends = {match.end() for match in re.finditer(r"\n[ \t]*(?=\n)", text)}
     ends.update(match.start() + 1 for match in re.finditer("\n", text) if _ITEM.match(text, match.end()))
@@ -214,7 +216,7 @@ def _ends_sentence(text: str, stop: re.Match[str]) -> bool:
 
 
 def _leading(text: str) -> int:
-    """Length of the white space and the list marker that a stretch begins with."""
+    """Length of the leading white space and list marker."""
     blank = len(text) - len(text.lstrip())
     item = _ITEM.match(text, blank)
     return item.end() if item else blank

@@ -1,4 +1,4 @@
-"""The record of a comparison: answers to one question, their annotations, and the ratings or ranking given."""
+"""The record of a comparison: answers to one question, their annotations, and the ratings or the ranking of them."""
 
 from dataclasses import fields
 from typing import Literal
@@ -10,55 +10,63 @@ from browser_env.records.record import SCHEMA_VERSION, record
 
 @record
 class ComparedAnswer:
-    """An answer as somebody who compares sees it, and where it came from, which they do not see."""
+    """An answer with its references, and its origin, which labelers do not see."""
 
     text: str
+    """The answer, with citations."""
     references: tuple[Reference, ...] = ()
+    """References that the answer cites."""
     actor: str | None = None
-    """As in `Episode`; None: unknown."""
+    """Policy or person that gave the answer, as in `Episode.actor`. None: unknown."""
     episode: str | None = None
-    """Id of the episode that gave it; None: none is known."""
+    """Id of the episode that gave the answer. None: unknown."""
 
 
 @record
 class Claim:
-    """What somebody marked in an answer (Appendix C.2)."""
+    """A claim that a labeler marked in an answer (Appendix C.2)."""
 
     start: int
-    """Offset in the answer's text."""
+    """Offset of the first character in the answer."""
     end: int
+    """Offset after the last character."""
     support: Literal["strong", "weak", "none", "citation_error"]
+    """How well the cited references support the claim."""
     relevance: Literal["core", "side", "irrelevant"] | None = None
-    """None: it was not rated."""
+    """Relevance of the claim to the question. None: not rated."""
 
 
 @record
 class Annotation:
-    """What somebody noted of one answer before comparing it with others."""
+    """A labeler's annotation of one answer, made before comparing the answers."""
 
     trust: tuple[Literal["trustworthy", "neutral", "suspicious"] | None, ...] = ()
-    """Of each reference, in order; None: it was not rated. Empty: none was."""
+    """Trustworthiness of each reference, in order; None where it was not rated. Empty: no reference was rated."""
     claims: tuple[Claim, ...] = ()
+    """Claims in the answer, in the order of the text."""
 
 
 @record
 class Ratings:
-    """How the first of two answers compares with the second, from 1 (much better) over 0.5, 0 and -0.5 to -1 (much worse).
+    """Ratings of the first of two answers against the second: 1 (much better), 0.5, 0 (equal), -0.5 or -1 (much worse).
 
-    Published comparisons have other fractions too.
+    Published comparisons contain other fractions as well. None: not rated.
     """
 
     overall: float
-    """Overall usefulness: what a reward model learns from."""
+    """Overall usefulness; the rating that reward models are trained on."""
     unsupported: float | None = None
-    """Which has less unsupported information; None: not rated, here and below."""
+    """1: the first answer has less unsupported information."""
     irrelevant: float | None = None
-    """Which has less irrelevant information."""
+    """1: the first answer has less irrelevant information."""
     strong_support: float | None = None
-    """Which has the more useful information with strong support."""
+    """1: the information with strong support is more useful in the first answer."""
     weak_support: float | None = None
+    """1: the information with weak support is more useful in the first answer."""
     no_support: float | None = None
+    """1: the information without support is more useful in the first answer."""
     coherence: float | None = None
+    """1: the first answer is more coherent."""
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self)):
@@ -69,43 +77,47 @@ class Ratings:
 
 @record
 class Comparison:
-    """Two or more answers to a question, and what somebody thinks of them.
+    """A labeler's comparison of two or more answers to a question.
 
-    Two are rated, more are ranked; a pair may be ranked too. A question that was flagged needs neither.
+    Two answers are rated or ranked, more are ranked. A flagged question needs neither.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     id: str
+    """Identifier, unique among comparisons."""
     question: Question
+    """The question that was answered."""
     answers: tuple[ComparedAnswer, ...]
+    """The compared answers, two or more."""
     labeler: str
-    """``human:NAME``, or ``script``."""
+    """``human:NAME``, or ``script`` for the scripted labeler."""
     ratings: Ratings | None = None
-    """Of two answers."""
+    """Ratings of two answers. None: the answers were ranked."""
     ranks: tuple[int, ...] | None = None
-    """Of each answer, in order: 1 is the best, equal ones are tied."""
+    """Rank of each answer, in order: 1 is the best, equal ranks are ties. None: the answers were rated."""
     flag: Literal["nonsense", "controversial"] | None = None
-    """The question makes no sense, or should not be answered."""
+    """Problem of the question: it makes no sense, or it should not be answered. None: the question is fine."""
     annotations: tuple[Annotation, ...] | None = None
-    """Of each answer, in order; None: there are none."""
+    """Annotation of each answer, in order. None: the answers were not annotated."""
     notes: str = ""
+    """Remarks of the labeler."""
     seed: int | None = None
-    """What the answers and their order were drawn with."""
+    """Seed with which the answers and their order were drawn."""
     shown: tuple[int, ...] | None = None
-    """Indices of the answers in the order in which they were shown; None: unknown."""
+    """Indices of the answers in the order in which they were shown. None: unknown."""
     seconds: float | None = None
-    """Time the labeler took."""
+    """Seconds that the labeler took."""
 
     def __post_init__(self) -> None:
         num = len(self.answers)
         if num < 2:
-            raise ValueError(f"a comparison is of two or more answers, got {num}")
+            raise ValueError(f"a comparison needs two or more answers, got {num}")
         if self.ratings is not None and num > 2:
-            raise ValueError(f"ratings compare two answers, got {num}; more are ranked")
+            raise ValueError(f"ratings compare two answers, got {num}; rank more than two with ranks")
         if self.ranks is not None and (len(self.ranks) != num or min(self.ranks) < 1):
             raise ValueError(f"ranks must be {num} numbers from 1, got {self.ranks}")
         if self.ratings is None and self.ranks is None and self.flag is None:
-            raise ValueError("a comparison has ratings, ranks or a flag")
+            raise ValueError("a comparison needs ratings, ranks or a flag")
         if self.annotations is not None and len(self.annotations) != num:
             raise ValueError(f"annotations must be {num}, got {len(self.annotations)}")
         if self.shown is not None and sorted(self.shown) != list(range(num)):

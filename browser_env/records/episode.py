@@ -1,8 +1,8 @@
-"""What is kept: questions, episodes with their steps, and comparisons, as JSON Lines that anybody can load.
+"""The record of an episode: a question, the settings, every step, and the references collected.
 
-A person's demonstration and a policy's rollout are the same record. A record holds what cannot be computed from the rest of
-it and nothing else: no counts, no parsed commands, no answer beside the step that gave it. Reading is strict: an unknown key
-is an error, because a silently dropped one is lost data (`browser_env.records.storage` reads and writes).
+A person's demonstration and a policy's rollout are the same record. It stores nothing that can be computed from its other
+fields: no counts, no parsed commands, and the answer only in the step that gave it. Reading is strict, so that unknown keys
+are errors and not lost data (`browser_env.records.storage` reads and writes records).
 """
 
 from typing import Literal
@@ -13,27 +13,28 @@ from browser_env.records.record import SCHEMA_VERSION, record
 
 Phase = Literal["browsing", "answering", "ended"]
 Ending = Literal["answer", "nonsense", "controversial", "max_actions", "max_references"]
-"""Why browsing ended: the three End commands and the two budgets (Appendix A)."""
+"""Reason that browsing ended: one of the three End commands, or one of the two budgets (Appendix A)."""
 
 
 @record
 class Settings:
-    """The format and the budgets of an episode; a trained policy carries those it was trained on."""
+    """The observation format and the budgets of an episode; a trained policy stores those of its training data."""
 
     view_width: int = 80
-    """Terminal cells in a line of the view."""
+    """Width of the page view in terminal cells."""
     view_height: int = 40
-    """Lines of a page in view."""
+    """Height of the page view in lines."""
     max_actions: int = 100
-    """Commands before browsing ends (100 at evaluation, Appendix A)."""
+    """Number of commands after which browsing ends (the paper: 100 at evaluation, Appendix A)."""
     max_reference_tokens: int = 512
-    """Tokens of all references, titles included, at which browsing ends (Figure 1a)."""
+    """Number of tokens in all references, titles included, at which browsing ends (Figure 1a)."""
     token_counter: str = "words"
-    """Name of what counts those tokens."""
+    """Name of the function that counts those tokens."""
     blocked_domains: tuple[str, ...] = ("reddit.com", "quora.com")
-    """Search hits and links to these and their subdomains are removed (Appendix A)."""
+    """Domains whose search results and links are removed, with their subdomains (Appendix A)."""
     censor: bool = False
-    """Replace pages that share ten words in a row with the question or its reference answer by an error (Appendix A)."""
+    """Show an error page instead of pages that share ten consecutive words with the question or its reference answer
+    (Appendix A)."""
 
     def __post_init__(self) -> None:
         for name, least in (("view_width", 20), ("view_height", 1), ("max_actions", 1), ("max_reference_tokens", 1)):
@@ -43,71 +44,79 @@ class Settings:
 
 @record
 class Reference:
-    """A stretch of a page that was quoted."""
+    """A quoted passage of a page."""
 
     title: str
     """Title of the page, without its domain."""
     url: str
     """Address of the page."""
     extract: str
-    """The page's own text from `start` to `end`."""
+    """Text of the page from `start` to `end`."""
     page: str
-    """Digest of the snapshot that was quoted."""
+    """Digest of the page snapshot that was quoted."""
     start: int
-    """Offset in the text of that snapshot."""
+    """Offset of the first character in the text of that snapshot."""
     end: int
+    """Offset after the last character."""
 
     @property
     def full_title(self) -> str:
-        """``<title> (<domain>)``, as it is cited."""
+        """``<title> (<domain>)``, as shown in citations."""
         domain = domain_of(self.url)
         return f"{self.title} ({domain})" if domain else self.title
 
 
 @record
 class Step:
-    """One observation and what was done on it."""
+    """One observation and the reply to it."""
 
     phase: Literal["browsing", "answering"]
+    """Phase of the episode in which the observation was shown."""
     observation: str
-    """Exactly the text that was shown."""
+    """The observation, exactly as shown."""
     completion: str
-    """Exactly the text that came back; its first line is the command, or all of it the answer."""
+    """The reply, exactly as given: its first line is the command, or all of it is the answer."""
     command: str | None = None
-    """The command (or answer) that was read leniently out of the completion; None: its first line (or all of it)."""
+    """Command or answer, if it was extracted from a longer reply. Default: the first line, or all of the completion."""
     problem: str | None = None
-    """Why it was invalid."""
+    """Reason that the command was invalid. None: it was valid."""
     token_ids: tuple[int, ...] | None = None
-    """The completion in the policy's tokens."""
+    """Token ids of the completion, in the policy's vocabulary."""
     logprobs: tuple[float, ...] | None = None
     """Log-probability of each token under the policy that sampled it, in nats."""
     seconds: float | None = None
-    """Time the actor took."""
+    """Seconds that the policy or person took to reply."""
 
 
 @record
 class Episode:
-    """One question, browsed and answered."""
+    """One question, browsed and answered by a policy or a person."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     id: str
+    """Identifier, unique among episodes."""
     question: Question
+    """The question that was asked."""
     settings: Settings
+    """Observation format and budgets."""
     actor: str
-    """Name of the policy, or ``human:NAME``."""
+    """Name of the policy, or ``human:NAME`` for a person."""
     backend: str
     """Name of the web that was browsed."""
     seed: int | None = None
+    """Seed of the episode. None: a demonstration."""
     steps: tuple[Step, ...] = ()
+    """All steps, in order."""
     references: tuple[Reference, ...] = ()
+    """References at the end of browsing; citation [1] is the first."""
     ending: Ending | None = None
-    """None: browsing did not end (a failure, or an interrupt)."""
+    """Reason that browsing ended. None: it did not, because of a failure or an interrupt."""
     failure: str | None = None
-    """What went wrong outside the policy's commands; None: nothing."""
+    """Error that stopped the episode, such as a server that did not reply. None: there was none."""
 
     @property
     def answer(self) -> str | None:
-        """The answer, if there is one."""
+        """The answer of the last step. None: the episode has no answer."""
         if self.steps and self.steps[-1].phase == "answering":
             last = self.steps[-1]
             return last.completion if last.command is None else last.command

@@ -1,11 +1,11 @@
-"""The record of a question with what is known of its answer."""
+"""The record of a question, with its known answers and evidence."""
 
 from browser_env.records.record import record
 
 
 @record
 class Evidence:
-    """Where the answer to a question stands."""
+    """A page that contains the answer to a question."""
 
     url: str
     """Address of the page."""
@@ -15,20 +15,21 @@ class Evidence:
 
 @record
 class Question:
-    """What is asked, and what is known of its answer."""
+    """A question, with its known answers and evidence."""
 
     id: str
-    """Unique in its data set."""
+    """Identifier, unique in its data set."""
     text: str
+    """The question as it is asked."""
     dataset: str = "own"
-    """Where it comes from."""
+    """Name of the data set."""
     reference_answer: str | None = None
-    """An answer that is known to be right; pages that repeat it are censored when the setting says so."""
+    """A correct answer; pages that repeat it are censored if `Settings.censor` is on."""
     kind: str | None = None
-    """What sort of question it is in its data set: a category, or how it was made."""
+    """Category within the data set, such as a topic or the template that the question was made from."""
     answers: tuple[str, ...] = ()
-    """Acceptable answers and their variants."""
+    """Accepted answers and their variants."""
     incorrect_answers: tuple[str, ...] = ()
     """Answers that are known to be wrong (TruthfulQA)."""
     evidence: tuple[Evidence, ...] = ()
-    """Where it is answered; each page is needed."""
+    """Pages that contain the answer; all of them are needed."""

@@ -27,7 +27,8 @@ from agent.score import Scored
 from browser_env.errors import UsageError
 from browser_env.offline_web.collection import Collection
 from browser_env.records import Episode, Question, Settings
-from browser_env.records.storage import alone, append_record, drop_torn_line, read_records
+from browser_env.records.files import lock_folder
+from browser_env.records.storage import append_record, drop_torn_line, read_records
 from training.base_model.config import SMALL_VIEW
 from training.behavior_cloning.train import CloningConfig, clone
 from training.ppo.config import PPOConfig
@@ -205,7 +206,7 @@ class Reproduction:
     def run(self) -> Path:
         """Everything in order; the result is the folder of the figures, for `training.reproduction.report`."""
         self.out.mkdir(parents=True, exist_ok=True)
-        with alone(self.out):
+        with lock_folder(self.out):
             begin_run(self.out, self.config)
             self._run_stages()
         return self.out

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from browser_env.errors import RecordError
 from browser_env.pages.characters import clean_line
-from browser_env.records.storage import text_lines
+from browser_env.records.files import read_text_lines
 
 Row = TypeVar("Row")
 
@@ -24,7 +24,7 @@ def jsonl_rows(path: Path, adapter: TypeAdapter[Row]) -> Iterator[tuple[int, Row
     Raises:
         RecordError: The file cannot be read, or a line is no such row; the rows before it have been yielded.
     """
-    for number, line in enumerate(text_lines(path), start=1):
+    for number, line in enumerate(read_text_lines(path), start=1):
         if line.strip():
             yield number, _row(adapter, f"{path}:{number}", line, is_json=True)
 
@@ -36,7 +36,7 @@ def json_rows(path: Path, key: str, adapter: TypeAdapter[Row]) -> Iterator[Row]:
         RecordError: The file cannot be read or is no JSON, or an entry is no such row; the rows before it have been yielded.
     """
     try:
-        whole = json.loads("\n".join(text_lines(path)))
+        whole = json.loads("\n".join(read_text_lines(path)))
     except json.JSONDecodeError as error:
         raise RecordError(f"{path}:{error.lineno}: is no JSON: {error.msg}") from error
     entries = whole.get(key) if isinstance(whole, dict) else None
@@ -52,7 +52,7 @@ def csv_rows(path: Path, adapter: TypeAdapter[Row]) -> Iterator[tuple[int, Row]]
     Raises:
         RecordError: The file cannot be read, or a row lacks a column; the rows before it have been yielded.
     """
-    table = csv.DictReader((f"{line}\n" for line in text_lines(path)), strict=True)
+    table = csv.DictReader((f"{line}\n" for line in read_text_lines(path)), strict=True)
     first = 2
     try:
         for row in table:

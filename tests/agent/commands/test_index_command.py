@@ -116,7 +116,7 @@ def test_file_that_is_no_collection_is_not_overwritten(webgpt: Run, folder: Path
     out.write_text("Dear reader")
     done = webgpt("index", folder, "--out", out)
     assert done.returncode == 1
-    assert "exists and is no collection; choose another file" in done.stderr
+    assert "exists and is not a collection; choose another file" in done.stderr
     assert out.read_text() == "Dear reader"
 
 

@@ -324,8 +324,8 @@ def test_hugging_face_mistake_is_named(rows: list[Mapping[str, Any]], name: str,
 
 GOOD_ARC = '{"id": "1", "question": {"stem": "?", "choices": [{"text": "a", "label": "A"}, {"text": "b", "label": "B"}]}, "answerKey": "A"}'
 WRONG = {
-    "own": ("own", "q.jsonl", '{"id": "1", "text": "Why?"}\n{"id": "2"}\n', "q.jsonl:2: is no Question: text: Field required", 1),
-    "own key": ("own", "q.jsonl", '{"id": "1", "text": "a"}\n{"id": "2", "text": "b", "x": 1}\n', "q.jsonl:2: is no Question: x: ", 1),
+    "own": ("own", "q.jsonl", '{"id": "1", "text": "Why?"}\n{"id": "2"}\n', "q.jsonl:2: is not a valid Question: text: Field required", 1),
+    "own key": ("own", "q.jsonl", '{"id": "1", "text": "a"}\n{"id": "2", "text": "b", "x": 1}\n', "q.jsonl:2: is not a valid Question: x: ", 1),
     "truthfulqa": ("truthfulqa", "q.csv", "Category,Question,Best Answer\nk,q,a\n", "q.csv:2: Correct Answers: Field required", 0),
     "truthfulqa short row": (
         "truthfulqa", "q.csv", "Category,Question,Best Answer,Correct Answers,Incorrect Answers\nk,q,a,b,c\nk,q,a\n",
@@ -364,7 +364,7 @@ def test_wrong_file_is_one_line_and_good_lines_before_it_are_not_lost(tmp_path: 
 def test_text_in_another_encoding_names_its_line(tmp_path: Path) -> None:
     path = tmp_path / "q.txt"
     path.write_bytes(b"Why?\n" * 3 + "Où?".encode("latin-1"))
-    with pytest.raises(RecordError, match=r"q\.txt:\d+: is no UTF-8"):
+    with pytest.raises(RecordError, match=r"q\.txt:\d+: is not UTF-8"):
         load(path)
 
 

@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 
 from browser_env.backends import Backend
 from browser_env.errors import CollectionError, NotInCollection
-from browser_env.offline_web.collection import APPLICATION_ID, Collection, dump_page, load_page
-from browser_env.offline_web.indexing import build, default_collection, default_path
+from browser_env.offline_web.collection import Collection
+from browser_env.offline_web.default_collection import default_collection, default_path
+from browser_env.offline_web.file_format import APPLICATION_ID, dump_page, load_page
+from browser_env.offline_web.indexing import build
 from browser_env.offline_web.query import defined_names, index_text, read_query
 from browser_env.offline_web.ranking import Sought
 from browser_env.offline_web.snippets import snippet
@@ -201,11 +203,11 @@ def half_built(path: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "expected"),
     [
-        (other_version, "is a collection of version 999, this program reads version 1; index it again"),
+        (other_version, "is a collection of version 999, but this program reads version 1; index it again"),
         (cut_off, "delete it and index again"),
-        (garbage_head, "is corrupt or no collection"),
-        (garbage_tables, "is corrupt or no collection"),
-        (empty, "is no collection; make one with"),
+        (garbage_head, "is damaged or not a collection"),
+        (garbage_tables, "is damaged or not a collection"),
+        (empty, "is not a collection; make one with"),
         (half_built, "is incomplete; delete it and index again"),
     ],
 )
@@ -222,25 +224,25 @@ def test_bad_file_is_one_clear_line(python_docs_file: Path, tmp_path: Path, harm
 
 
 @pytest.mark.parametrize("content", [b"text", b"\x89PNG\r\n" * 500], ids=["text", "image"])
-def test_file_of_another_kind_is_no_collection(tmp_path: Path, content: bytes) -> None:
+def test_file_of_another_kind_is_rejected(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "f").write_bytes(content)
-    with pytest.raises(CollectionError, match="no collection"):
+    with pytest.raises(CollectionError, match="not a collection"):
         Collection.open(tmp_path / "f")
 
 
-def test_database_of_another_program_is_no_collection_and_is_not_replaced(tmp_path: Path) -> None:
+def test_database_of_another_program_is_rejected_and_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "theirs.sqlite"
     other_database(path)
     before = path.read_bytes()
-    with pytest.raises(CollectionError, match="is no collection"):
+    with pytest.raises(CollectionError, match="is not a collection"):
         Collection.open(path)
-    with pytest.raises(CollectionError, match="exists and is no collection; choose another file"):
+    with pytest.raises(CollectionError, match="exists and is not a collection; choose another file"):
         build(path, Pages({"a": "text"}))
     assert path.read_bytes() == before
 
 
 def test_locked_file_says_so(python_docs_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("browser_env.offline_web.collection.LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("browser_env.offline_web.file_format.LOCK_SECONDS", 0.1)
     path = tmp_path / "c.sqlite"
     shutil.copy(python_docs_file, path)
     lock = sqlite3.connect(path, isolation_level=None)
@@ -261,7 +263,7 @@ def test_damage_found_while_reading_is_a_collection_error(tmp_path: Path) -> Non
         damaged = bytearray(blob)
         damaged[(root - 1) * 4096 : root * 4096] = bytes(4096)
         path.write_bytes(damaged)
-    with Collection.open(path) as collection, pytest.raises(CollectionError, match="is corrupt"):
+    with Collection.open(path) as collection, pytest.raises(CollectionError, match="is damaged"):
         collection.fetch("http://made.up/a")
 
 
@@ -513,7 +515,7 @@ def test_page_that_cannot_be_rendered_is_skipped_and_named(tmp_path: Path) -> No
 def test_nothing_to_index_is_an_error_and_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "c"
     name = made(path, {"a": titled("A", "text")}).name
-    with pytest.raises(CollectionError, match=r"there is no page to index \(x: why\)"):
+    with pytest.raises(CollectionError, match=r"there are no pages to index \(x: why\)"):
         build(path, Pages({}, Skipped("x", "why")))
     assert Collection.open(path).name == name
 
@@ -636,7 +638,7 @@ def test_builder_that_waits_in_vain_says_so(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("browser_env.offline_web.indexing.LOCK_SECONDS", 0.1)
     lock = sqlite3.connect(tmp_path / ".c.lock", isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(CollectionError, match="is being built by another program; wait until it is done"):
+    with pytest.raises(CollectionError, match="is being built by another program; wait until it has finished"):
         build(tmp_path / "c", Pages({"a": "text"}))
     lock.close()
 
@@ -647,7 +649,7 @@ def test_builder_that_waits_in_vain_says_so(tmp_path: Path, monkeypatch: pytest.
 @pytest.fixture
 def small_docs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The documentation of one module stands for that of all."""
-    monkeypatch.setattr("browser_env.offline_web.indexing.PythonDocs", lambda: PythonDocs(modules=("string",)))
+    monkeypatch.setattr("browser_env.offline_web.default_collection.PythonDocs", lambda: PythonDocs(modules=("string",)))
 
 
 @pytest.mark.usefixtures("small_docs")
@@ -674,7 +676,7 @@ def test_default_collection_is_built_again_when_it_is_bad(tmp_path: Path, harm: 
 
 
 @pytest.mark.usefixtures("small_docs")
-@pytest.mark.parametrize("changed", ["browser_env.offline_web.indexing.RENDERER_VERSION", "sys.version"])
+@pytest.mark.parametrize("changed", ["browser_env.offline_web.default_collection.RENDERER_VERSION", "sys.version"])
 def test_default_collection_is_built_again_for_another_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:

@@ -85,7 +85,7 @@ def test_a_rating_is_from_minus_1_to_1(name: str, value: float) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"schema_version": 2}, "schema version 2 is not the one"),
+        ({"schema_version": 2}, "schema version 2 is not supported"),
         ({"winner": 1}, "winner"),
         ({"ratings": {"overall": 4}}, "overall must be from -1 to 1, got 4"),
         ({"flag": "boring"}, "flag"),

@@ -110,19 +110,19 @@ EPISODE_JSON = {
 }
 
 BAD_LINES = [
-    ("another-version", changed(schema_version=2), "schema version 2 is not the one"),
-    ("another-version-with-new-keys", changed(schema_version=2, novelty=1), "schema version 2 is not the one"),
+    ("another-version", changed(schema_version=2), "schema version 2 is not supported"),
+    ("another-version-with-new-keys", changed(schema_version=2, novelty=1), "schema version 2 is not supported"),
     ("unknown-key", changed(novelty=1), "novelty: Unexpected keyword argument"),
     ("unknown-key-inside", changed(question__novelty=1), "question.novelty: Unexpected keyword argument"),
     ("number-as-text", changed(seed="3"), "seed: "),
     ("wrong-type-in-a-step", changed(steps__0__completion=1), "steps.0.completion: "),
     ("impossible-setting", changed(settings__view_width=1), "view_width must be at least 20, got 1"),
     ("missing-key", b'{"schema_version": 1, "id": "x"}\n', "question: "),
-    ("no-object", b"[]\n", "is no Episode"),
-    ("no-json", b"id,question\n", "is no JSON; delete this line"),
-    ("no-utf8", b"\xff\xfe\n", "is no JSON"),
-    ("torn", changed()[:40], "is no JSON; the writer was stopped in it"),
-    ("torn-inside-a-character", '{"id": "東'.encode()[:-1], "is no JSON; the writer was stopped in it"),
+    ("no-object", b"[]\n", "is not a valid Episode"),
+    ("no-json", b"id,question\n", "is not JSON; delete this line"),
+    ("no-utf8", b"\xff\xfe\n", "is not JSON"),
+    ("torn", changed()[:40], "is not JSON (it is incomplete"),
+    ("torn-inside-a-character", '{"id": "東'.encode()[:-1], "is not JSON (it is incomplete"),
 ]
 
 

@@ -81,10 +81,13 @@ def test_an_event_that_cannot_have_happened_is_found_under_a_digest_that_fits(
 
 STEP = Step(phase="browsing", observation="o", completion="Search x")
 BROKEN: dict[str, tuple[Episode | Comparison | Question | str, str]] = {
-    "torn": ('{"schema_version": 1, "id": "e"', "is no JSON; delete this line to read on"),
+    "torn": ('{"schema_version": 1, "id": "e"', "is not JSON; delete this line to read the rest"),
     "something else": ('{"prompt": "x"}', "is no episode, comparison or question"),
     "published": ('[{"question": {}}, {}]', "is a published comparison; webgpt data import makes a comparison of it"),
-    "an unknown key": (record_line(EPISODE).replace('"seed"', '"sead"'), "is no Episode: sead: Unexpected keyword argument"),
+    "an unknown key": (
+        record_line(EPISODE).replace('"seed"', '"sead"'),
+        "is not a valid Episode: sead: Unexpected keyword argument",
+    ),
     "an extract with another length": (
         replace(EPISODE, references=(replace(SOURCE, end=17),)),
         "reference [1] is 18 characters and stands from 0 to 17",

@@ -9,7 +9,7 @@ from browser_env.errors import UsageError
 from browser_env.offline_web.collection import Collection
 from browser_env.offline_web.indexing import build
 from browser_env.offline_web.sources.python_docs import PythonDocs
-from browser_env.records.storage import alone
+from browser_env.records.files import lock_folder
 from training.reproduction.report import write_report
 from training.reproduction.reproduce import Amounts, ReproduceConfig, Reproduction
 
@@ -107,5 +107,5 @@ def test_a_web_without_questions_of_a_split_is_refused(tmp_path: Path) -> None:
 
 def test_two_at_once_in_a_folder_are_refused(finished: tuple[Path, list[str]], web_file: Path) -> None:
     out, _ = finished
-    with alone(out), Collection.open(web_file) as web, pytest.raises(UsageError, match="another program is at work in"):
+    with lock_folder(out), Collection.open(web_file) as web, pytest.raises(UsageError, match="another program is at work in"):
         Reproduction(CONFIG, web, out).run()
