@@ -90,7 +90,7 @@ class WebOptions:
         settings = NetworkSettings()
         if self.loopback_port is not None:
             settings = replace(settings, ports=settings.ports | {self.loopback_port}, allow_loopback=True)
-        network = Network(settings, on_response=None if store is None else store.receive)
+        network = Network(settings, on_response=None if store is None else store.add_response)
         engine = SearchEngine(make_provider(self.provider, base_url=self.search_url))
         load = stack.enter_context(document_loader(network, self.browser))
         return LiveWeb(engine, load, robots=None if self.ignore_robots else Robots(network))

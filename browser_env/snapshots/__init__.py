@@ -1,1 +1,1 @@
-"""Snapshots of what was seen on the web: recorded by content hash, replayed offline, exchanged as web archives."""
+"""Snapshots of web pages and searches: recorded by content hash, replayed offline, exchanged as web archives."""

@@ -1,6 +1,5 @@
-"""A backend that records what another one returns, and replays it offline."""
+"""A backend that records the answers of another one, or replays them offline."""
 
-from dataclasses import asdict
 from urllib.parse import urljoin
 
 from browser_env.backends import Backend, SearchHit
@@ -9,18 +8,22 @@ from browser_env.network.messages import REDIRECTS
 from browser_env.pages.document import Document
 from browser_env.pages.page import Page
 from browser_env.rendering.render import render
-from browser_env.snapshots.store import MAX_REDIRECTS, SnapshotStore, _dumped, _loaded, load_page
+from browser_env.snapshots.answers import dump_error, dump_hits, dump_page
+from browser_env.snapshots.store import SnapshotStore
+
+MAX_REDIRECTS = 10
+"""Redirects of an archive that are followed."""
 
 
 class SnapshotBackend:
-    """A web that is recorded as it is seen, or one that was.
+    """Records a backend, or replays what was recorded.
 
     Args:
-        store: Where answers are kept. What is there is not asked for again.
-        backend: The web that is recorded. None: nothing is asked of any web, and what is not in the store is an error.
+        store: Recorded answers; a request that has one is not made again.
+        backend: The backend to record. Default: replay only; a request without a recorded answer is an error.
 
     Raises:
-        SnapshotError: The store holds snapshots of another web, or of none where one is to be replayed.
+        SnapshotError: The store holds snapshots of another backend, or nothing to replay.
     """
 
     def __init__(self, store: SnapshotStore, backend: Backend | None = None) -> None:
@@ -34,46 +37,46 @@ class SnapshotBackend:
         self.name: str = name
 
     def search(self, query: str) -> tuple[SearchHit, ...]:
-        kept = self._store.answer("search", query)
-        if kept is None:
+        answer = self._store.answer("search", query)
+        if answer is None:
             backend = self._recorded(f"the search {query[:200]!r}")
             try:
-                value: dict[str, object] = {"hits": [asdict(hit) for hit in backend.search(query)]}
+                body = dump_hits(backend.search(query))
             except FetchError as error:
-                value = {"error": str(error)}
-            kept = self._store.keep("search", query, "", _dumped(value))
-        return tuple(SearchHit(**hit) for hit in _loaded(kept)["hits"])
+                body = dump_error(error)
+            answer = self._store.keep("search", query, "", body)
+        return answer.hits()
 
     def fetch(self, url: str) -> Page:
         url = url.partition("#")[0]
-        kept = self._store.answer("page", url)
-        if kept is not None:
-            return load_page(_loaded(kept)["page"])
-        if self._backend is None and (document := self._document(url)) is not None:
-            return render(document)  # of an archive that was made elsewhere
-        backend = self._recorded(url)
-        try:
-            page = backend.fetch(url)
-        except FetchError as error:
-            kept = self._store.keep("page", url, url, _dumped({"error": str(error)}))
-        else:
-            kept = self._store.keep("page", url, page.url, _dumped({"page": asdict(page)}))
-        return load_page(_loaded(kept)["page"])
+        answer = self._store.answer("page", url)
+        if answer is None:
+            if self._backend is None and (document := self._archived(url)) is not None:
+                return render(document)
+            backend = self._recorded(url)
+            try:
+                page = backend.fetch(url)
+            except FetchError as error:
+                answer = self._store.keep("page", url, url, dump_error(error))
+            else:
+                answer = self._store.keep("page", url, page.url, dump_page(page))
+        return answer.page()
 
-    def _recorded(self, asked: str) -> Backend:
+    def _recorded(self, request: str) -> Backend:
+        """The backend that is recorded, for a request without an answer."""
         if self._backend is None:
             raise SnapshotError(
-                f"{asked} is not among the snapshots in {self._store.path.parent}; nothing else is asked in a replay"
+                f"{request} is not among the snapshots in {self._store.path.parent}; a replay makes no requests"
             )
         return self._backend
 
-    def _document(self, url: str) -> Document | None:
-        """What an archive has at an address, its redirects followed."""
+    def _archived(self, url: str) -> Document | None:
+        """The response to an address in an imported web archive, which has no answers; redirects are followed."""
         for _ in range(MAX_REDIRECTS):
-            received = self._store.received(url)
-            if received is None:
+            recorded = self._store.last_response(url)
+            if recorded is None:
                 return None
-            response = received.response
+            response = recorded.response
             if response.status not in REDIRECTS or "location" not in response.headers:
                 return response.document
             url = urljoin(url, response.headers["location"]).partition("#")[0]

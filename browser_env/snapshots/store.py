@@ -1,10 +1,10 @@
-"""What a web answered, kept to be seen again: to replay an episode, to train on it, to check a citation years later.
+"""Storage of snapshots: to replay an episode, to train on it, to check a citation years later.
 
-A folder of snapshots is one SQLite file. It holds *answers*, what a `Backend` returned for a query or an address, errors
-included, and *responses*, what servers sent to make those; bodies are compressed and stored once, under the hash of their
-content. SQLite is what makes it safe: writers in several processes take turns, and one that is killed leaves what it had
-finished. An address has one answer in a folder: whoever records into it again is given that one, so all episodes recorded
-there can be replayed. For a new look at the web, take a new folder.
+A folder of snapshots contains one SQLite file. It stores *answers*, the results of a `Backend` for a query or an address,
+errors included, and *responses*, what servers sent for them. Bodies are compressed and stored once, by their hash. SQLite makes
+writing safe: several processes can write at the same time, and a process that is killed leaves complete answers. A request has
+one answer in a folder, which later recordings are given too, so that every episode recorded there can be replayed. To see the
+web anew, record into another folder.
 """
 
 import hashlib
@@ -12,27 +12,26 @@ import json
 import sqlite3
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Final, Self
 
-from browser_env.errors import FetchError, SnapshotError
+from browser_env.errors import SnapshotError
 from browser_env.network.messages import Response
-from browser_env.pages.page import Link, Page
 from browser_env.records.storage import storable
 from browser_env.rendering.decoding import decode
 from browser_env.rendering.render import RENDERER_VERSION
+from browser_env.snapshots.answers import Answer, Kind
 
 FILE_NAME: Final = "snapshots.sqlite"
 FORMAT: Final = 1
-"""Version of the file's tables."""
+"""Version of the tables; a file of another version is not read."""
 BUSY_SECONDS: Final = 30
-"""How long a writer waits for others."""
-MAX_REDIRECTS: Final = 10
+"""Seconds that a writer waits for other writers."""
 
 _SCHEMA = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -47,52 +46,33 @@ CREATE TABLE responses (
 );
 """
 
-Kind = Literal["search", "page"]
-"""What was asked: a query, or an address."""
-
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a backend returned."""
-
-    kind: Kind
-    asked: str
-    """The query or the address."""
-    url: str
-    """Where the page was finally found; the address that was asked for where there is none, empty for a search."""
-    at: str
-    """When, as ISO 8601 in UTC."""
-    renderer: int
-    """`RENDERER_VERSION` of the program that made it."""
-    body: bytes
-    """JSON: ``{"hits": [...]}``, ``{"page": {...}}`` or ``{"error": "..."}``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """What a server sent to a GET, a redirect included."""
+class RecordedResponse:
+    """A server's response to a GET, or a redirect."""
 
     response: Response
     decoder: str
-    """Encoding that its body is read in; empty for what is no text."""
+    """Python codec of the body; empty if it is not text."""
     at: str
+    """Time of the response, ISO 8601 in UTC."""
 
 
 def utc_now() -> datetime:
-    """The time, with its zone."""
+    """The current time in UTC."""
     return datetime.now(UTC)
 
 
 class SnapshotStore:
-    """A folder of snapshots; for many threads, and many processes beside each other.
+    """A folder of snapshots. Thread-safe, and safe for several processes.
 
     Args:
-        folder: Where it is.
-        create: Make it if there is none, and write into it; otherwise it must be there and is only read.
-        now: Tells the time.
+        folder: The folder.
+        create: Whether to write, and to create the folder if it does not exist; otherwise it must exist.
+        now: Returns the current time.
 
     Raises:
-        SnapshotError: There is none, it is corrupt or of another version, or it cannot be written.
+        SnapshotError: The folder does not exist, is corrupt or of another version, or cannot be written.
     """
 
     def __init__(self, folder: Path, *, create: bool = False, now: Callable[[], datetime] = utc_now) -> None:
@@ -104,7 +84,7 @@ class SnapshotStore:
         try:
             if create:
                 folder.mkdir(parents=True, exist_ok=True)
-            # Writable also to read: what a killed writer left half done is then taken back.
+            # Writable even for reading, so that SQLite can roll back what a killed writer left unfinished.
             self._connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise SnapshotError(f"{folder} cannot be used for snapshots: {error}") from error
@@ -122,28 +102,31 @@ class SnapshotStore:
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {FORMAT}")
         elif version != FORMAT:
-            raise SnapshotError(f"{self.path} is of version {version}, and this program reads version {FORMAT}")
+            raise SnapshotError(f"{self.path} is of version {version}; this program reads version {FORMAT}")
 
     @property
     def backend(self) -> str | None:
-        """Name of the backend that was recorded; None before the first."""
+        """Name of the backend that was recorded; None if there is none yet."""
         with self._transaction("BEGIN"):
             row = self._connection.execute("SELECT value FROM about WHERE key = 'backend'").fetchone()
         return None if row is None else str(row[0])
 
     def begin(self, backend: str) -> None:
-        """Say what is going to be recorded.
+        """Begin to record a backend.
+
+        Args:
+            backend: Name of the backend.
 
         Raises:
-            SnapshotError: It holds snapshots of another web.
+            SnapshotError: The folder holds snapshots of another backend.
         """
         with self._transaction():
             self._connection.execute("INSERT OR IGNORE INTO about VALUES ('backend', ?)", (backend,))
-        if (known := self.backend) != backend:
-            raise SnapshotError(f"{self.path.parent} holds snapshots of {known}, not of {backend}; name another folder")
+        if (recorded := self.backend) != backend:
+            raise SnapshotError(f"{self.path.parent} holds snapshots of {recorded}, not of {backend}; pass another folder")
 
     def answer(self, kind: Kind, asked: str) -> Answer | None:
-        """What was returned for a query or an address."""
+        """The answer to a query or an address; None if it was not recorded."""
         with self._transaction("BEGIN"):
             row = self._connection.execute(
                 "SELECT url, at, renderer, digest FROM answers WHERE kind = ? AND asked = ?", (kind, storable(asked))
@@ -154,54 +137,52 @@ class SnapshotStore:
             return Answer(kind, asked, url, at, renderer, self._content(digest))
 
     def keep(self, kind: Kind, asked: str, url: str, body: bytes) -> Answer:
-        """Keep an answer and return it; or return the one that somebody else has kept in the meantime."""
-        self.add(Answer(kind, storable(asked), storable(url), self._time(), RENDERER_VERSION, body))
-        kept = self.answer(kind, asked)
-        assert kept is not None
-        return kept
+        """Store an answer and return it, or return the one that another writer stored first."""
+        self.add_answer(Answer(kind, storable(asked), storable(url), self._time(), RENDERER_VERSION, body))
+        answer = self.answer(kind, asked)
+        assert answer is not None
+        return answer
 
-    def add(self, answer: Answer) -> None:
-        """Keep an answer, unless there is one."""
+    def add_answer(self, answer: Answer) -> None:
+        """Store an answer, unless its request has one."""
         with self._transaction():
-            digest = self._keep_content(answer.body)
+            digest = self._store_content(answer.body)
             self._connection.execute(
                 "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
                 (answer.kind, answer.asked, answer.url, answer.at, answer.renderer, digest),
             )
 
-    def receive(self, response: Response, at: str | None = None) -> None:
-        """Keep what a server sent; the same once. This is what a `Network` calls."""
+    def add_response(self, response: Response, at: str | None = None) -> None:
+        """Store a response, unless the same is stored; the ``on_response`` callback of a `Network`.
+
+        Args:
+            response: A response to a GET.
+            at: Time of the response, ISO 8601 in UTC. Default: now.
+        """
         is_text = (response.content_type or "").startswith("text/") or b"\0" not in response.body[:1024]
         decoder = decode(response.body, response.content_type).encoding if is_text else ""
         headers = json.dumps(dict(response.headers))
         with self._transaction():
-            digest = self._keep_content(response.body)
+            digest = self._store_content(response.body)
             self._connection.execute(
                 "INSERT OR IGNORE INTO responses (url, status, headers, decoder, at, digest) VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    storable(response.url),
-                    response.status,
-                    headers,
-                    decoder,
-                    at or self._time(),
-                    digest,
-                ),
+                (storable(response.url), response.status, headers, decoder, at or self._time(), digest),
             )
 
-    def received(self, url: str) -> Received | None:
-        """The last thing that a server sent at an address."""
-        return next(self._received("WHERE url = ? ORDER BY id DESC LIMIT 1", (storable(url),)), None)
+    def last_response(self, url: str) -> RecordedResponse | None:
+        """The last response that was stored for an address."""
+        return next(self._responses("WHERE url = ? ORDER BY id DESC LIMIT 1", (storable(url),)), None)
 
-    def all_received(self) -> Iterator[Received]:
-        """All that servers sent, in order."""
+    def responses(self) -> Iterator[RecordedResponse]:
+        """All responses, in the order in which they were stored."""
         last = 0
         with self._transaction("BEGIN"):
             (last,) = self._connection.execute("SELECT coalesce(max(id), 0) FROM responses").fetchone()
-        for number in range(1, last + 1):
-            yield from self._received("WHERE id = ?", (number,))
+        for response_id in range(1, last + 1):
+            yield from self._responses("WHERE id = ?", (response_id,))
 
-    def all_answers(self) -> Iterator[Answer]:
-        """All answers, in order."""
+    def answers(self) -> Iterator[Answer]:
+        """All answers, in the order in which they were stored."""
         with self._transaction("BEGIN"):
             keys = self._connection.execute("SELECT kind, asked FROM answers ORDER BY rowid").fetchall()
         for kind, asked in keys:
@@ -210,7 +191,7 @@ class SnapshotStore:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """Numbers of answers and of responses."""
+        """The numbers of answers and of responses."""
         with self._transaction("BEGIN"):
             num_answers, num_responses = self._connection.execute(
                 "SELECT (SELECT count(*) FROM answers), (SELECT count(*) FROM responses)"
@@ -218,7 +199,7 @@ class SnapshotStore:
         return num_answers, num_responses
 
     def close(self) -> None:
-        """Close the file; everything is in it."""
+        """Close the file; everything has been written before."""
         with self._lock:
             self._connection.close()
 
@@ -231,18 +212,18 @@ class SnapshotStore:
     def _time(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    def _received(self, where: str, values: tuple[object, ...]) -> Iterator[Received]:
+    def _responses(self, where: str, values: tuple[object, ...]) -> Iterator[RecordedResponse]:
         with self._transaction("BEGIN"):
             rows = self._connection.execute(
                 f"SELECT url, status, headers, decoder, at, digest FROM responses {where}", values
             ).fetchall()
-            found = [
-                Received(Response(url, status, json.loads(headers), self._content(digest)), decoder, at)
+            responses = [
+                RecordedResponse(Response(url, status, json.loads(headers), self._content(digest)), decoder, at)
                 for url, status, headers, decoder, at, digest in rows
             ]
-        yield from found
+        yield from responses
 
-    def _keep_content(self, body: bytes) -> str:
+    def _store_content(self, body: bytes) -> str:
         digest = hashlib.sha256(body).hexdigest()
         self._connection.execute("INSERT OR IGNORE INTO content VALUES (?, ?)", (digest, zlib.compress(body)))
         return digest
@@ -259,7 +240,7 @@ class SnapshotStore:
 
     @contextmanager
     def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
-        """All or nothing, one thread at a time."""
+        """Run statements as one transaction, one thread at a time."""
         with self._lock:
             try:
                 self._connection.execute(begin)
@@ -271,26 +252,3 @@ class SnapshotStore:
                 self._connection.execute("COMMIT")
             except sqlite3.Error as error:
                 raise SnapshotError(f"{self.path} cannot be used: {error}") from error
-
-
-def load_page(value: Mapping[str, Any]) -> Page:
-    """A page from what `dataclasses.asdict` made of it, and JSON of that."""
-    spans = {name: tuple(map(tuple, value[name])) for name in ("anchors", "headings")}
-    links = tuple(Link(**link) for link in value["links"])
-    return Page(**{**value, **spans, "links": links, "notes": tuple(value["notes"])})
-
-
-def _dumped(value: Mapping[str, object]) -> bytes:
-    return storable(json.dumps(value, ensure_ascii=False, separators=(",", ":"))).encode()
-
-
-def _loaded(answer: Answer) -> dict[str, Any]:
-    """The hits or the page of an answer.
-
-    Raises:
-        FetchError: It is an error.
-    """
-    value: dict[str, Any] = json.loads(answer.body)
-    if "error" in value:
-        raise FetchError(value["error"])
-    return value

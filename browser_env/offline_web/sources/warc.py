@@ -9,8 +9,8 @@ from urllib.parse import urljoin
 
 from browser_env.network.messages import REDIRECTS
 from browser_env.offline_web.sources import Item, Redirect, Skipped
-from browser_env.snapshots.store import Received
-from browser_env.snapshots.warc import ENDINGS, read_warc
+from browser_env.snapshots.store import RecordedResponse
+from browser_env.snapshots.warc import SUFFIXES, read_warc
 
 PAGES: Final = re.compile(r"text/(?:html|plain|markdown)|application/(?:xhtml\+xml|pdf)")
 """Media types of what somebody may have read; style sheets and scripts are left out without a word."""
@@ -25,7 +25,7 @@ class Warc:
     @property
     def label(self) -> str:
         """The file's name, without what it ends in."""
-        return next(self.path.name.removesuffix(end) for end in reversed(ENDINGS) if self.path.name.endswith(end))
+        return next(self.path.name.removesuffix(end) for end in reversed(SUFFIXES) if self.path.name.endswith(end))
 
     @property
     def addresses(self) -> frozenset[str]:
@@ -40,7 +40,7 @@ class Warc:
         """
         seen: set[str] = set()
         for item in read_warc(self.path):
-            if not isinstance(item, Received) or item.response.url in seen:
+            if not isinstance(item, RecordedResponse) or item.response.url in seen:
                 continue
             response = item.response
             media_type = (response.content_type or "").partition(";")[0].strip().lower()

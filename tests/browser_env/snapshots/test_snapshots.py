@@ -104,7 +104,7 @@ def test_what_is_kept_says_where_when_and_by_which_renderer(store: SnapshotStore
     moved = FakeBackend([CROWS])
     moved._pages["http://old.example/"] = CROWS
     SnapshotBackend(store, moved).fetch("http://old.example/")
-    (answer,) = store.all_answers()
+    (answer,) = store.answers()
     assert (answer.asked, answer.url) == ("http://old.example/", CROWS.url)
     assert answer.at.endswith("Z")
     assert answer.renderer > 0
@@ -114,10 +114,10 @@ def test_what_servers_sent_is_kept_with_its_status_and_encoding(store: SnapshotS
     web_server.answers["/old"] = Answer(status=301, headers={"Location": "/new"})
     web_server.answers["/new"] = Answer("Zoë".encode("latin-1"), "text/html; charset=latin-1", headers={"Set-Cookie": "a=b"})
     settings = NetworkSettings(ports=frozenset({web_server.port}), allow_loopback=True)
-    network = Network(settings, on_response=store.receive)
+    network = Network(settings, on_response=store.add_response)
     for path in ("/old", "/new", "/none"):
         network.request(f"{web_server.url}{path}")
-    received = {each.response.url.removeprefix(web_server.url): each for each in store.all_received()}
+    received = {each.response.url.removeprefix(web_server.url): each for each in store.responses()}
     assert {path: (each.response.status, each.decoder) for path, each in received.items()} == {
         "/old": (301, "utf-8"), "/new": (200, "cp1252"), "/none": (404, "utf-8"),
     }  # fmt: skip
@@ -126,9 +126,9 @@ def test_what_servers_sent_is_kept_with_its_status_and_encoding(store: SnapshotS
 
 def test_an_archive_without_answers_is_rendered_and_its_redirects_followed(store: SnapshotStore) -> None:
     store.begin("elsewhere")
-    store.receive(Response("http://a.org/old", 302, {"location": "new#part"}, b""))
-    store.receive(Response("http://a.org/new", 200, {"content-type": "text/html"}, b"<title>New</title>Words"))
-    store.receive(Response("http://a.org/loop", 302, {"location": "loop"}, b""))
+    store.add_response(Response("http://a.org/old", 302, {"location": "new#part"}, b""))
+    store.add_response(Response("http://a.org/new", 200, {"content-type": "text/html"}, b"<title>New</title>Words"))
+    store.add_response(Response("http://a.org/loop", 302, {"location": "loop"}, b""))
     replayed = SnapshotBackend(store)
     page = replayed.fetch("http://a.org/old")
     assert (page.url, page.title, page.text) == ("http://a.org/new", "New", "Words")
@@ -138,7 +138,7 @@ def test_an_archive_without_answers_is_rendered_and_its_redirects_followed(store
 
 def test_equal_content_is_stored_once_and_compressed(store: SnapshotStore) -> None:
     for number in range(20):
-        store.receive(Response(f"http://a.org/{number}", 200, {}, b"the same words " * 100_000))
+        store.add_response(Response(f"http://a.org/{number}", 200, {}, b"the same words " * 100_000))
     assert store.path.stat().st_size < 100_000
 
 
@@ -189,7 +189,7 @@ def test_a_broken_folder_is_one_line(tmp_path: Path, damage: object, message: st
 
 def test_snapshots_of_two_webs_do_not_mix(store: SnapshotStore) -> None:
     SnapshotBackend(store, WEB)
-    with pytest.raises(SnapshotError, match="holds snapshots of fake, not of changing; name another folder"):
+    with pytest.raises(SnapshotError, match="holds snapshots of fake, not of changing; pass another folder"):
         SnapshotBackend(store, Changing())
 
 

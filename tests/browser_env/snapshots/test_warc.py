@@ -34,8 +34,8 @@ def store(tmp_path: Path) -> Iterator[SnapshotStore]:
         recorded.fetch(UNHEARD.url)
         with pytest.raises(FetchError):
             recorded.fetch("http://a.org/none")
-        store.receive(Response("http://a.org/moved", 301, {"location": "/heard"}, b""))
-        store.receive(Response(HEARD.url, 200, {"content-type": "text/html; charset=utf-8"}, "<p>Zoë\r\n\r\n".encode()))
+        store.add_response(Response("http://a.org/moved", 301, {"location": "/heard"}, b""))
+        store.add_response(Response(HEARD.url, 200, {"content-type": "text/html; charset=utf-8"}, "<p>Zoë\r\n\r\n".encode()))
         yield store
 
 
@@ -47,8 +47,8 @@ def test_what_is_exported_and_imported_is_the_same(store: SnapshotStore, tmp_pat
     with SnapshotStore(tmp_path / "copy", create=True) as copy:
         assert import_warc(file, copy) == 6  # one was the text of a page, for others
         assert copy.backend == store.backend
-        assert list(copy.all_answers()) == list(store.all_answers())
-        assert list(copy.all_received()) == list(store.all_received())
+        assert list(copy.answers()) == list(store.answers())
+        assert list(copy.responses()) == list(store.responses())
 
 
 def test_others_can_read_it(store: SnapshotStore, tmp_path: Path) -> None:
