@@ -42,7 +42,7 @@ def questions(docs: Collection) -> tuple[Question, ...]:
 def demonstrations(docs: Collection, questions: tuple[Question, ...], is_measured: bool) -> list[Episode]:
     """Of the scripted demonstrator, in the small model's format."""
     from training.base_model.config import SMALL_VIEW
-    from training.scripted_people.demonstrator import demonstrations
+    from training.scripted_people.demonstrations import demonstrations
 
     return [*islice(demonstrations(docs, questions, SMALL_VIEW), 40 if is_measured else 4)]
 

@@ -1,6 +1,7 @@
-"""`webgpt label`: comparisons by a script that knows the gold evidence and errs as often as people do."""
+"""`webgpt label`: comparisons by a script that knows the gold evidence and errs about as often as people do."""
 
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,60 +11,61 @@ from tyro.conf import Positional, UseAppendAction, arg
 from browser_env.command_line.progress import counting
 from browser_env.errors import UsageError
 from browser_env.records import Comparison, Episode
-from browser_env.records.storage import append_record, drop_torn_line, read_records
-from training.scripted_people.labeler import ERROR, Labeler, compared, draw_others, draw_pairs
+from browser_env.records.storage import read_records
+from training.scripted_people.comparisons import Pair, add_comparisons, draw_others, draw_pairs
+from training.scripted_people.labeler import ERROR, Labeler
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Compare answers by a script that knows the evidence: what webgpt compare makes, without people.
+    """Compare answers with a script that knows the gold evidence, instead of people (`webgpt compare`).
 
-    Takes episodes of webgpt sample with several answers to each question (--num). The script weighs what the paper's people
-    were told to weigh (unsupported information, the core question, further help, citation errors, irrelevance), reads each
-    answer with an error of its own, and rates in five points with ties. Records say `script`. The same command on a larger file
-    adds to what is there.
+    Takes episodes of `webgpt sample` with several answers to each question (--num). The script scores each answer by the
+    priorities of the paper's labelers (unsupported information, the core question, additional help, citation errors,
+    irrelevant information), adds a random error to each score, and rates the pair in five points with ties. The records
+    have the labeler `script`. Running the command again on a larger file adds the missing comparisons.
 
     Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
     """
 
     episodes: Annotated[tuple[Path, ...], Positional, arg(metavar="EPISODES")]
-    """Files of episodes."""
+    """Files of episodes, made by `webgpt sample`."""
     out: Annotated[Path, arg(metavar="FILE")]
-    """The comparisons, as JSON Lines."""
+    """Output file of comparisons, as JSON Lines."""
     pairs: Annotated[int, arg(metavar="N")] = 8
-    """Pairs of answers to each question at most."""
+    """Maximum number of pairs of answers to each question."""
     others: Annotated[UseAppendAction[tuple[Path, ...]], arg(metavar="FILE", help_behavior_hint="(repeatable)")] = ()
-    """Files of good answers (`webgpt demonstrate`), of which the first to each question is taken. It is compared with one to
-    another question that quotes what is next on the page: as well written, and about something else. Thousands of these cost
-    nothing, and a small reward model does not learn without them."""
+    """File of good answers (`webgpt demonstrate`), the first to each question being used. Each is compared with an answer to
+    another question that quotes the text before or after it on the page: as well written, but off the subject. A small
+    reward model does not learn without such comparisons, and thousands of them cost nothing."""
     error: float = ERROR
-    """Standard deviation of the error in an answer's score of 0 to 1. At the default two labelers agree on 75 % of the pairs
-    that neither calls equal; 0 never errs."""
+    """Standard deviation of the labeler's error in an answer's score, which is from 0 to 1. With the default two labelers
+    agree on 75 % of the pairs that neither rates as a tie; with 0 the labeler never errs."""
     seed: int = 0
-    """Of the pairs that are drawn; each seed is a labeler of its own, who errs elsewhere."""
+    """Random seed of the pairs; each seed is another labeler, who makes other errors."""
 
     def run(self) -> int:
-        """Compare what is missing; the file's path goes to stdout."""
+        """Add the missing comparisons to the file and print its path."""
+        pairs = self._pairs()
+        with counting("comparing", len(pairs)) as advance:
+            add_comparisons(self.out, pairs, Labeler(self.seed, self.error), seed=self.seed, on_done=advance)
+        print(self.out)
+        ratings = [comparison.ratings for comparison in read_records(self.out, Comparison)]
+        ties = sum(rating is not None and not rating.overall for rating in ratings)
+        questions = len({first.question.id for first, _ in pairs})
+        print(f"{len(pairs):,} comparisons of answers to {questions:,} questions, {ties:,} of them ties", file=sys.stderr)
+        return 0
+
+    def _pairs(self) -> list[Pair]:
         if self.pairs < 1:
             raise UsageError(f"--pairs must be at least 1, got {self.pairs}")
         if not self.error >= 0:
             raise UsageError(f"--error must be at least 0, got {self.error:g}")
-        drop_torn_line(self.out)
-        done = {one.id for one in read_records(self.out, Comparison)} if self.out.exists() else set()
-        found = (episode for path in self.episodes for episode in read_records(path, Episode))
-        drawn = list(draw_pairs(found, self.pairs, self.seed))
-        if not drawn:
-            raise UsageError("no two answers to any question differ: sample several with webgpt sample --num")
-        drawn += draw_others((episode for path in self.others for episode in read_records(path, Episode)), self.seed)
-        labeler = Labeler(self.seed, self.error)
-        with counting("comparing", len(drawn)) as advance:
-            for pair in drawn:
-                comparison = labeler.compare(pair[0].question, [compared(one) for one in pair], seed=self.seed)
-                if comparison.id not in done:
-                    append_record(self.out, comparison)
-                advance(1)
-        print(self.out)
-        ties = sum(not one.ratings.overall for one in read_records(self.out, Comparison) if one.ratings)
-        asked = len({pair[0].question.id for pair in drawn})
-        print(f"{len(drawn):,} comparisons of answers to {asked:,} questions, {ties:,} of them ties", file=sys.stderr)
-        return 0
+        pairs = list(draw_pairs(_episodes(self.episodes), self.pairs, self.seed))
+        if not pairs:
+            raise UsageError("no question has two different answers; sample several with webgpt sample --num N")
+        return pairs + list(draw_others(_episodes(self.others), self.seed))
+
+
+def _episodes(paths: Sequence[Path]) -> Iterator[Episode]:
+    return (episode for path in paths for episode in read_records(path, Episode))

@@ -1,4 +1,4 @@
-"""`webgpt reproduce`: the whole of WebGPT in order, with a report."""
+"""`webgpt reproduce`: every step of WebGPT in order, with a report."""
 
 import sys
 import time
@@ -16,46 +16,48 @@ from training.commands.training_progress import kept, prepare
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reproduce:
-    """Run the whole of WebGPT on this machine and report what each step gained.
+    """Run every step of WebGPT on this machine and report what each step gains.
 
-    Demonstrations by a scripted person, a policy cloned from them, its answers compared by a scripted labeler, a reward model
-    and a second one to validate it, PPO, best-of-n, and everything measured on modules that no training has seen. The report
-    is DIR/report.md, with its plots beside it. Stages that are done with the same inputs are not done again; stopped or killed,
-    the same command goes on where it was.
+    A scripted person demonstrates, a policy is cloned from the demonstrations, and a scripted labeler compares its answers. A
+    reward model and a second one to validate it are trained on the comparisons and used for PPO and best-of-n. Every policy is
+    measured on modules that no training has seen. The report is DIR/report.md, with its plots beside it. If the command is
+    stopped or killed, run it again to continue; finished stages are skipped.
 
     Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
     """
 
     out: Annotated[Path, arg(metavar="DIR")]
-    """Folder of the stages and the report; made if there is none."""
+    """Output folder of the stages and the report, created if it does not exist."""
     base: Annotated[str, arg(metavar="PATH_OR_ID")] = SMALL
-    """The language model that everything begins with: small (it ships), a folder (`webgpt train base`), or a name on the
+    """Base language model to clone the policy into: small (included), a folder (`webgpt train base`), or a name on the
     Hugging Face hub."""
     scale: Literal["smoke", "default"] = "default"
-    """smoke: a few questions of everything, to see that it runs. default: enough to measure, on two cores an hour and a
-    half or more."""
+    """Number of questions, episodes and epochs. smoke: a few of each, to check that everything runs. default: enough for
+    measurements; it takes an hour and a half or more on two cores."""
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Documentation that `webgpt index pydoc` wrote. None: that of this Python, which is indexed on first use."""
+    """Documentation to browse, made by `webgpt index pydoc`. None: that of this Python, indexed on first use."""
     seed: int = 0
-    """Of everything that is drawn."""
+    """Random seed of every stage."""
     threads: int = 1
-    """Of torch. With other jobs running, one is faster than two."""
+    """Number of torch threads. One is faster than two if other jobs are running."""
 
     def run(self) -> int:
-        """Run what is missing, with a line for each thing that happens on stderr; the report's path on stdout."""
+        """Run the missing stages, with progress on stderr, and print the path of the report."""
         prepare(self.threads)
+        from training.reproduction.config import SCALES, ReproduceConfig
         from training.reproduction.report import write_report
-        from training.reproduction.reproduce import SCALES, ReproduceConfig, Reproduction
+        from training.reproduction.reproduce import Reproduction
 
-        talk, began = Console(stderr=True, highlight=False), time.monotonic()
+        console, began = Console(stderr=True, highlight=False), time.monotonic()
 
-        def say(line: str) -> None:
-            talk.print(f"{(time.monotonic() - began) / 60:6.1f} min  {line}", soft_wrap=True, markup=False)
+        def log(line: str) -> None:
+            console.print(f"{(time.monotonic() - began) / 60:6.1f} min  {line}", soft_wrap=True, markup=False)
 
         config = ReproduceConfig(base=self.base, amounts=SCALES[self.scale], seed=self.seed)
         with kept(self.out), open_web(self.collection) as web:
-            Reproduction(config, web, self.out, say=say).run()
+            reproduction = Reproduction(config, web, self.out, log=log)
+            reproduction.run()
             report = write_report(self.out)
         print(report)
-        print(f"Episodes to look at: webgpt view {self.out / 'tested' / 'cloned.jsonl'}", file=sys.stderr)
+        print(f"To view the episodes: webgpt view {reproduction.folders.benchmark}", file=sys.stderr)
         return 0

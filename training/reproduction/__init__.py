@@ -1,1 +1,1 @@
-"""The whole loop in order, resumable, with a report."""
+"""Reproduction of WebGPT: all stages in order, resumable, and a report."""

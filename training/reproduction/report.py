@@ -1,86 +1,80 @@
-"""What a reproduction found, as one page: tables with intervals, plots, and episodes to read."""
+"""The report of a finished reproduction: one Markdown page with tables, plots and sample episodes."""
 
 import json
 import math
 import platform
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from agent.evaluation.judges import Lexical
-from agent.evaluation.metrics import Row, measure
 from agent.evaluation.summary import of_kind
 from agent.intervals import Estimate, estimate, estimates, preference
-from agent.rollouts.best_of_n import best_of_n_curve
+from agent.rollouts.best_of_n import CurvePoint, best_of_n_curve
 from browser_env.records import Episode
+from browser_env.records.files import Json
 from training.ppo.log import read_metrics
-from training.reproduction.reproduce import CLEAN, REWARD_MODELS, TABLE_NUMBERS, read_episodes
-from training.reproduction.stages import DONE
+from training.ppo.metrics import IterationMetrics
+from training.reproduction.figures import MISSING, draw_estimates, number, percent, plot, table
+from training.reproduction.folders import TESTED, Folders, Trained, model_folder, read_episodes
+from training.reproduction.scoring import EpisodeScores, read_agreement, read_scores
+from training.reproduction.stages import stage_seconds
+from training.reward_model.train import RewardModelReport, load_report
+from training.runs import REPORT, RUN
 
-REPORT: Final = "report.md"
+REPORT_FILE: Final = "report.md"
+BASELINE: Final = "cloned"
+"""Policy that the others are compared with."""
 COLUMNS: Final = (
-    ("correct", "correct, %", 100),
-    ("evidence_cited", "gold evidence cited, %", 100),
-    ("f1", "F1, %", 100),
-    ("gold", "gold score", 1),
-    ("answered", "answered, %", 100),
-    ("actions", "commands", 1),
-    ("invalid", "invalid", 1),
+    ("correct", "correct, %", percent),
+    ("evidence_cited", "gold evidence cited, %", percent),
+    ("f1", "F1, %", percent),
+    ("gold", "gold score", number),
+    ("answered", "answered, %", percent),
+    ("actions", "commands", number),
+    ("invalid", "invalid", number),
 )
-"""Of the tables: a figure, its heading, and what it is multiplied by."""
+"""Metric, heading and format of the columns of the table of policies."""
+TABLE_NUMBERS: Final = (4, 16, 64)
+"""Values of n in the table of preferences (§3.2)."""
+LOWEST_SCORE: Final = -5.0
+"""Reward-model score that an episode without an answer counts as in the plots."""
 SHOWN_EPISODES: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One episode's scores."""
-
-    question: str
-    reward: float
-    validation: float
-    gold: float
-
-
 def write_report(out: Path) -> Path:
-    """Write the page of a finished reproduction, with its plots beside it; the result is its file."""
-    tested = {file.stem: list(read_episodes(file)) for file in sorted((out / "tested").glob("*.jsonl"))}
-    judged = {file.stem: _judged(file) for file in sorted((out / "scores").glob("*.jsonl"))}
-    config = json.loads((out / "config.json").read_text())
-    sections = [
-        "# The whole of WebGPT on this machine",
-        _about(config, out),
-        "## Every policy on the test split",
-        _policies(tested, judged),
+    """Write the report of the reproduction in a folder, with its plots beside it; returns the path of the page."""
+    folders = Folders.of(out)
+    sections = (
+        "# WebGPT reproduction report",
+        _introduction(out),
+        "## Policies on the test split",
+        _policies(folders),
         "## Preferences",
-        _preferences(tested, judged),
-        "## The reward model",
-        _reward_model(out),
+        _preferences(folders),
+        "## Reward models",
+        _reward_models(folders),
         "## Best-of-n",
-        _best_of_n(out, judged),
+        _best_of_n(folders),
         "## PPO",
-        _ppo(out),
-        "## What it cost",
-        _cost(out),
-        "## Episodes to read",
-        *(_episode(episode) for episode in tested["cloned"][:SHOWN_EPISODES]),
-    ]
-    file = out / REPORT
-    file.write_text("\n\n".join(sections) + "\n", "utf-8")
-    return file
+        _ppo(folders),
+        "## Computing time",
+        _computing_time(folders),
+        "## Sample episodes",
+        _sample_episodes(folders),
+    )
+    path = out / REPORT_FILE
+    path.write_text("\n\n".join(sections) + "\n", "utf-8")
+    return path
 
 
-def _judged(file: Path) -> list[Judged]:
-    rows = map(json.loads, file.read_text("utf-8").splitlines())
-    return [Judged(row["question"], row["reward"], row["validation"], row["gold"]) for row in rows]
-
-
-def _about(config: Mapping[str, Any], out: Path) -> str:
+def _introduction(out: Path) -> str:
+    config = json.loads((out / "config.json").read_text())
     versions = ", ".join(f"{name} {version}" for name, version in config["versions"].items())
     return (
-        "Made by `webgpt reproduce`. Questions, pages and modules of the test split were seen by no training. Intervals are "
-        "95 % bootstrap intervals over questions; the annotators are scripted, and gold scores are by the gold evidence.\n\n"
+        "Made by `webgpt reproduce`. The questions and pages of the test split come from modules that no training has seen. "
+        "Brackets contain 95 % bootstrap intervals over questions. Demonstrations and comparisons are scripted; the gold score "
+        "rates an answer from 0 to 1 by the gold evidence of its question.\n\n"
         f"Machine: {platform.machine()}, {versions}.\n\n"
         f"<details><summary>Configuration</summary>\n\n```json\n{json.dumps(config['config'], indent=2)}\n```\n\n</details>"
     )
@@ -89,217 +83,234 @@ def _about(config: Mapping[str, Any], out: Path) -> str:
 # ------------------------------------------------------------------------------------------------------------ policies
 
 
-def _policies(tested: Mapping[str, Sequence[Episode]], judged: Mapping[str, Sequence[Judged]]) -> str:
-    kinds = sorted({episode.question.kind or "" for episodes in tested.values() for episode in episodes})
-    heads = ["policy", "n", *(title for _, title, _ in COLUMNS), *(f"{kind}, %" for kind in kinds)]
-    lines = [_line(heads), _line(["---", *["---:"] * (len(heads) - 1)])]
-    for name, episodes in tested.items():
-        gold = {one.question: one.gold for one in judged[f"tested-{name}"]}
-        columns = _columns(episodes, gold)
-        cells = [_cell(columns[key], factor) for key, _, factor in COLUMNS]
-        cells += [_cell(columns.get(of_kind(kind)), 100) for kind in kinds]
-        lines.append(_line([name, str(len(episodes)), *cells]))
-    return "\n".join(lines)
+def _policies(folders: Folders) -> str:
+    results = _results(folders)
+    kinds = sorted({str(row["kind"]) for rows in results.values() for row in rows})
+    metrics = [*COLUMNS, *((of_kind(kind), f"{kind}, %", percent) for kind in kinds)]
+    cells = []
+    for name in TESTED:
+        columns = _columns(results[name])
+        columns["gold"] = [scores.gold for scores in read_scores(folders, folders.tested_file(name))]
+        cells.append([name, str(len(results[name])), *(form(_estimate(columns[metric])) for metric, _, form in metrics)])
+    caption = (
+        "*greedy* policies always take the likeliest token, *free* ones sample without constrained decoding; *scripted* and "
+        "*search-only* are baselines without a model. The last columns are the correct answers to each kind of question."
+    )
+    return f"{table(['policy', 'n', *(heading for _, heading, _ in metrics)], cells)}\n\n{caption}"
 
 
-def _columns(episodes: Iterable[Episode], gold: Mapping[str, float]) -> dict[str, list[float]]:
+def _results(folders: Folders) -> dict[str, list[dict[str, Json]]]:
+    """Rows of the benchmark's results by policy."""
+    results: dict[str, list[dict[str, Json]]] = defaultdict(list)
+    for line in (folders.benchmark / "results.jsonl").read_text("utf-8").splitlines():
+        row = json.loads(line)
+        results[row["policy"]].append(row)
+    return results
+
+
+def _columns(rows: Iterable[Mapping[str, Json]]) -> dict[str, list[float]]:
+    """Values of each metric, and of correct answers by kind of question; questions without a value are left out."""
     columns: dict[str, list[float]] = defaultdict(list)
-    for episode in episodes:
-        row: Row = measure(episode, Lexical()) | {"gold": gold[episode.question.id]}
-        row[of_kind(episode.question.kind or "")] = row["correct"]
-        for key, value in row.items():
-            if value is not None:
-                columns[key].append(value)
+    for row in rows:
+        for metric, value in {**row, of_kind(str(row["kind"])): row["correct"]}.items():
+            if isinstance(value, (int, float)):
+                columns[metric].append(value)
     return columns
 
 
-def _preferences(tested: Mapping[str, Sequence[Episode]], judged: Mapping[str, Sequence[Judged]]) -> str:
-    """Who is preferred to the cloned policy by the gold labeler, ties half."""
-    base = {one.question: one.gold for one in judged["tested-cloned"]}
+def _estimate(values: Sequence[float]) -> Estimate | None:
+    return estimate(values) if values else None
+
+
+# --------------------------------------------------------------------------------------------------------- preferences
+
+
+def _preferences(folders: Folders) -> str:
+    baseline = {scores.question: scores.gold for scores in read_scores(folders, folders.tested_file(BASELINE))}
     rows = []
-    for name in tested:
-        if name != "cloned":
-            rows.append((name, [(one.gold, base[one.question]) for one in judged[f"tested-{name}"]]))
-    for policy in ("cloned", "ppo"):
+    for name, chosen in _compared(folders):
+        pairs = [(scores.gold, baseline[scores.question]) for scores in chosen]
+        gold, baseline_gold = zip(*pairs, strict=True)
+        preferred, own, other = estimates([[preference(*pair) for pair in pairs], gold, baseline_gold])
+        rows.append([name, str(len(pairs)), percent(preferred), number(own), number(other)])
+    caption = (
+        f"Share of the questions whose answer has a higher gold score than the answer of *{BASELINE}*; ties count as one half. "
+        f"The last column is the gold score of *{BASELINE}* on the same questions."
+    )
+    headings = ["policy", "n", f"preferred to {BASELINE}, %", "gold score", f"gold score of {BASELINE}"]
+    return f"{table(headings, rows)}\n\n{caption}"
+
+
+def _compared(folders: Folders) -> Iterator[tuple[str, list[EpisodeScores]]]:
+    """Names and scores of what is compared with the baseline: the other policies, and best-of-n of both trained ones."""
+    for name in TESTED:
+        if name != BASELINE:
+            yield name, read_scores(folders, folders.tested_file(name))
+    trained: tuple[Trained, ...] = ("cloned", "ppo")
+    for policy in trained:
         for n in TABLE_NUMBERS:
-            chosen = _chosen(judged, policy, n)
-            if chosen:
-                rows.append((f"{policy}, best of {n}", [(one.gold, base[question]) for question, one in chosen.items()]))
-    lines = [_line(["", "n", "preferred to cloned, %", "gold score", "cloned there"]), _line(["---", *["---:"] * 4])]
-    for name, pairs in rows:
-        preferred, mine, other = estimates([[preference(a, b) for a, b in pairs], [a for a, _ in pairs], [b for _, b in pairs]])
-        lines.append(_line([name, str(len(pairs)), _figure(preferred, 100), _figure(mine, 1), _figure(other, 1)]))
-    return "\n".join(lines)
+            if best := _best_of(folders, policy, n):
+                yield f"{policy}, best of {n}", best
 
 
-def _chosen(judged: Mapping[str, Sequence[Judged]], policy: str, n: int) -> dict[str, Judged]:
-    """The best of n for each question that was answered so often; of the deep samples only where the others are too few."""
-    for name in ("samples", "deep"):
-        samples = _by_question(judged.get(f"samples_{policy}-{name}", ()))
-        if chosen := {question: _best(found[:n]) for question, found in samples.items() if len(found) >= n}:
-            return chosen
-    return {}
+def _best_of(folders: Folders, policy: Trained, n: int) -> list[EpisodeScores]:
+    """The best of the first n samples of each question; deep samples only if the others are fewer than n."""
+    for is_deep in (False, True):
+        samples = _samples(folders, policy, deep=is_deep)
+        if best := [max(group[:n], key=lambda scores: scores.reward) for group in samples if len(group) >= n]:
+            return best
+    return []
 
 
-def _by_question(judged: Iterable[Judged]) -> dict[str, list[Judged]]:
-    found: dict[str, list[Judged]] = defaultdict(list)
-    for one in judged:
-        found[one.question].append(one)
-    return found
+def _samples(folders: Folders, policy: Trained, *, deep: bool) -> list[list[EpisodeScores]]:
+    """Scores of the samples of each question, in the order in which they were drawn."""
+    groups: dict[str, list[EpisodeScores]] = defaultdict(list)
+    for scores in read_scores(folders, folders.sample_file(policy, deep=deep)):
+        groups[scores.question].append(scores)
+    return list(groups.values())
 
 
-def _best(samples: Sequence[Judged]) -> Judged:
-    return max(samples, key=lambda one: one.reward)
+# ------------------------------------------------------------------------------------------------------- reward models
 
 
-# ------------------------------------------------------------------------------------------------------ learned scores
-
-
-def _reward_model(out: Path) -> str:
-    lines = []
-    clean = json.loads((out / "scores" / CLEAN).read_text())
-    for name in REWARD_MODELS:
-        report = json.loads((out / name / "model" / "run" / "report.json").read_text())
-        found = report["figures"]
-        accuracy = found["accuracy"]
-        said = "every pair is a tie" if accuracy is None else f"accuracy {_figure(Estimate(**accuracy), 100)} %"
-        certain = clean.get(name)
-        surely = f"; {_figure(Estimate(**certain), 100)} % on comparisons without errors" if certain else ""
-        lines.append(
-            f"- **{name.replace('_', ' ')}**: {report['groups']:,} comparisons learned; on {found['pairs']:,} held-out pairs "
-            f"{said} without ties{surely}, log-loss {found['log_loss']:.3f}, calibration error "
-            f"{found['calibration_error']:.3f}."
-        )
-        if report["curve"]:
-            points = [(one["groups"], one["figures"]["accuracy"]) for one in report["curve"]]
-            known = [(groups, accuracy) for groups, accuracy in points if accuracy]
-            if known:
-                with _Plot(out / "reward_model.png", "comparisons learned", "accuracy without ties") as axes:
-                    _band(axes, [groups for groups, _ in known], [Estimate(**accuracy) for _, accuracy in known], "held out")
-                    axes.set_xscale("log", base=2)
-                lines.append("\n![Accuracy by the number of comparisons](reward_model.png)")
-    if clean["agreement"] is not None:
-        lines.append(
-            f"\nTwo labelers agree on {100 * clean['agreement']:.1f} % of {clean['rated_twice']:,} pairs that neither calls "
-            "equal: that is what accuracy on their comparisons can hope for."
-        )
-    return "\n".join(lines)
-
-
-def _best_of_n(out: Path, judged: Mapping[str, Sequence[Judged]]) -> str:
-    """The curve of Appendix I, and gold against proxy over the distance (Gao et al. 2022)."""
+def _reward_models(folders: Folders) -> str:
+    agreement = read_agreement(folders)
     parts = []
-    for policy, name in (("cloned", "samples"), ("cloned", "deep"), ("ppo", "samples")):
-        samples = list(_by_question(judged.get(f"samples_{policy}-{name}", ())).values())
-        if not samples or min(map(len, samples)) < 2:
-            continue
-        curve = best_of_n_curve(
-            [[one.reward for one in found] for found in samples],
-            {
-                "reward model": [[max(one.reward, -5) for one in found] for found in samples],
-                "validation": [[max(one.validation, -5) for one in found] for found in samples],
-                "gold": [[one.gold for one in found] for found in samples],
-            },
+    for stage, gold in (
+        (folders.reward_model, agreement.reward_model),
+        (folders.validation_reward_model, agreement.validation_reward_model),
+    ):
+        report = load_report(model_folder(stage) / RUN / REPORT)
+        parts.append(_reward_model(stage.name.replace("_", " "), report, gold))
+        if curve := _learning_curve(folders.root / "reward_model.png", report):
+            parts.append(curve)
+    if agreement.labelers is not None:
+        parts.append(
+            f"Two labelers prefer the same answer in {100 * agreement.labelers:.1f} % of {agreement.rated_twice:,} pairs, "
+            "without ties. A reward model can hardly be more accurate on their comparisons."
         )
-        title = f"{policy}, {len(samples)} questions, {min(map(len, samples))} samples of each"
-        lines = [f"**{title}**", "", _line(["n", "KL, nats", *curve[0].values]), _line(["---:"] * (2 + len(curve[0].values)))]
-        lines += [_line([str(p.n), f"{p.kl:.2f}", *(_figure(v, 1) for v in p.values.values())]) for p in curve]
-        file = f"best_of_n_{policy}_{name}.png"
-        with _Plot(out / file, "n", "score") as axes:
-            for judge in curve[0].values:
-                _band(axes, [point.n for point in curve], [point.values[judge] for point in curve], judge)
-            axes.set_xscale("log", base=2)
-            axes.legend()
-        parts.append("\n".join(lines) + f"\n\n![{title}]({file})")
-    return "\n\n".join(parts) or "No samples."
+    return "\n\n".join(parts)
 
 
-def _ppo(out: Path) -> str:
-    metrics = read_metrics(out / "ppo" / "model" / "run")
-    heads = ["iteration", "score", "gold", "KL, nats", "clipped, %", "entropy", "explained", "answered, %", "commands", "s"]
-    lines = [_line(heads), _line(["---:"] * len(heads))]
-    for one in metrics:
-        gold = "–" if one.gold_score is None else f"{one.gold_score:.3f}"
-        lines.append(
-            _line(
-                [
-                    str(one.iteration + 1),
-                    f"{one.score:+.3f}",
-                    gold,
-                    f"{one.kl:.2f}",
-                    f"{100 * one.clip_fraction:.1f}",
-                    f"{one.entropy:.3f}",
-                    f"{one.explained_variance:+.2f}",
-                    f"{100 * one.answered:.0f}",
-                    f"{one.commands:.1f}",
-                    f"{sum(one.seconds.values()):.0f}",
-                ]
-            )
-        )
-    with _Plot(out / "ppo.png", "square root of the KL divergence from the cloned policy", "score") as axes:
-        distance = [math.sqrt(max(0.0, one.kl)) for one in metrics]
-        axes.plot(distance, [one.score for one in metrics], "o-", label="reward model")
-        axes.plot(distance, [one.gold_score or 0.0 for one in metrics], "s-", label="gold")
+def _reward_model(name: str, report: RewardModelReport, gold: Estimate | None) -> str:
+    held_out = report.figures
+    accuracy = f"accuracy {percent(held_out.accuracy)} %" if held_out.accuracy else "no accuracy because all are ties"
+    on_gold = f", {percent(gold)} % on comparisons by the gold labeler" if gold else ""
+    return (
+        f"- **{name}**: trained on {report.groups:,} comparisons. On {held_out.pairs:,} held-out pairs: {accuracy} without "
+        f"ties{on_gold}; log-loss {held_out.log_loss:.3f} nats, calibration error {held_out.calibration_error:.3f}."
+    )
+
+
+def _learning_curve(path: Path, report: RewardModelReport) -> str | None:
+    """Plot of the accuracy by the number of comparisons; None if it was not measured."""
+    points = [(point.groups, point.figures.accuracy) for point in report.curve if point.figures.accuracy]
+    if not points:
+        return None
+    groups, accuracies = zip(*points, strict=True)
+    with plot(path, "training comparisons", "accuracy without ties") as axes:
+        draw_estimates(axes, groups, accuracies, "held-out pairs")
+    return f"![Accuracy of the reward model by the number of training comparisons]({path.name})"
+
+
+# ----------------------------------------------------------------------------------------------------------- best-of-n
+
+
+def _best_of_n(folders: Folders) -> str:
+    """The curves of Appendix I: the score of the best of n by each judge."""
+    sources: tuple[tuple[Trained, bool], ...] = (("cloned", False), ("cloned", True), ("ppo", False))
+    parts = []
+    for policy, is_deep in sources:
+        samples = _samples(folders, policy, deep=is_deep)
+        fewest = min(map(len, samples), default=0)
+        if fewest >= 2:
+            title = f"{policy}, {len(samples)} questions, {fewest} samples of each"
+            path = folders.root / f"best_of_n_{policy}_{'deep' if is_deep else 'samples'}.png"
+            parts.append(_best_of_n_curve(title, path, _curve(samples)))
+    return "\n\n".join(parts) or "There are no samples."
+
+
+def _curve(samples: Sequence[Sequence[EpisodeScores]]) -> list[CurvePoint]:
+    return best_of_n_curve(
+        [[scores.reward for scores in group] for group in samples],
+        {
+            "reward model": [[max(scores.reward, LOWEST_SCORE) for scores in group] for group in samples],
+            "validation reward model": [[max(scores.validation, LOWEST_SCORE) for scores in group] for group in samples],
+            "gold score": [[scores.gold for scores in group] for group in samples],
+        },
+    )
+
+
+def _best_of_n_curve(title: str, path: Path, curve: Sequence[CurvePoint]) -> str:
+    judges = list(curve[0].values)
+    with plot(path, "n", "score of the best of n") as axes:
+        for judge in judges:
+            draw_estimates(axes, [point.n for point in curve], [point.values[judge] for point in curve], judge)
         axes.legend()
-    return "\n".join(lines) + "\n\n![Score by distance](ppo.png)"
+    rows = [[str(point.n), f"{point.kl:.2f}", *map(number, point.values.values())] for point in curve]
+    return f"**{title}**\n\n{table(['n', 'KL, nats', *judges], rows, is_named=False)}\n\n![{title}]({path.name})"
+
+
+# ------------------------------------------------------------------------------------------------------------------ PPO
+
+
+def _ppo(folders: Folders) -> str:
+    metrics = read_metrics(model_folder(folders.ppo) / RUN)
+    path = folders.root / "ppo.png"
+    with plot(path, "square root of the KL divergence from the cloned policy", "score") as axes:
+        distances = [math.sqrt(max(0.0, iteration.kl)) for iteration in metrics]
+        axes.plot(distances, [iteration.score for iteration in metrics], "o-", label="reward model")
+        axes.plot(distances, [iteration.gold_score or 0.0 for iteration in metrics], "s-", label="gold score")
+        axes.legend()
+    headings = [
+        "iteration",
+        "score",
+        "gold score",
+        "KL, nats",
+        "clipped, %",
+        "entropy, nats",
+        "explained variance",
+        "answered, %",
+        "commands",
+        "seconds",
+    ]
+    rows = map(_iteration, metrics)
+    return f"{table(headings, rows, is_named=False)}\n\n![Scores by the distance from the cloned policy]({path.name})"
+
+
+def _iteration(metrics: IterationMetrics) -> list[str]:
+    return [
+        str(metrics.iteration + 1),
+        f"{metrics.score:+.3f}",
+        MISSING if metrics.gold_score is None else f"{metrics.gold_score:.3f}",
+        f"{metrics.kl:.2f}",
+        f"{100 * metrics.clip_fraction:.1f}",
+        f"{metrics.entropy:.3f}",
+        f"{metrics.explained_variance:+.2f}",
+        f"{100 * metrics.answered:.0f}",
+        f"{metrics.commands:.1f}",
+        f"{sum(metrics.seconds.values()):.0f}",
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------------ the rest
 
 
-def _cost(out: Path) -> str:
-    lines = [_line(["stage", "minutes"]), _line(["---", "---:"])]
-    total = 0.0
-    for file in sorted(out.glob(f"*/{DONE}"), key=lambda file: file.stat().st_mtime):
-        seconds = json.loads(file.read_text())["seconds"]
-        total += seconds
-        lines.append(_line([file.parent.name.replace("_", " "), f"{seconds / 60:.1f}"]))
-    return "\n".join([*lines, _line(["**all**", f"**{total / 60:.1f}**"])])
+def _computing_time(folders: Folders) -> str:
+    minutes = {stage.name.replace("_", " "): stage_seconds(stage) / 60 for stage in folders.stages}
+    rows = [[name, f"{value:.1f}"] for name, value in minutes.items()]
+    return table(["stage", "minutes"], [*rows, ["**total**", f"**{sum(minutes.values()):.1f}**"]])
+
+
+def _sample_episodes(folders: Folders) -> str:
+    episodes = list(read_episodes(folders.tested_file(BASELINE)))[:SHOWN_EPISODES]
+    return f"By *{BASELINE}*.\n\n" + "\n\n".join(map(_episode, episodes))
 
 
 def _episode(episode: Episode) -> str:
-    steps = [step.completion.strip().partition("\n")[0] for step in episode.steps if step.phase == "browsing"]
-    references = [f"[{number}] {one.full_title}: {one.extract}" for number, one in enumerate(episode.references, start=1)]
-    text = "\n".join([episode.question.text, "", *steps, "", episode.answer or "(no answer)", "", *references])
+    commands = [step.completion.strip().partition("\n")[0] for step in episode.steps if step.phase == "browsing"]
+    references = [
+        f"[{index}] {reference.full_title}: {reference.extract}" for index, reference in enumerate(episode.references, start=1)
+    ]
+    text = "\n".join([episode.question.text, "", *commands, "", episode.answer or "(no answer)", "", *references])
     return f"```text\n{text}\n```"
-
-
-def _cell(values: Sequence[float] | None, factor: float) -> str:
-    return "–" if not values else _figure(estimate(values), factor)
-
-
-def _figure(found: Estimate, factor: float) -> str:
-    digits = 1 if factor == 100 else 2
-    return f"{factor * found.mean:.{digits}f} [{factor * found.low:.{digits}f}, {factor * found.high:.{digits}f}]"
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-class _Plot:
-    """A plot that is written when it is left."""
-
-    def __init__(self, file: Path, across: str, up: str) -> None:
-        self.file, self.across, self.up = file, across, up
-
-    def __enter__(self) -> Any:  # matplotlib has no types
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        self.figure = Figure(figsize=(6, 4), dpi=120, layout="constrained")
-        FigureCanvasAgg(self.figure)
-        axes = self.figure.add_subplot()
-        axes.set_xlabel(self.across)
-        axes.set_ylabel(self.up)
-        axes.grid(alpha=0.3)
-        return axes
-
-    def __exit__(self, *error: object) -> None:
-        if error == (None, None, None):
-            self.figure.savefig(self.file)
-
-
-def _band(axes: Any, across: Sequence[float], found: Sequence[Estimate], label: str) -> None:
-    axes.plot(across, [one.mean for one in found], "o-", label=label)
-    axes.fill_between(across, [one.low for one in found], [one.high for one in found], alpha=0.2)

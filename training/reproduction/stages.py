@@ -1,7 +1,7 @@
-"""Stages of a long computation, each in a folder of its own, done once for the same inputs.
+"""Stages of a long computation, each in its own folder, that run once for the same inputs.
 
-A stage that is done with the same inputs is not done again; one that was stopped goes on (what runs in it resumes by itself);
-one whose inputs have changed begins anew, and so does everything that depends on it.
+A finished stage with the same inputs is skipped, and one that was stopped resumes in its folder. A stage whose inputs have
+changed starts over in an empty folder, and so does every stage that depends on it.
 """
 
 import hashlib
@@ -9,57 +9,64 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from browser_env.records.files import write_whole
 
-INPUTS, DONE = "inputs.json", "done.json"
+INPUTS: Final = "inputs.json"
+DONE: Final = "done.json"
+UNFINISHED_SECONDS: Final = "seconds"
+"""File with the time that an unfinished stage has taken so far."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Stages:
-    """The stages of one computation."""
+    """Runs the stages of one computation."""
 
-    out: Path
     clock: Callable[[], float] = time.monotonic
+    """Seconds that never decrease."""
     on_begin: Callable[[str, bool], None] = lambda name, is_done: None
-    """Told of each stage, and whether it was done before."""
-    seconds: dict[str, float] = field(default_factory=dict)
-    """What each took, over all its starts."""
+    """Called with the name of each stage and whether it is skipped because it is done."""
 
-    def run(self, name: str, inputs: Mapping[str, object], make: Callable[[Path], None]) -> str:
-        """Do a stage unless it is done.
+    def run(self, folder: Path, inputs: Mapping[str, object], make: Callable[[], None]) -> str:
+        """Run a stage unless it is done.
 
         Args:
-            name: Of its folder.
-            inputs: Everything that decides what it makes, digests of the stages before it included.
-            make: Does it, in the folder; what it did before it was stopped is there.
+            folder: Folder of the stage, created if it does not exist; its name is the name of the stage.
+            inputs: Everything that decides the result, including the digests of earlier stages.
+            make: Makes the result in the folder, which still holds what an interrupted run left there.
 
         Returns:
-            The digest of its inputs, for the stages behind it.
+            A digest of the inputs, to be an input of later stages.
         """
         text = json.dumps(inputs, sort_keys=True, indent=2, default=str)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        folder = self.out / name
         if _read(folder / INPUTS) != text:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             write_whole(folder / INPUTS, text)
         is_done = (folder / DONE).is_file()
-        self.on_begin(name, is_done)
+        self.on_begin(folder.name, is_done)
         if not is_done:
-            earlier = float(_read(folder / "seconds") or 0)
-            began = self.clock()
-            try:
-                make(folder)
-            finally:
-                taken = earlier + self.clock() - began
-                write_whole(folder / "seconds", repr(taken))
-            write_whole(folder / DONE, json.dumps({"seconds": taken}))
-        self.seconds[name] = json.loads((folder / DONE).read_text())["seconds"]
-        return digest
+            self._make(folder, make)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _make(self, folder: Path, make: Callable[[], None]) -> None:
+        began = self.clock() - float(_read(folder / UNFINISHED_SECONDS) or 0)
+        try:
+            make()
+        finally:
+            seconds = self.clock() - began
+            write_whole(folder / UNFINISHED_SECONDS, repr(seconds))
+        write_whole(folder / DONE, json.dumps({"seconds": seconds}))
 
 
-def _read(file: Path) -> str | None:
-    return file.read_text("utf-8") if file.is_file() else None
+def stage_seconds(folder: Path) -> float:
+    """Seconds that a finished stage took, over all of its runs."""
+    seconds: float = json.loads((folder / DONE).read_text("utf-8"))["seconds"]
+    return seconds
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text("utf-8") if path.is_file() else None

@@ -1,20 +1,26 @@
-"""The whole of it at its smallest: the small base model goes through every stage, and the report says what came of it."""
+"""The smallest reproduction: the small base model goes through every stage, and the report shows the results."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
+from agent.rollouts.best_of_n import sample_seed
+from agent.viewer.material import read_material
 from browser_env.errors import UsageError
 from browser_env.offline_web.collection import Collection
 from browser_env.offline_web.indexing import build
 from browser_env.offline_web.sources.python_docs import PythonDocs
+from browser_env.records import Episode
 from browser_env.records.files import lock_folder
+from browser_env.records.storage import read_records
+from training.reproduction.config import Amounts, ReproduceConfig
+from training.reproduction.folders import TESTED, Folders
 from training.reproduction.report import write_report
-from training.reproduction.reproduce import Amounts, ReproduceConfig, Reproduction
+from training.reproduction.reproduce import Reproduction
 
 MODULES = ("tomllib", "mailcap", "glob", "bisect", "shlex", "atexit", "ensurepip", "sched", "csv", "gc")
-"""Some of every split."""
+"""Modules of every split."""
 AMOUNTS = Amounts(
     demonstrated=12,
     demonstrations_each=1,
@@ -63,49 +69,63 @@ def web_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(web_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("runs") / "all"
-    said: list[str] = []
+    messages: list[str] = []
     with Collection.open(web_file) as web:
-        Reproduction(CONFIG, web, out, say=said.append).run()
-    return out, said
+        Reproduction(CONFIG, web, out, log=messages.append).run()
+    return out, messages
 
 
-def test_every_stage_is_done_in_order(finished: tuple[Path, list[str]]) -> None:
-    out, said = finished
-    assert [line.partition(":")[0] for line in said if line.endswith("begins")] == STAGES
+def test_every_stage_runs_in_order(finished: tuple[Path, list[str]]) -> None:
+    out, messages = finished
+    assert [line.partition(":")[0] for line in messages if line.endswith("running")] == STAGES
     for model in ("cloned", "reward_model", "ppo"):
         assert (out / model / "model" / "model.safetensors").is_file()
 
 
-def test_the_report_has_every_policy_and_its_plots(finished: tuple[Path, list[str]]) -> None:
+def test_the_report_has_every_policy_and_plot(finished: tuple[Path, list[str]]) -> None:
     out, _ = finished
     text = write_report(out).read_text()
-    for policy in ("cloned", "cloned free", "cloned greedy", "ppo", "ppo greedy", "scripted", "search-only"):
+    for policy in TESTED:
         assert f"\n| {policy} | 6 |" in text
     assert "\n| cloned, best of 4 | 3 |" in text
     assert "\n| ppo, best of 4 | 3 |" in text
-    shown = [part.partition(")")[0] for part in text.split("](")[1:]]
-    assert {"ppo.png", "best_of_n_cloned_samples.png", "best_of_n_cloned_deep.png"} <= {*shown}
-    assert all((out / name).is_file() for name in shown)
+    plots = [part.partition(")")[0] for part in text.split("](")[1:]]
+    assert {"ppo.png", "best_of_n_cloned_samples.png", "best_of_n_cloned_deep.png"} <= {*plots}
+    assert all((out / name).is_file() for name in plots)
 
 
-def test_what_is_done_is_not_done_again(finished: tuple[Path, list[str]], web_file: Path) -> None:
+def test_samples_are_in_the_order_of_questions_and_seeds(finished: tuple[Path, list[str]]) -> None:
+    path = Folders.of(finished[0]).sample_file("cloned")
+    samples = [(episode.question.id, episode.seed) for episode in read_records(path, Episode)]
+    questions = list(dict.fromkeys(question for question, _ in samples))
+    seeds = [sample_seed(CONFIG.seed, sample) for sample in range(AMOUNTS.samples)]
+    assert samples == [(question, seed) for question in questions for seed in seeds]
+
+
+def test_tested_episodes_are_a_benchmark_that_can_be_viewed(finished: tuple[Path, list[str]]) -> None:
+    material = read_material(Folders.of(finished[0]).benchmark)
+    assert {name for name, _ in material.episodes()} == set(TESTED)
+    assert {policy for _, policy in material.results} == set(TESTED)
+
+
+def test_finished_stages_are_skipped(finished: tuple[Path, list[str]], web_file: Path) -> None:
     out, _ = finished
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
-    said: list[str] = []
+    messages: list[str] = []
     with Collection.open(web_file) as web:
-        Reproduction(CONFIG, web, out, say=said.append).run()
-    assert said == [f"{name}: done before" for name in STAGES]
+        Reproduction(CONFIG, web, out, log=messages.append).run()
+    assert messages == [f"{name}: already done" for name in STAGES]
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_a_web_without_questions_of_a_split_is_refused(tmp_path: Path) -> None:
+def test_a_web_without_questions_of_a_split_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "web.sqlite"
     build(file, PythonDocs(modules=("glob",)))
     with Collection.open(file) as web, pytest.raises(UsageError, match="has no questions of the split bc"):
         Reproduction(CONFIG, web, tmp_path / "out")
 
 
-def test_two_at_once_in_a_folder_are_refused(finished: tuple[Path, list[str]], web_file: Path) -> None:
+def test_two_runs_at_once_in_a_folder_are_an_error(finished: tuple[Path, list[str]], web_file: Path) -> None:
     out, _ = finished
     with lock_folder(out), Collection.open(web_file) as web, pytest.raises(UsageError, match="another program is at work in"):
         Reproduction(CONFIG, web, out).run()

@@ -23,7 +23,8 @@ from browser_env.records import Episode, Evidence, Question, Settings, Step
 from training.behavior_cloning.demonstrations import StepSource
 from training.behavior_cloning.mistakes import mistakes
 from training.scripted_people.clues import asked, phrases
-from training.scripted_people.demonstrator import Demonstrator, can_demonstrate, demonstrations, is_demonstration, write_answer
+from training.scripted_people.demonstrations import demonstrations
+from training.scripted_people.demonstrator import Demonstrator, can_demonstrate, is_demonstration, write_answer
 
 SMALL = Settings(view_width=80, view_height=12, max_actions=30)
 MODULES = ("bz2", "collections", "gzip", "json", "math", "shutil", "textwrap")

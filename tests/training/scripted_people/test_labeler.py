@@ -10,19 +10,9 @@ from hypothesis import strategies as st
 
 from browser_env.records import ComparedAnswer, Episode, Evidence, Question, Reference, Settings, Step
 from training.reward_model.comparisons import preference
-from training.scripted_people.labeler import (
-    EQUAL,
-    ERROR,
-    Labeler,
-    agreement,
-    assess,
-    compared,
-    draw_others,
-    error_for,
-    five_points,
-    gold_score,
-    gold_score_of,
-)
+from training.scripted_people.comparisons import compared, draw_others
+from training.scripted_people.gold_score import assess, gold_score, gold_score_of
+from training.scripted_people.labeler import EQUAL, ERROR, Labeler, agreement, error_for, five_points
 
 PAGE, OTHER = "http://a.org/shutil", "http://a.org/os"
 TEXT = "Recursively copy a directory tree. Symbolic links are followed unless told otherwise. Returns the destination."
