@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from training.ppo.train import train_ppo
     from training.ppo.trainer import PPO
     from training.reward_model.train import RewardModelConfig, train_reward_model
-    from training.scripted_people.demonstrator import demonstrations
+    from training.scripted_people.demonstrations import demonstrations
     from training.scripted_people.labeler import Labeler
 else:
     from browser_env.lazy import lazy_imports
@@ -30,7 +30,7 @@ else:
             "training.ppo.train": ("train_ppo",),
             "training.ppo.trainer": ("PPO",),
             "training.reward_model.train": ("RewardModelConfig", "train_reward_model"),
-            "training.scripted_people.demonstrator": ("demonstrations",),
+            "training.scripted_people.demonstrations": ("demonstrations",),
             "training.scripted_people.labeler": ("Labeler",),
         },
     )

@@ -35,7 +35,7 @@ class Reproduce:
     """Number of questions, episodes and epochs. smoke: a few of each, to check that everything runs. default: enough for
     measurements; it takes an hour and a half or more on two cores."""
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Documentation to browse, made by `webgpt index pydoc`. None: that of this Python, indexed on first use."""
+    """Documentation to browse, made by `webgpt index pydoc`. Default: that of this Python, indexed on first use."""
     seed: int = 0
     """Random seed of every stage."""
     threads: int = 1
