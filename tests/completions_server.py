@@ -60,17 +60,17 @@ class CompletionsServer:
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
         from agent.models.completion_limits import TokenPrompt
-        from agent.models.language_model import _Row
+        from agent.models.language_model import Generation
 
         assert body["model"] == self._name
-        assert set(body["stop_token_ids"]) == self._model.bounds.end_tokens
+        assert set(body["stop_token_ids"]) == self._model.limits.end_tokens
         self._model.temperature = body["temperature"]
-        row = _Row(TokenPrompt(body["prompt"], body["seed"], body["stop"][0], body["max_tokens"]), None)
-        self._model._generate([row])
+        row = Generation(TokenPrompt(body["prompt"], body["seed"], body["stop"][0], body["max_tokens"]), None)
+        self._model.generate([row])
         tokens = row.tokens + [5] * self.run_on
         choice = {
             "index": 0,
-            "text": self._model.bounds.text(row.asked, row.tokens),
+            "text": self._model.limits.decode(row.prompt, row.tokens),
             "logprobs": {
                 "text_offset": [0] * len(tokens),
                 "token_logprobs": row.logprobs + [-1.0] * self.run_on,

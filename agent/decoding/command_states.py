@@ -1,202 +1,205 @@
-"""The ways through the words of the commands, up to where the text of a search, a find or a quote begins."""
+"""The states of the automaton inside the fixed words of a command, up to where a query or a text of the page begins."""
 
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from agent.decoding.page_states import ANY, Opening
-from agent.decoding.page_text import PageSpans
-from agent.decoding.states import LINE_FEED, End, Found, Queries, Query, Way
-from agent.decoding.token_trie import Vocabulary
+from agent.decoding.page_states import UNLIMITED, TextStart
+from agent.decoding.page_text import PageText
+from agent.decoding.states import AllowedTokens, Complete, QueryState, QueryTokens, State
+from agent.decoding.token_trie import LINE_FEED, TokenIds, TokenTrie
 from browser_env.actions import MAX_SCROLLS, EndReason
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Ids = NDArray[np.int64]
-
-MAX_LISTS, MAX_TABLES = 256, 4_096
-"""Lists of commands, and of what may follow in them, that are kept."""
+MAX_LISTS, MAX_CONTINUATIONS = 256, 4_096
+"""Entries of the caches of command lists and of continuations."""
+MAX_WORD_TOKENS = 40
+"""No less than the tokens of any command's fixed words, written byte by byte."""
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What a state allows."""
+class CommandOptions:
+    """The commands that are valid in a browser state."""
 
     has_back: bool
+    """Whether there is a page to go back to."""
     num_links: int
-    text_need: int
-    """Bytes of the shortest text of the page; 0: it has none."""
+    """Link ids are 0 to ``num_links - 1``."""
+    shortest_text: int
+    """Bytes of the shortest text of the page; 0 if the page has no text to find or quote."""
     can_quote: bool
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    """What may follow the beginning of a command."""
+class Continuations:
+    """The tokens that may follow the beginning of a command."""
 
-    tokens: tuple[tuple[int, int], ...]
-    """Nodes that tokens lead to, and how many tokens the command needs behind them at least."""
-    endings: tuple[int, ...]
-    """Nodes at which a command is complete but for its line break."""
-    openings: tuple[tuple[str, int], ...]
-    """Commands whose words are complete at a node, so that a token may hold the beginning of their text too."""
-    ample: "Ids"
-    """All but what comes of `openings`, in order."""
+    nodes: tuple[tuple[int, int], ...]
+    """Trie nodes of tokens, each with the fewest tokens that complete the command behind it."""
+    line_ends: tuple[int, ...]
+    """Trie nodes at which a command is complete except for its line feed."""
+    text_starts: tuple[tuple[str, int], ...]
+    """Kinds of commands whose words are complete at a trie node below which a token may contain the start of their text too."""
+    ids: TokenIds
+    """All tokens of `nodes` and `line_ends`."""
 
 
-class Commands:
-    """The words of the commands."""
+@dataclass(slots=True)
+class _Descent:
+    """What a descent of the trie along the commands has collected; see `Continuations`."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
-        form = vocabulary.form
+    needs: dict[int, int] = field(default_factory=dict)
+    line_ends: list[int] = field(default_factory=list)
+    text_starts: list[tuple[str, int]] = field(default_factory=list)
+
+    def visit(self, node: int, need: int) -> None:
+        self.needs[node] = min(self.needs.get(node, UNLIMITED), need)
+
+
+class CommandGrammar:
+    """The normalized forms of all commands, and tables of the tokens that continue them."""
+
+    def __init__(self, trie: TokenTrie) -> None:
+        self.trie = trie
+        normalize = trie.normalize
         ends = [f"End: {reason.value}" for reason in EndReason]
-        scrolls = [f"Scrolled {way} {times}" for way in ("down", "up") for times in range(1, MAX_SCROLLS + 1)]
-        self._fixed = tuple(form(f"{command}\n") for command in ("Top", *scrolls, *ends))
-        self._back = form("Back\n")
-        self._click = form("Clicked on link 0\n").removesuffix(b"0\n")
-        signs = {"find": "Find in page: ", "quote": "Quote: "}
-        self.words = {form(f"{words}(")[:-1]: kind for kind, words in signs.items()}
-        """What stands before a text, by its form."""
-        # Before a word something else may stand than before a sign.
-        self.words |= {form(f"Search {text}")[:-1]: "search" for text in "(a"}
+        scrolls = [f"Scrolled {direction} {times}" for direction in ("down", "up") for times in range(1, MAX_SCROLLS + 1)]
+        self._fixed = tuple(normalize(f"{command}\n") for command in ("Top", *scrolls, *ends))
+        self._back = normalize("Back\n")
+        self._click = normalize("Clicked on link 0\n").removesuffix(b"0\n")
+        texts = {"find": "Find in page: ", "quote": "Quote: "}
+        self.words = {normalize(f"{words}(")[:-1]: kind for kind, words in texts.items()}
+        """The kind of command by the words before its text."""
+        # The form in front of a letter may differ from the one in front of a punctuation character.
+        self.words |= {normalize(f"Search {character}")[:-1]: "search" for character in "(a"}
         self._lists: OrderedDict[tuple[bool, int], list[bytes]] = OrderedDict()
-        self._tables: OrderedDict[tuple[Options, bytes], _Table] = OrderedDict()
+        self._continuations: OrderedDict[tuple[CommandOptions, bytes], Continuations] = OrderedDict()
 
-    def complete(self, options: Options) -> list[bytes]:
-        """The forms of all commands that have no text, in order."""
+    def commands_without_text(self, options: CommandOptions) -> list[bytes]:
+        """All valid commands that have neither a query nor a text, each with its line feed, in ascending order."""
         key = (options.has_back, options.num_links)
-        found = self._lists.get(key)
-        if found is None:
-            clicks = (self._click + b"%d\n" % number for number in range(options.num_links))
-            found = self._lists[key] = sorted([*self._fixed, *clicks, *([self._back] if options.has_back else [])])
+        commands = self._lists.get(key)
+        if commands is None:
+            clicks = (self._click + b"%d\n" % link for link in range(options.num_links))
+            commands = sorted([*self._fixed, *clicks, *([self._back] if options.has_back else [])])
+            self._lists[key] = commands
             if len(self._lists) > MAX_LISTS:
                 self._lists.popitem(last=False)
-        return found
+        return commands
 
-    def opening(self, options: Options) -> Iterator[tuple[bytes, str, int]]:
-        """The words of the commands that have a text, what they are, and how many tokens their text needs with its end."""
+    def commands_with_text(self, options: CommandOptions) -> Iterator[tuple[bytes, str, int]]:
+        """The words and kinds of valid commands that have a text, and the most tokens that complete their shortest text."""
         for words, kind in self.words.items():
             if kind == "search":
                 yield words, kind, 2
-            elif options.text_need and (kind == "find" or options.can_quote):
-                yield words, kind, options.text_need + 1
+            elif options.shortest_text and (kind == "find" or options.can_quote):
+                yield words, kind, options.shortest_text + 1
 
-    def table(self, options: Options, written: bytes) -> _Table:
-        """What may follow."""
-        table = self._tables.get((options, written))
-        if table is None:
-            table = self._tables[options, written] = self._table(options, written)
-            if len(self._tables) > MAX_TABLES:
-                self._tables.popitem(last=False)
-        return table
+    def continuations(self, options: CommandOptions, written: bytes) -> Continuations:
+        """The tokens that may follow the beginning of a command."""
+        key = (options, written)
+        continuations = self._continuations.get(key)
+        if continuations is None:
+            continuations = self._continuations[key] = self._compute_continuations(options, written)
+            if len(self._continuations) > MAX_CONTINUATIONS:
+                self._continuations.popitem(last=False)
+        return continuations
 
-    def _table(self, options: Options, written: bytes) -> _Table:
-        vocabulary = self.vocabulary
-        needs: dict[int, int] = {}
-        endings: list[int] = []
-        openings: list[tuple[str, int]] = []
-        for words, kind, need in self.opening(options):
-            if not words.startswith(written) or words == written:
-                continue
-            rest, node = words[len(written) :], 0
-            for index, byte in enumerate(rest, start=1):
-                child = vocabulary.children.get(node << 8 | byte)
-                if child is None:
-                    break
-                node = child
-                total = vocabulary.fewest_tokens(rest[index:]) + need
-                needs[node] = min(needs.get(node, ANY), total)
-            else:
-                if vocabulary.has_children[node]:
-                    openings.append((kind, node))
-        self._descend(self.complete(options), written, needs, endings)
-        tokens = tuple((node, need) for node, need in needs.items() if vocabulary.ids_at[node])
-        found = Found(vocabulary)
-        for node, _ in tokens:
-            found.token(node)
-        for node in endings:
-            found.line_end(node)
-        return _Table(tokens, tuple(endings), tuple(openings), found.ids())
+    def _compute_continuations(self, options: CommandOptions, written: bytes) -> Continuations:
+        descent = _Descent()
+        for words, kind, need in self.commands_with_text(options):
+            if words.startswith(written) and words != written:
+                self._descend_words(words[len(written) :], kind, need, descent)
+        self._descend_commands(self.commands_without_text(options), written, descent)
+        nodes = tuple((node, need) for node, need in descent.needs.items() if self.trie.tokens_at[node])
+        allowed = AllowedTokens(self.trie)
+        for node, _ in nodes:
+            allowed.add_node(node)
+        for node in descent.line_ends:
+            allowed.add_line_end(node)
+        return Continuations(nodes, tuple(descent.line_ends), tuple(descent.text_starts), allowed.ids())
 
-    def _descend(self, commands: list[bytes], written: bytes, needs: dict[int, int], endings: list[int]) -> None:
-        """Go down the tree along all commands that begin so."""
-        vocabulary = self.vocabulary
-        waiting = [(written, 0, *_range(commands, written, 0, len(commands)))]
-        while waiting:
-            prefix, node, first, last = waiting.pop()
+    def _descend_words(self, words: bytes, kind: str, need: int, descent: _Descent) -> None:
+        """Descend the trie along the remaining words of a command that has a text."""
+        node = 0
+        for length, byte in enumerate(words, start=1):
+            child = self.trie.children.get(node << 8 | byte)
+            if child is None:
+                return
+            node = child
+            descent.visit(node, self.trie.min_tokens(words[length:]) + need)
+        if self.trie.has_children[node]:
+            descent.text_starts.append((kind, node))
+
+    def _descend_commands(self, commands: list[bytes], written: bytes, descent: _Descent) -> None:
+        """Descend the trie along all commands without text that begin with some bytes."""
+        stack = [(written, 0, *_prefix_range(commands, written, 0, len(commands)))]
+        while stack:
+            prefix, node, first, last = stack.pop()
             if node:
-                # The first of a range is the shortest of it, or nearly.
-                need = vocabulary.fewest_tokens(commands[first][len(prefix) :])
-                needs[node] = min(needs.get(node, ANY), need)
+                # The first command in a range of this order is about the shortest.
+                descent.visit(node, self.trie.min_tokens(commands[first][len(prefix) :]))
             while first < last:
                 byte = commands[first][len(prefix)]
                 longer = prefix + bytes([byte])
-                behind = _range(commands, longer, first, last)
-                child = vocabulary.children.get(node << 8 | byte)
+                subrange = _prefix_range(commands, longer, first, last)
+                child = self.trie.children.get(node << 8 | byte)
                 if byte == LINE_FEED:
-                    endings.append(node)
+                    descent.line_ends.append(node)
                 elif child is not None:
-                    waiting.append((longer, child, *behind))
-                first = behind[1]
+                    stack.append((longer, child, *subrange))
+                first = subrange[1]
 
 
-def _range(commands: list[bytes], prefix: bytes, low: int, high: int) -> tuple[int, int]:
-    """Where the commands that begin with something stand in a part of the list."""
+def _prefix_range(commands: list[bytes], prefix: bytes, low: int, high: int) -> tuple[int, int]:
+    """The range of the commands that begin with a prefix, within a range of the sorted list."""
     first = bisect_left(commands, prefix, low, high)
     return first, bisect_left(commands, prefix + b"\xff", first, high)
 
 
 @dataclass(slots=True)
-class Menu:
-    """The beginning of a command."""
+class CommandState:
+    """A position inside the fixed words of a command, which may still become any of several commands."""
 
-    commands: Commands
-    queries: Queries
-    options: Options
-    spans: PageSpans
-    findable: PageSpans
-    """The texts that a find may say."""
+    grammar: CommandGrammar
+    query_tokens: QueryTokens
+    options: CommandOptions
+    quotable: PageText
+    """The texts that a quote may contain."""
+    findable: PageText
+    """The texts that a find may contain."""
     written: bytes
+    """The command so far."""
 
-    def find(self, node: int, left: int, found: Found) -> None:
-        table = self.commands.table(self.options, self.written)
-        if left >= ANY or left > self._most_needed:
-            found.many.append(table.ample)
+    def collect(self, node: int, remaining: int, allowed: AllowedTokens) -> None:
+        continuations = self.grammar.continuations(self.options, self.written)
+        if remaining >= UNLIMITED or remaining > MAX_WORD_TOKENS + self.options.shortest_text:
+            allowed.arrays.append(continuations.ids)  # any command can be completed
         else:
-            for token, need in table.tokens:
-                if need < left:
-                    found.token(token)
-            for ending in table.endings:
-                found.line_end(ending)
-        for kind, opening in table.openings:
-            self._way(kind).find(opening, left, found)
+            for token_node, need in continuations.nodes:
+                if need < remaining:
+                    allowed.add_node(token_node)
+            for line_end in continuations.line_ends:
+                allowed.add_line_end(line_end)
+        for kind, text_start in continuations.text_starts:
+            self._text_state(kind).collect(text_start, remaining, allowed)
 
-    @property
-    def _most_needed(self) -> int:
-        """No command needs more tokens than this, however it begins: its words byte by byte and the shortest text."""
-        return 40 + self.options.text_need
-
-    def step(self, byte: int) -> Iterable[Way]:
+    def step(self, byte: int) -> Iterable[State]:
         written = self.written + bytes([byte])
-        for words, kind, _ in self.commands.opening(self.options):
+        for words, kind, _ in self.grammar.commands_with_text(self.options):
             if words == written:
-                return [self._way(kind)]
-        complete = self.commands.complete(self.options)
-        first, last = _range(complete, written, 0, len(complete))
+                return [self._text_state(kind)]
+        commands = self.grammar.commands_without_text(self.options)
+        first, last = _prefix_range(commands, written, 0, len(commands))
         if first < last:
             if byte == LINE_FEED:
-                return [End()]
-        elif not any(words.startswith(written) for words, *_ in self.commands.opening(self.options)):
+                return [Complete()]
+        elif not any(words.startswith(written) for words, *_ in self.grammar.commands_with_text(self.options)):
             return ()
-        return [Menu(self.commands, self.queries, self.options, self.spans, self.findable, written)]
+        return [CommandState(self.grammar, self.query_tokens, self.options, self.quotable, self.findable, written)]
 
-    def _way(self, kind: str) -> Way:
+    def _text_state(self, kind: str) -> State:
         if kind == "search":
-            return Query(self.queries, b"")
-        spans = self.findable if kind == "find" else self.spans
-        return Opening(spans, self.commands.vocabulary, spans.all, can_abbreviate=kind == "quote")
+            return QueryState(self.query_tokens, b"")
+        page_text = self.findable if kind == "find" else self.quotable
+        return TextStart(page_text, self.grammar.trie, page_text.end_bounds, can_abbreviate=kind == "quote")

@@ -1,14 +1,24 @@
-"""Decoding held to what the environment can do in a state: commands that are valid there, texts that stand on the page.
+"""Constrained decoding of commands that the environment can carry out in a browser state.
 
-A `Walk` goes with one completion. It knows every way on that the bytes written so far leave open (a menu of commands, a place
-in a query, places on the page that read the same so far) and walks the tree of the vocabulary along all of them, which gives
-the tokens that may come next. A token is offered only if the command can still come to its end within the tokens that are left.
-Of an answer, which is free text, only special tokens and an early end are ruled out.
+Three layers, from the tokenizer up:
 
-A text of a find or a quote may stand anywhere on the page, not just in view, and a link id may be any of the page's: that is
-what the environment takes. Its matching is more lenient (case, look-alikes), so all that is offered here is found there. But a
-find must lead somewhere: what was found last is offered again only if it stands elsewhere too, or else a policy that goes by
-what it did before repeats a find that moves nothing until its commands are used up.
+* `TokenTrie` knows the bytes that every token spells.
+* A nondeterministic automaton reads a completion byte by byte: the fixed words of the commands that are valid in the browser
+  state, then a query, or a text of the page that a find or a quote may contain (`State` and its implementations). The automaton
+  is not compiled; its states are made as they are reached, and the states inside a page hold offsets into an index of the page
+  (`PageText`).
+* `ConstraintState` is the set of automaton states that one completion may be in. Descending the trie along all of them gives
+  the allowed tokens, from which `mask_logits` makes the mask.
+
+Invariants:
+
+* A token is allowed only if the command can be completed within the tokens that remain, so a completion is never cut off
+  inside a command, except where no command fits at all.
+* Every completed command is valid in its browser state, and what it finds or quotes is on the page, in view or not. The
+  environment's matching ignores more (case, similar characters), so it accepts texts that are not allowed here.
+* A find must move the view. The text found last is excluded unless it occurs elsewhere too: otherwise a policy that follows its
+  past actions repeats a find without effect until its actions are used up.
+* Answers are free text: only special tokens and an end before the first visible character are excluded.
 """
 
 from collections import OrderedDict
@@ -17,187 +27,183 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.decoding.command_states import Commands, Menu, Options
-from agent.decoding.page_states import ANY, Text
-from agent.decoding.page_text import PageSpans
-from agent.decoding.states import Answer, Answers, End, Found, Queries, Way
-from agent.decoding.token_trie import Vocabulary
+from agent.decoding.command_states import CommandGrammar, CommandOptions, CommandState
+from agent.decoding.page_states import UNLIMITED, TextState
+from agent.decoding.page_text import PageText
+from agent.decoding.states import AllowedTokens, AnswerState, AnswerTokens, Complete, QueryTokens, State
+from agent.decoding.token_trie import TokenIds, TokenTrie
 from browser_env.actions import MAX_LINK_DIGITS
 from browser_env.pages.page import Page
 from browser_env.state import BrowserState
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import Tensor
 
-    Ids = NDArray[np.int64]
-
 MAX_PAGES = 256
-"""Pages that are kept laid out, some megabytes each at most."""
+"""Pages whose index is cached; an index takes up to some megabytes."""
 
 
-class Feasible:
-    """Holds completions to what is feasible, in the tokens of one vocabulary."""
+class Constraint:
+    """The constraint on completions in the tokens of one tokenizer, with caches of command tables and page indexes."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        """Prepare the commands.
+    def __init__(self, trie: TokenTrie) -> None:
+        self.trie = trie
+        self._grammar = CommandGrammar(trie)
+        self._query_tokens = QueryTokens(trie)
+        self._answer_tokens = AnswerTokens(trie)
+        self._pages: OrderedDict[str, PageText] = OrderedDict()
 
-        Args:
-            vocabulary: Of the model.
-        """
-        self.vocabulary = vocabulary
-        self.commands = Commands(vocabulary)
-        self.queries = Queries(vocabulary)
-        self.answers = Answers(vocabulary)
-        self._pages: OrderedDict[str, PageSpans] = OrderedDict()
-
-    def begin(self, state: BrowserState) -> "Walk":
-        """A walk for the completion that a state asks for."""
+    def start(self, state: BrowserState) -> "ConstraintState":
+        """The state before the first token of a completion in a browser state."""
         if state.phase == "answering":
-            return Walk(self.vocabulary, [Answer(self.answers, b"")])
-        spans = self._spans(state.page)
-        page = state.page
+            return ConstraintState(self.trie, [AnswerState(self._answer_tokens, b"")])
+        page, page_text = state.page, self._page_text(state.page)
         can_quote = page.kind == "page" or (page.kind == "results" and bool(page.links))
-        options = Options(
+        options = CommandOptions(
             has_back=len(state.visits) > 1,
             num_links=min(len(page.link_urls), 10**MAX_LINK_DIGITS),
-            text_need=spans.least_need,
-            can_quote=can_quote and spans.least_need > 0,
+            shortest_text=page_text.shortest_text,
+            can_quote=can_quote and page_text.shortest_text > 0,
         )
-        return Walk(self.vocabulary, [Menu(self.commands, self.queries, options, spans, _findable(spans, state), b"")])
+        findable = _findable(page_text, state)
+        start = CommandState(self._grammar, self._query_tokens, options, page_text, findable, b"")
+        return ConstraintState(self.trie, [start])
 
-    def allowed_along(self, state: BrowserState, token_ids: Sequence[int], max_tokens: int) -> "list[Ids | None]":
-        """What was allowed at each token of a completion, so that its log-probabilities can be had again.
+    def allowed_tokens(self, state: BrowserState, token_ids: Sequence[int], max_tokens: int) -> list[TokenIds | None]:
+        """The tokens that were allowed at each token of a completion, to compute its log-probabilities again.
 
         Args:
-            state: That it was written in.
-            token_ids: Of the completion.
-            max_tokens: How long it might have become.
+            state: The browser state that the completion was sampled in.
+            token_ids: The completion.
+            max_tokens: The limit that it was sampled under.
 
         Returns:
-            Token ids for each token, in order; None: everything, which is so from a token on that was not allowed (a
-            completion that was free).
+            Token ids for each token. From the first token that was not allowed on, as in a completion that was sampled without
+            the constraint: None, which means all tokens.
         """
-        walk = self.begin(state)
-        allowed: list[Ids | None] = []
-        for number, token in enumerate(token_ids):
-            ids = walk.allowed(max_tokens - number)
+        constraint_state = self.start(state)
+        allowed: list[TokenIds | None] = []
+        for position, token in enumerate(token_ids):
+            ids = constraint_state.allowed_tokens(max_tokens - position)
             if ids is None or not _contains(ids, token):
-                return [*allowed, *[None] * (len(token_ids) - number)]
+                return [*allowed, *[None] * (len(token_ids) - position)]
             allowed.append(ids)
-            walk.advance(token)
+            constraint_state.advance(token)
         return allowed
 
-    def _spans(self, page: Page) -> PageSpans:
-        spans = self._pages.pop(page.digest, None)
-        if spans is None:
-            spans = PageSpans(page.text, self.vocabulary)
+    def _page_text(self, page: Page) -> PageText:
+        page_text = self._pages.pop(page.digest, None)
+        if page_text is None:
+            page_text = PageText(page.text, self.trie)
             while len(self._pages) >= MAX_PAGES:
                 self._pages.popitem(last=False)
-        self._pages[page.digest] = spans
-        return spans
+        self._pages[page.digest] = page_text
+        return page_text
 
 
-def _findable(spans: PageSpans, state: BrowserState) -> PageSpans:
-    """What a find may say: not what was found last if it stands nowhere else."""
+def _findable(page_text: PageText, state: BrowserState) -> PageText:
+    """The texts that a find may contain: without the one that the last find has moved the view to."""
     visit, starts = state.visit, state.layout.starts
     has_found = visit.found != (starts[visit.top] if starts else 0)
-    return spans.without_end(visit.found) if has_found else spans
+    return page_text.excluding_end(visit.found) if has_found else page_text
 
 
-class Walk:
-    """One completion in the making."""
+class ConstraintState:
+    """The position of one completion: the automaton states that its tokens have led to."""
 
-    def __init__(self, vocabulary: Vocabulary, ways: "Sequence[Way]") -> None:
-        """Begin with the ways that are open."""
-        self._vocabulary = vocabulary
-        self._ways = list(ways)
+    def __init__(self, trie: TokenTrie, states: Sequence[State]) -> None:
+        self._trie = trie
+        self._states = list(states)
 
-    def allowed(self, left: int) -> "Ids | None":
-        """The tokens that may come next, in order; None: any, since what was written is not held to anything (any more).
+    def allowed_tokens(self, remaining: int) -> TokenIds | None:
+        """The tokens that may come next.
 
         Args:
-            left: Tokens that may still be written, this one included. If no command comes to its end within them, one is
-                begun all the same, to be cut.
+            remaining: Tokens that may still be written, the next one included. If no command can be completed within them, the
+                limit is ignored, and the command will be cut off.
+
+        Returns:
+            Token ids; None if all are allowed, because the completion is outside the constraint.
         """
-        if not self._ways:
+        if not self._states:
             return None
-        for most in (left, ANY):
-            found = Found(self._vocabulary)
-            for way in self._ways:
-                way.find(0, most, found)
-            ids = found.ids()
+        for limit in (remaining, UNLIMITED):
+            allowed = AllowedTokens(self._trie)
+            for state in self._states:
+                state.collect(0, limit, allowed)
+            ids = allowed.ids()
             if len(ids):
                 return ids
         return None
 
     def advance(self, token: int) -> None:
-        """Write a token."""
-        piece = self._vocabulary.pieces[token] if token < len(self._vocabulary.pieces) else None
-        if piece and len(self._ways) == 1 and isinstance(self._ways[0], Text):
-            ways = self._ways[0].write(piece)
-            if ways is not None:
-                self._ways = list(ways)
-                return
-        for byte in piece or b"":
-            if any(isinstance(way, End) for way in self._ways):
-                break  # what stands behind the end of a command is not looked at
-            self._ways = [later for way in self._ways for later in way.step(byte)]
+        """Move over a token. Bytes behind the end of a command are ignored."""
+        piece = self._trie.pieces[token] if token < len(self._trie.pieces) else None
         if piece is None:
-            self._ways = []
+            self._states = []
+            return
+        if len(self._states) == 1 and isinstance(self._states[0], TextState):
+            states = self._states[0].advance(piece)
+            if states is not None:
+                self._states = list(states)
+                return
+        for byte in piece:
+            if self.is_complete:
+                break
+            self._states = [following for state in self._states for following in state.step(byte)]
 
     @property
-    def has_ended(self) -> bool:
-        """Whether a command is complete, its line break included."""
-        return any(isinstance(way, End) for way in self._ways)
+    def is_complete(self) -> bool:
+        """Whether a command is complete, its line feed included."""
+        return any(isinstance(state, Complete) for state in self._states)
 
 
-class FeasibleLogits:
-    """The same as a logits processor of transformers' ``generate``: ``logits_processor=[FeasibleLogits(...)]``."""
+class ConstraintLogitsProcessor:
+    """The constraint as a logits processor for transformers' ``generate``."""
 
-    def __init__(self, feasible: Feasible, states: Sequence[BrowserState], prompt_length: int, max_tokens: int) -> None:
-        """Begin with a batch.
+    def __init__(self, constraint: Constraint, states: Sequence[BrowserState], prompt_length: int, max_tokens: int) -> None:
+        """Start with a batch of prompts.
 
         Args:
-            feasible: For the model's vocabulary.
-            states: One for each row, so one beam and one sample a row.
-            prompt_length: Tokens of the prompts, padded.
-            max_tokens: ``max_new_tokens``.
+            constraint: The constraint for the model's tokenizer.
+            states: The browser state of each row; ``generate`` must use one beam and return one sequence for each.
+            prompt_length: Tokens of the padded prompts.
+            max_tokens: The value passed as ``max_new_tokens``.
         """
-        self._walks = [feasible.begin(state) for state in states]
-        self._seen = self._begin = prompt_length
+        self._states = [constraint.start(state) for state in states]
+        self._length = self._prompt_length = prompt_length
         self._max_tokens = max_tokens
 
     def __call__(self, input_ids: "Tensor", scores: "Tensor") -> "Tensor":
-        """Rule out what is not feasible."""
-        for column in range(self._seen, input_ids.shape[1]):
-            for walk, token in zip(self._walks, input_ids[:, column].tolist(), strict=True):
-                walk.advance(token)
-        self._seen = input_ids.shape[1]
-        left = self._max_tokens - (self._seen - self._begin)
-        return rule_out(scores, [None if walk.has_ended else walk.allowed(left) for walk in self._walks])
+        """Mask the tokens that are not allowed; arguments have shapes (B, T) and (B, V)."""
+        for column in range(self._length, input_ids.shape[1]):
+            for state, token in zip(self._states, input_ids[:, column].tolist(), strict=True):
+                state.advance(token)
+        self._length = input_ids.shape[1]
+        remaining = self._max_tokens - (self._length - self._prompt_length)
+        return mask_logits(scores, [None if state.is_complete else state.allowed_tokens(remaining) for state in self._states])
 
 
-def rule_out(logits: "Tensor", allowed: "Sequence[Ids | None]") -> "Tensor":
-    """Logits with minus infinity where a token is not allowed.
+def mask_logits(logits: "Tensor", allowed: Sequence[TokenIds | None]) -> "Tensor":
+    """Logits with minus infinity for the tokens that are not allowed.
 
     Args:
         logits: Shape (B, V).
-        allowed: Of each row; None: everything.
+        allowed: Allowed token ids of each row; None: all.
     """
     import torch
 
-    held = [row for row, ids in enumerate(allowed) if ids is not None]
-    if not held:
+    constrained = [row for row, ids in enumerate(allowed) if ids is not None]
+    if not constrained:
         return logits
-    each = [ids for ids in allowed if ids is not None]
-    rows, columns = np.repeat(np.array(held), list(map(len, each))), np.concatenate(each)
-    is_out = torch.zeros(logits.shape, dtype=torch.bool)
-    is_out[held] = True
-    is_out[torch.from_numpy(rows), torch.from_numpy(columns)] = False
-    return logits.masked_fill(is_out.to(logits.device), float("-inf"))
+    columns_of_row = [ids for ids in allowed if ids is not None]
+    rows, columns = np.repeat(np.array(constrained), list(map(len, columns_of_row))), np.concatenate(columns_of_row)
+    is_masked = torch.zeros(logits.shape, dtype=torch.bool)
+    is_masked[constrained] = True
+    is_masked[torch.from_numpy(rows), torch.from_numpy(columns)] = False
+    return logits.masked_fill(is_masked.to(logits.device), float("-inf"))
 
 
-def _contains(ids: "Ids", token: int) -> bool:
+def _contains(ids: TokenIds, token: int) -> bool:
     index = int(np.searchsorted(ids, token))
     return index < len(ids) and int(ids[index]) == token

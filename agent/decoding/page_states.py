@@ -1,247 +1,253 @@
-"""The ways through the texts of a page: what a find or a quote may say."""
+"""The states of the automaton inside texts of the page: what a find or a quote may contain.
+
+A text may be at several places of the page, so a state holds all offsets at which the page reads like the text so far. Each
+offset has the range in which its text may end (`EndBounds`); an offset whose range becomes empty is dropped.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.decoding.page_text import PageSpans, Starts
-from agent.decoding.states import LINE_FEED, End, Found, Way
-from agent.decoding.token_trie import Vocabulary
+from agent.decoding.boundaries import Offsets
+from agent.decoding.page_text import EndBounds, PageText
+from agent.decoding.states import AllowedTokens, Complete, State
+from agent.decoding.token_trie import LINE_FEED, TokenTrie
 from browser_env.pages.characters import ELLIPSIS_BAR
 from browser_env.pages.matching import MIN_END_CHARACTERS, MIN_END_WORDS
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+UNLIMITED = 1 << 20
+"""A number of tokens above what any command needs."""
+MAX_LOOPED = 24
+"""Up to this many offsets are processed one by one, which is faster than NumPy; more are processed at once."""
 
-    _Bars = dict[int, tuple[int, NDArray[np.int32]]]
+BAR = ELLIPSIS_BAR.encode()
+"""The bar between the head and the tail of an abbreviated quote, several bytes."""
 
-ANY = 1 << 20
-"""More tokens than any command needs."""
-FEW_PLACES = 24
-"""So many places on a page are walked from one by one, which takes less time than all at once would."""
-
-_BAR = ELLIPSIS_BAR.encode()
+HeadEnds = dict[int, tuple[int, Offsets]]
+"""By trie node at which a bar may follow: the bytes of the token up to there, and the offsets where the head ends."""
 
 
 @dataclass(slots=True)
-class Opening:
-    """The place before a text of the page."""
+class TextStart:
+    """The position before the first byte of a text."""
 
-    spans: PageSpans
-    vocabulary: Vocabulary
-    starts: Starts
+    page_text: PageText
+    trie: TokenTrie
+    bounds: EndBounds
+    """The ends allowed for each of the page's starts."""
     can_abbreviate: bool
+    """Whether the text may be the head of an abbreviated quote."""
 
-    def find(self, node: int, left: int, found: Found) -> None:
-        if self.starts is not self.spans.all:
-            self._find(node, left, found)
+    def collect(self, node: int, remaining: int, allowed: AllowedTokens) -> None:
+        if self.bounds is not self.page_text.end_bounds:
+            self._collect(node, remaining, allowed)
             return
-        # Where the limit is far it is the same for every completion on this page.
-        if node not in self.spans.first_tokens:
-            everything = Found(self.vocabulary)
-            self.spans.first_tokens[node] = (self._find(node, ANY, everything), everything.ids())
-        need, ids = self.spans.first_tokens[node]
-        if need < left:
-            found.many.append(ids)
+        # With many tokens remaining, the result is the same for every completion on this page.
+        cache = self.page_text.first_token_ids
+        if node not in cache:
+            unlimited = AllowedTokens(self.trie)
+            cache[node] = (self._collect(node, UNLIMITED, unlimited), unlimited.ids())
+        need, ids = cache[node]
+        if need < remaining:
+            allowed.arrays.append(ids)
         else:
-            self._find(node, left, found)
+            self._collect(node, remaining, allowed)
 
-    def _find(self, node: int, left: int, found: Found) -> int:
-        """Collect the tokens; returns how many tokens the text needs at most behind any of them."""
-        spans, vocabulary, openings = self.spans, self.vocabulary, self.spans.openings(node)
-        if not len(openings.row):
+    def _collect(self, node: int, remaining: int, allowed: AllowedTokens) -> int:
+        """Collect the tokens; returns the most tokens that a text needs behind any of them."""
+        trie, first_tokens = self.trie, self.page_text.first_tokens(node)
+        if not len(first_tokens.start):
             return 0
-        least, most = self.starts.least[openings.row], self.starts.most[openings.row]
-        end = np.maximum(least, spans.next_end[openings.cursor])
-        fits = end <= most
-        need = end - openings.cursor + 1
-        told = np.zeros(len(vocabulary.is_token), bool)
-        told[openings.node[fits & (need < left)]] = True
-        for token in np.flatnonzero(told & vocabulary.is_token).tolist():
-            found.token(token)
-        told[:] = False
-        told[openings.node[fits & (need == 1)]] = True
-        for ending in np.flatnonzero(told & (vocabulary.line_end >= 0)).tolist():
-            found.line_end(ending)
+        min_end, max_end = self.bounds.min_end[first_tokens.start], self.bounds.max_end[first_tokens.start]
+        end = np.maximum(min_end, self.page_text.next_end[first_tokens.offset])
+        fits = end <= max_end
+        need = end - first_tokens.offset + 1  # at most a token for each byte, and one for the line feed
+        is_reached = np.zeros(len(trie.is_token), bool)
+        is_reached[first_tokens.node[fits & (need < remaining)]] = True
+        for token_node in np.flatnonzero(is_reached & trie.is_token).tolist():
+            allowed.add_node(token_node)
+        is_reached[:] = False
+        is_reached[first_tokens.node[fits & (need == 1)]] = True
+        for end_node in np.flatnonzero(is_reached & (trie.line_feed_child >= 0)).tolist():
+            allowed.add_line_end(end_node)
         return int(need[fits].max()) if fits.any() else 0
 
-    def step(self, byte: int) -> "Iterable[Way]":
-        at = (self.spans.bytes[self.spans.starts] == byte) & (self.starts.most >= 0)
-        cursors = self.spans.starts[at] + np.int32(1)
-        return _inside(self, cursors, self.starts.least[at], self.starts.most[at], 1)
+    def step(self, byte: int) -> Iterable[State]:
+        matches = (self.page_text.bytes[self.page_text.starts] == byte) & (self.bounds.max_end >= 0)
+        offsets = self.page_text.starts[matches] + np.int32(1)
+        return _text_states(self, offsets, self.bounds.min_end[matches], self.bounds.max_end[matches], 1)
 
 
-def _inside(
-    opening: "Opening | Text",
-    cursors: "NDArray[np.int32]",
-    least: "NDArray[np.int32]",
-    most: "NDArray[np.int32]",
-    length: int,
-) -> "list[Way]":
-    """The way on inside a text, at the places where it can come to an end."""
-    can_end = np.maximum(least, opening.spans.next_end[cursors]) <= most
+def _text_states(
+    state: "TextStart | TextState", offsets: Offsets, min_end: Offsets, max_end: Offsets, length: int
+) -> "list[State]":
+    """The state behind some bytes of a text, at the offsets from which the text can still end; none if there are none."""
+    can_end = np.maximum(min_end, state.page_text.next_end[offsets]) <= max_end
     if not can_end.any():
         return []
     if not can_end.all():
-        cursors, least, most = cursors[can_end], least[can_end], most[can_end]
-    return [Text(opening.spans, opening.vocabulary, opening.can_abbreviate, cursors, least, most, length)]
+        offsets, min_end, max_end = offsets[can_end], min_end[can_end], max_end[can_end]
+    return [TextState(state.page_text, state.trie, state.can_abbreviate, offsets, min_end, max_end, length)]
 
 
 @dataclass(slots=True)
-class Text:
-    """Inside a text of the page, at every place of the page where the same stands before."""
+class TextState:
+    """A position inside a text; arrays have shape (N,), for the N places of the page that read like the text so far."""
 
-    spans: PageSpans
-    vocabulary: Vocabulary
+    page_text: PageText
+    trie: TokenTrie
     can_abbreviate: bool
-    cursors: "NDArray[np.int32]"
-    least: "NDArray[np.int32]"
-    most: "NDArray[np.int32]"
+    offsets: Offsets
+    """The position at each place."""
+    min_end: Offsets
+    max_end: Offsets
     length: int
     """Bytes of the text so far."""
 
-    def find(self, node: int, left: int, found: Found) -> None:
+    def collect(self, node: int, remaining: int, allowed: AllowedTokens) -> None:
         ends = self._ends()
         if len(ends):
-            found.line_end(0)
+            allowed.add_line_end(0)
             if self.can_abbreviate:
-                self._find_bar(0, ends, 0, left, found)
-        bars = self._find_few(left, found) if len(self.cursors) <= FEW_PLACES else self._find_many(left, found)
-        for before, (length, behind) in bars.items():
-            self._find_bar(before, behind, length, left, found)
+                self._collect_bar(0, ends, 0, remaining, allowed)
+        collect = self._collect_looped if len(self.offsets) <= MAX_LOOPED else self._collect_vectorized
+        for end_node, (num_bytes, head_ends) in collect(remaining, allowed).items():
+            self._collect_bar(end_node, head_ends, num_bytes, remaining, allowed)
 
-    def _find_few(self, left: int, found: Found) -> "_Bars":
-        children, ids_at = self.vocabulary.children, self.vocabulary.ids_at
-        form, next_end = self.spans.form, self.spans.next_end_list
-        bars: dict[int, tuple[int, list[int]]] = {}
-        for start, least, most in zip(self.cursors.tolist(), self.least.tolist(), self.most.tolist(), strict=True):
-            node, cursor = 0, start
-            while (child := children.get(node << 8 | form[cursor])) is not None:
+    def _collect_looped(self, remaining: int, allowed: AllowedTokens) -> HeadEnds:
+        """Descend the trie along the page from one offset after the other."""
+        children, tokens_at = self.trie.children, self.trie.tokens_at
+        form, next_end = self.page_text.form, self.page_text.next_end_items
+        head_ends: dict[int, tuple[int, list[int]]] = {}
+        for start, min_end, max_end in zip(self.offsets.tolist(), self.min_end.tolist(), self.max_end.tolist(), strict=True):
+            node, offset = 0, start
+            while (child := children.get(node << 8 | form[offset])) is not None:
                 node = child
-                cursor += 1
-                end = max(next_end[cursor], least)
-                if end > most:
+                offset += 1
+                end = max(next_end[offset], min_end)
+                if end > max_end:
                     break
-                if end - cursor + 1 < left:
-                    found.some.update(ids_at[node])
-                if end == cursor:
+                if end - offset + 1 < remaining:
+                    allowed.singles.update(tokens_at[node])
+                if end == offset:
                     if node << 8 | LINE_FEED in children:
-                        found.line_end(node)
-                    if self.can_abbreviate and node << 8 | _BAR[0] in children:
-                        bars.setdefault(node, (cursor - start, []))[1].append(cursor)
-        return {node: (length, np.array(places, np.int32)) for node, (length, places) in bars.items()}
+                        allowed.add_line_end(node)
+                    if self.can_abbreviate and node << 8 | BAR[0] in children:
+                        head_ends.setdefault(node, (offset - start, []))[1].append(offset)
+        return {node: (num_bytes, np.array(ends, np.int32)) for node, (num_bytes, ends) in head_ends.items()}
 
-    def _find_many(self, left: int, found: Found) -> "_Bars":
-        vocabulary, spans = self.vocabulary, self.spans
-        cursors, least, most = self.cursors, self.least, self.most
-        nodes = np.zeros(len(cursors), np.int32)
-        told = np.zeros(len(vocabulary.is_token), bool)
-        bars: _Bars = {}
-        length = 0
+    def _collect_vectorized(self, remaining: int, allowed: AllowedTokens) -> HeadEnds:
+        """Descend the trie along the page from all offsets at once, one byte at a time."""
+        trie, page_text = self.trie, self.page_text
+        offsets, min_end, max_end = self.offsets, self.min_end, self.max_end
+        nodes = np.zeros(len(offsets), np.int32)
+        is_reached = np.zeros(len(trie.is_token), bool)
+        head_ends: HeadEnds = {}
+        num_bytes = 0
         while len(nodes):
-            length += 1
-            nodes = vocabulary.step(nodes, spans.bytes[cursors])
-            cursors = cursors + np.int32(1)
-            end = np.maximum(spans.next_end[cursors], least)
-            going = (nodes >= 0) & (end <= most)
-            nodes, cursors, least, most, end = nodes[going], cursors[going], least[going], most[going], end[going]
-            told[nodes[end - cursors + 1 < left]] = True
-            for node in np.unique(nodes[end == cursors]).tolist():
-                found.line_end(node)
-                if self.can_abbreviate and node << 8 | _BAR[0] in vocabulary.children:
-                    bars[node] = (length, cursors[(nodes == node) & (end == cursors)])
-        for node in np.flatnonzero(told & vocabulary.is_token).tolist():
-            found.token(node)
-        return bars
+            num_bytes += 1
+            nodes = trie.step(nodes, page_text.bytes[offsets])
+            offsets = offsets + np.int32(1)
+            end = np.maximum(page_text.next_end[offsets], min_end)
+            alive = (nodes >= 0) & (end <= max_end)
+            nodes, offsets, min_end, max_end, end = nodes[alive], offsets[alive], min_end[alive], max_end[alive], end[alive]
+            is_reached[nodes[end - offsets + 1 < remaining]] = True
+            for node in np.unique(nodes[end == offsets]).tolist():
+                allowed.add_line_end(node)
+                if self.can_abbreviate and node << 8 | BAR[0] in trie.children:
+                    head_ends[node] = (num_bytes, offsets[(nodes == node) & (end == offsets)])
+        for node in np.flatnonzero(is_reached & trie.is_token).tolist():
+            allowed.add_node(node)
+        return head_ends
 
-    def _ends(self) -> "NDArray[np.int32]":
-        """Where the text may end here and now."""
-        return self.cursors[self.spans.is_end[self.cursors] & (self.cursors >= self.least)]
+    def _ends(self) -> Offsets:
+        """The offsets at which the text may end as it is."""
+        return self.offsets[self.page_text.is_end[self.offsets] & (self.offsets >= self.min_end)]
 
-    def _tail_need(self, end: int, length: int) -> int | None:
-        """Tokens that an abbreviated quote needs behind its bar if its start ends here; None: it cannot."""
-        text = self.vocabulary.text_of(self.spans.form[end - length : end])
-        if len(text.split()) < MIN_END_WORDS and len(text.strip()) < MIN_END_CHARACTERS:
+    def _tail_need(self, head_end: int, head_length: int) -> int | None:
+        """The most tokens that the nearest tail needs with its line feed; None if the head is too short or has no tail."""
+        head = self.trie.denormalize(self.page_text.form[head_end - head_length : head_end])
+        if len(head.split()) < MIN_END_WORDS and len(head.strip()) < MIN_END_CHARACTERS:
             return None
-        tail = self.spans.nearest_tail(end, length)
-        return None if tail is None else tail + 1
+        tail_length = self.page_text.nearest_tail_length(head_end, head_length)
+        return None if tail_length is None else tail_length + 1
 
-    def _find_bar(self, node: int, ends: "NDArray[np.int32]", more: int, left: int, found: Found) -> None:
-        """Tokens that hold the bar, behind some more bytes of the start, which have led to a node of the tree."""
-        length = self.length + more
-        need = self._tail_need(int(ends[0]), length)
+    def _collect_bar(self, node: int, head_ends: Offsets, num_bytes: int, remaining: int, allowed: AllowedTokens) -> None:
+        """Collect the tokens that contain the bar behind further bytes of the head, which have led to a trie node."""
+        head_length = self.length + num_bytes
+        need = self._tail_need(int(head_ends[0]), head_length)
         if need is not None:
-            _Bar(self.spans, self.vocabulary, ends, length, 0, need).find(node, left, found)
+            BarState(self.page_text, self.trie, head_ends, head_length, 0, need).collect(node, remaining, allowed)
 
-    def write(self, piece: bytes) -> "Iterable[Way] | None":
-        """All the steps of a token at once, which is faster; None: they must be taken one by one."""
-        if LINE_FEED in piece or _BAR[0] in piece:
+    def advance(self, piece: bytes) -> Iterable[State] | None:
+        """The states after all bytes of a token, faster than by steps; None if the text may end within it."""
+        if LINE_FEED in piece or BAR[0] in piece:
             return None
-        cursors, least, most = self.cursors, self.least, self.most
-        if len(cursors) <= FEW_PLACES:
-            form = self.spans.form
-            kept = [index for index, cursor in enumerate(cursors.tolist()) if form.startswith(piece, cursor)]
-            if len(kept) < len(cursors):
-                cursors, least, most = cursors[kept], least[kept], most[kept]
+        offsets, min_end, max_end = self.offsets, self.min_end, self.max_end
+        if len(offsets) <= MAX_LOOPED:
+            form = self.page_text.form
+            matches = [index for index, offset in enumerate(offsets.tolist()) if form.startswith(piece, offset)]
+            if len(matches) < len(offsets):
+                offsets, min_end, max_end = offsets[matches], min_end[matches], max_end[matches]
         else:
-            for offset, byte in enumerate(piece):
-                # What is behind the end of the page was left before.
-                at = self.spans.bytes[np.minimum(cursors + np.int32(offset), len(self.spans.bytes) - 1)] == byte
-                cursors, least, most = cursors[at], least[at], most[at]
-        return _inside(self, cursors + np.int32(len(piece)), least, most, self.length + len(piece))
+            page_bytes = self.page_text.bytes
+            for index, byte in enumerate(piece):
+                # The page's last byte is a line feed, so an offset clipped to it does not match.
+                is_match = page_bytes[np.minimum(offsets + np.int32(index), len(page_bytes) - 1)] == byte
+                offsets, min_end, max_end = offsets[is_match], min_end[is_match], max_end[is_match]
+        return _text_states(self, offsets + np.int32(len(piece)), min_end, max_end, self.length + len(piece))
 
-    def step(self, byte: int) -> Iterable[Way]:
-        ways: list[Way] = []
-        if byte in (LINE_FEED, _BAR[0]):
+    def step(self, byte: int) -> Iterable[State]:
+        states: list[State] = []
+        if byte in (LINE_FEED, BAR[0]):
             ends = self._ends()
             if len(ends) and byte == LINE_FEED:
-                return [End()]
+                return [Complete()]
             if len(ends) and self.can_abbreviate:
                 need = self._tail_need(int(ends[0]), self.length)
                 if need is not None:
-                    ways.append(_Bar(self.spans, self.vocabulary, ends, self.length, 1, need))
-        at = self.spans.bytes[self.cursors] == byte
-        if at.any():
-            cursors, least, most = self.cursors[at] + np.int32(1), self.least[at], self.most[at]
-            ways += _inside(self, cursors, least, most, self.length + 1)
-        return ways
+                    states.append(BarState(self.page_text, self.trie, ends, self.length, 1, need))
+        matches = self.page_text.bytes[self.offsets] == byte
+        if matches.any():
+            offsets, min_end, max_end = self.offsets[matches] + np.int32(1), self.min_end[matches], self.max_end[matches]
+            states += _text_states(self, offsets, min_end, max_end, self.length + 1)
+        return states
 
 
 @dataclass(slots=True)
-class _Bar:
-    """Inside the bar of an abbreviated quote, which is several bytes."""
+class BarState:
+    """A position inside the bar of an abbreviated quote."""
 
-    spans: PageSpans
-    vocabulary: Vocabulary
-    heads: "NDArray[np.int32]"
-    """Where its start ends on the page."""
-    length: int
-    """Bytes of its start."""
+    page_text: PageText
+    trie: TokenTrie
+    head_ends: Offsets
+    """Offsets at which the head ends."""
+    head_length: int
+    """Bytes of the head."""
     written: int
-    """Bytes of the bar that are written."""
+    """Bytes of the bar that have been written."""
     need: int
-    """Tokens that are needed behind the bar."""
+    """The most tokens that are needed behind the bar."""
 
-    def find(self, node: int, left: int, found: Found) -> None:
-        vocabulary = self.vocabulary
-        for written in range(self.written, len(_BAR)):
-            child = vocabulary.children.get(node << 8 | _BAR[written])
+    def collect(self, node: int, remaining: int, allowed: AllowedTokens) -> None:
+        for index in range(self.written, len(BAR)):
+            child = self.trie.children.get(node << 8 | BAR[index])
             if child is None:
                 return
             node = child
-            if len(_BAR) - written - 1 + self.need < left:
-                found.token(node)
-        if vocabulary.has_children[node]:
-            self._tail().find(node, left, found)
+            if len(BAR) - index - 1 + self.need < remaining:
+                allowed.add_node(node)
+        if self.trie.has_children[node]:
+            self._tail_start().collect(node, remaining, allowed)
 
-    def _tail(self) -> Opening:
-        return Opening(self.spans, self.vocabulary, self.spans.tails(self.heads, self.length), can_abbreviate=False)
+    def _tail_start(self) -> TextStart:
+        bounds = self.page_text.tail_bounds(self.head_ends, self.head_length)
+        return TextStart(self.page_text, self.trie, bounds, can_abbreviate=False)
 
-    def step(self, byte: int) -> Iterable[Way]:
-        if byte != _BAR[self.written]:
+    def step(self, byte: int) -> Iterable[State]:
+        if byte != BAR[self.written]:
             return ()
-        if self.written + 1 == len(_BAR):
-            return [self._tail()]
-        return [_Bar(self.spans, self.vocabulary, self.heads, self.length, self.written + 1, self.need)]
+        if self.written + 1 == len(BAR):
+            return [self._tail_start()]
+        return [BarState(self.page_text, self.trie, self.head_ends, self.head_length, self.written + 1, self.need)]

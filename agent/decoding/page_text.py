@@ -1,231 +1,199 @@
-"""The text of a page in the form of a vocabulary: where a find or a quote may begin and end in it.
+"""The normalized form of a page, and where a find or a quote may begin and end in it.
 
-White space counts as one space, as in commands, which are on one line. A text begins where a word or a sign begins and ends
-where one ends, behind a character that find and quote compare. So every text between the two stands on the page by the
-environment's own rules (`browser_env.pages.matching`), which look away from more than is left out here.
+White space counts as one space, because a command is one line. Whatever lies between an allowed start and an allowed end is on
+the page by the environment's rules (`browser_env.pages.matching`), which ignore more differences than this module does.
+
+All positions are byte offsets in the normalized form. An abbreviated quote (``head━tail``) consists of two texts of the page.
 """
 
 import copy
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from agent.decoding.boundaries import Boundaries, Offsets
 from agent.decoding.states import MAX_TEXT
-from agent.decoding.token_trie import BARRIER, COMBINING, MARK, MARKING, SOLID, SPACE, UNSPACED, WHITE, WORD, Vocabulary
+from agent.decoding.token_trie import SPACE, WORD_MARK, Nodes, TokenIds, TokenTrie
 from browser_env.pages.characters import ELLIPSIS_BAR
-from browser_env.pages.matching import MAX_QUOTE_WORDS, MIN_END_CHARACTERS, MIN_END_WORDS
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from browser_env.pages.matching import MAX_QUOTE_WORDS
 
 NOWHERE = np.int32(1 << 30)
-"""Behind every text."""
+"""An offset behind every text."""
 
-_UNWRITTEN = re.compile(f"[\x00\n\ud800-\udfff{MARK}{SPACE}{ELLIPSIS_BAR}]")
-"""What has another meaning in commands and forms; a page holds none of it if it was cleaned, but for ``▁``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Starts:
-    """Where texts may begin, one row for each beginning on the page."""
-
-    least: "NDArray[np.int32]"
-    """Where the text may end at the earliest."""
-    most: "NDArray[np.int32]"
-    """Where it must have ended; -1: it may not begin here."""
+_UNWRITABLE = re.compile(f"[\x00\n\ud800-\udfff{WORD_MARK}{SPACE}{ELLIPSIS_BAR}]")
+"""Characters with another meaning in commands and normalized forms. Except for ``▁``, cleaned pages do not contain them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Openings:
-    """Every first token of every text: a way through the tree of the vocabulary along the page."""
+class EndBounds:
+    """The range of allowed ends of the texts that begin at each start of the page."""
 
-    row: "NDArray[np.int32]"
-    """The beginning."""
-    node: "NDArray[np.int32]"
-    """Where the way has led."""
-    cursor: "NDArray[np.int32]"
-    """And how far on the page."""
+    min_end: Offsets
+    max_end: Offsets
+    """-1 where no text may begin."""
+
+    @classmethod
+    def of(cls, min_end: Offsets, max_end: Offsets) -> "EndBounds":
+        """Bounds in which starts with an empty range are disabled."""
+        return cls(min_end, np.where(min_end <= max_end, max_end, np.int32(-1)))
 
 
-class PageSpans:
+@dataclass(frozen=True, slots=True)
+class FirstTokens:
+    """The first token of every text, as descents of the trie along the page; one row for each start and token."""
+
+    start: NDArray[np.int32]
+    """Index of the text's start in `PageText.starts`."""
+    node: Nodes
+    """Trie node that the token ends at."""
+    offset: Offsets
+    """Offset behind the token."""
+
+
+class PageText:
     """The texts of one page."""
 
-    def __init__(self, text: str, vocabulary: Vocabulary) -> None:
-        """Lay a page's text out for a vocabulary: some tens of milliseconds for 100,000 characters."""
-        self._vocabulary = vocabulary
-        form = self._form(text)
-        codes = np.frombuffer(form.encode("utf-32-le"), np.uint32)
-        classes = vocabulary.classes(codes)
-        word, white, combining, solid, unspaced, mark, barrier = (
-            (classes & kind) > 0 for kind in (WORD, WHITE, COMBINING, SOLID, UNSPACED, MARKING, BARRIER)
-        )
-        lengths = 1 + (codes >= 0x80).astype(np.int32) + (codes >= 0x800) + (codes >= 0x10000)
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-        size = int(offsets[-1])
+    def __init__(self, text: str, trie: TokenTrie) -> None:
+        """Normalize and index a page; this takes some tens of milliseconds for 100,000 characters."""
+        self._trie = trie
+        self._source = text
+        form = self._normalize(text)
         self.form = form.encode() + b"\n"
-        """The text, with a byte behind it that no text holds."""
+        """The normalized form and a line feed, which no text contains."""
         self.bytes = np.frombuffer(self.form, np.uint8)
+        boundaries = Boundaries(form, trie)
+        is_end = np.zeros(len(self.form) + 1, bool)
+        is_end[boundaries.offsets[1:][boundaries.is_text_end]] = True
+        self._set_ends(is_end, _next_true(is_end))
+        self._index_words(boundaries)
+        self._index_starts(boundaries)
+        self._first_tokens: dict[int, FirstTokens] = {}
+        self.first_token_ids: dict[int, tuple[int, TokenIds]] = {}
+        """Cache of `TextStart`: by trie node, the most tokens needed behind a first token of any text, and the ids of all."""
+        self._excluding: tuple[int, PageText] | None = None
 
-        # Ends: behind a character that is compared and its combining marks, but not inside a word.
-        places = np.arange(len(codes), dtype=np.int32)
-        base = np.maximum.accumulate(np.where(combining, 0, places)) if len(codes) else places
-        behind_word = np.append(False, word[:-1])
-        inside_word = behind_word & word & ~unspaced & ~np.append(False, unspaced[:-1])
-        is_end = solid[base] & ~np.append(combining[1:], False) & ~barrier & ~np.append(inside_word[1:], False)
-        self.is_end = np.zeros(size + 2, bool)
-        self.is_end[offsets[1:][is_end]] = True
-        ends = np.where(self.is_end, np.arange(size + 2, dtype=np.int32), NOWHERE)
-        self.next_end = np.minimum.accumulate(ends[::-1])[::-1]
-        """The first end at or behind a place."""
-        self.next_end_list = self.next_end.data  # Python's numbers come out of it, faster than NumPy's
+    def _set_ends(self, is_end: NDArray[np.bool_], next_end: Offsets) -> None:
+        self.is_end = is_end
+        """Whether a text may end at each offset."""
+        self.next_end = next_end
+        """The first end at or behind each offset."""
+        self.next_end_items = next_end.data
+        """`next_end` as a memoryview, whose items are read as Python integers faster than NumPy's."""
 
-        # Words, as the environment counts them: between white space, which a mark behind a word stands for.
-        gap = white | (mark & behind_word)
-        silent = mark & ~behind_word
-        before = np.maximum.accumulate(np.where(silent, -1, places)) if len(codes) else places
-        previous = np.append(-1, before[:-1])
-        begins_word = ~gap & ~silent & np.append(gap, True)[previous]  # -1 is the one that was added: the beginning
-        self._words = offsets[:-1][begins_word]
-        flags = np.zeros(size + 2, np.int32)
-        flags[self._words] = 1
-        self._words_before = np.concatenate([[0], np.cumsum(flags)]).astype(np.int32)
+    def _index_words(self, boundaries: Boundaries) -> None:
+        self._words = boundaries.offsets[:-1][boundaries.is_word_start]
+        is_word = np.zeros(len(self.form) + 1, np.int32)
+        is_word[self._words] = 1
+        self._words_before = np.concatenate([[0], np.cumsum(is_word)]).astype(np.int32)
 
-        # Beginnings. Where words have marks, a word begins with one.
-        sign = ~(word | white | combining | mark | barrier)
-        if vocabulary.has_marks:
-            begins = (mark & np.append(word[1:], False)) | sign
-        else:
-            begins = (word & ~inside_word) | sign
-        begin_places = places[begins]
-        self.starts: NDArray[np.int32] = offsets[begin_places]
-        """Where texts may begin, in order."""
-        barriers = np.append(offsets[:-1][barrier], size).astype(np.int32)
-        self._most = np.minimum(self.starts + MAX_TEXT, barriers[np.searchsorted(barriers, self.starts)]).astype(np.int32)
-        least = self.next_end[self.starts + 1] if len(self.starts) else self.starts
-        self.all = self._starts(least, self._most)
-        """Texts for a find, a quote or the start of an abbreviated one."""
-        self._tail_least = self._long_enough(begin_places, mark, silent, gap, offsets, begins_word)
-        tails = self._tail_least <= self._most
-        self._tails = self.starts[tails]
-        self._tails_least = self._tail_least[tails]
-        self._openings: dict[int, Openings] = {}
-        self.first_tokens: dict[int, tuple[int, NDArray[np.int64]]] = {}
-        """The ids of the first tokens of `all`, by node, and how many tokens they need behind them; filled where they are
-        made."""
-        self._text = text
-        self._without: tuple[int, PageSpans] | None = None
+    def _index_starts(self, boundaries: Boundaries) -> None:
+        offsets, size = boundaries.offsets, len(self.form) - 1
+        characters = np.flatnonzero(boundaries.is_text_start).astype(np.int32)
+        self.starts: Offsets = offsets[characters]
+        """Where texts may begin, in ascending order."""
+        barriers = np.append(offsets[:-1][boundaries.is_barrier], size).astype(np.int32)
+        self._max_end = np.minimum(self.starts + MAX_TEXT, barriers[np.searchsorted(barriers, self.starts)]).astype(np.int32)
+        self.end_bounds = EndBounds.of(self.next_end[self.starts + 1], self._max_end)
+        """Ends of a text for a find, a quote or the head of an abbreviated quote."""
+        count = len(offsets) - 1
+        long_enough = boundaries.long_enough(characters)
+        tail_end = self.next_end[offsets[np.minimum(long_enough, count)]]
+        self._tail_min_end: Offsets = np.where(long_enough <= count, tail_end, NOWHERE)
+        is_tail = self._tail_min_end <= self._max_end
+        self._tail_starts = self.starts[is_tail]
+        self._tail_start_min_end = self._tail_min_end[is_tail]
 
-    def without_end(self, offset: int) -> "PageSpans":
-        """The same texts, but none that ends where the page's text has an offset, unless it stands elsewhere too.
+    def excluding_end(self, offset: int) -> "PageText":
+        """The same texts without those that end at an offset of the page's text; a copy of them elsewhere on the page remains.
 
-        If nothing could be said behind it, it may be said.
+        If no text can end behind the offset, nothing is excluded.
         """
-        if self._without is None or self._without[0] != offset:
-            self._without = offset, self._made_without(offset)
-        return self._without[1]
+        if self._excluding is None or self._excluding[0] != offset:
+            self._excluding = offset, self._without_end(offset)
+        return self._excluding[1]
 
-    def _made_without(self, offset: int) -> "PageSpans":
-        place = min(len(self._form(self._text[:offset]).encode()), len(self.form) - 1)
-        later = int(self.next_end[place + 1]) if self.is_end[place] else NOWHERE
-        if later == NOWHERE or self.form.find(b"\n", place) < later:
+    def _without_end(self, offset: int) -> "PageText":
+        end = min(len(self._normalize(self._source[:offset]).encode()), len(self.form) - 1)
+        later_end = int(self.next_end[end + 1]) if self.is_end[end] else NOWHERE
+        if later_end == NOWHERE or self.form.find(b"\n", end) < later_end:
             return self
-        spans = copy.copy(self)
-        spans.is_end, spans.next_end = self.is_end.copy(), self.next_end.copy()
-        spans.is_end[place] = False
-        first = int(np.searchsorted(self.next_end, place))
-        spans.next_end[first : place + 1] = later
-        spans.next_end_list = spans.next_end.data
-        least = np.where(self.all.least == place, np.int32(later), self.all.least)
-        spans.all = self._starts(least, self._most)
-        spans.first_tokens = {}
-        return spans
+        page_text = copy.copy(self)
+        is_end, next_end = self.is_end.copy(), self.next_end.copy()
+        is_end[end] = False
+        next_end[int(np.searchsorted(self.next_end, end)) : end + 1] = later_end
+        page_text._set_ends(is_end, next_end)
+        min_end = np.where(self.end_bounds.min_end == end, np.int32(later_end), self.end_bounds.min_end)
+        page_text.end_bounds = EndBounds.of(min_end, self._max_end)
+        page_text.first_token_ids = {}
+        return page_text
 
-    def _form(self, text: str) -> str:
-        """A text of the page, or its beginning, in the form of the vocabulary."""
-        return self._vocabulary.form_inside(_UNWRITTEN.sub("\n", " ".join(text.split()))) if text else ""
-
-    def _starts(self, least: "NDArray[np.int32]", most: "NDArray[np.int32]") -> Starts:
-        return Starts(least, np.where(least <= most, most, np.int32(-1)))
-
-    def _long_enough(
-        self,
-        begins: "NDArray[np.int32]",
-        mark: "NDArray[np.bool_]",
-        silent: "NDArray[np.bool_]",
-        gap: "NDArray[np.bool_]",
-        offsets: "NDArray[np.int32]",
-        begins_word: "NDArray[np.bool_]",
-    ) -> "NDArray[np.int32]":
-        """The first end that makes each text long enough for an end of an abbreviated quote."""
-        if not len(begins):
-            return self.starts
-        count = len(gap)
-        shown = np.concatenate([[0], np.cumsum(~silent)])
-        texts = begins + mark[begins]  # a mark at the beginning shows nothing
-        by_characters = np.searchsorted(shown, shown[texts] + MIN_END_CHARACTERS)
-        words = np.flatnonzero(begins_word)
-        later = np.searchsorted(words, texts, side="right") + MIN_END_WORDS - 2
-        by_words = np.append(words, count)[np.minimum(later, len(words))] + 1
-        place = np.minimum(by_characters, by_words)
-        least: NDArray[np.int32] = np.where(place <= count, self.next_end[offsets[np.minimum(place, count)]], NOWHERE)
-        return least
+    def _normalize(self, text: str) -> str:
+        return self._trie.normalize_inside(_UNWRITABLE.sub("\n", " ".join(text.split()))) if text else ""
 
     @cached_property
-    def least_need(self) -> int:
-        """Bytes of the shortest text; 0: there is none."""
-        possible = self.all.most >= 0
-        return int((self.all.least - self.starts)[possible].min()) if possible.any() else 0
+    def shortest_text(self) -> int:
+        """Bytes of the shortest text; 0 if there is none."""
+        is_possible = self.end_bounds.max_end >= 0
+        return int((self.end_bounds.min_end - self.starts)[is_possible].min()) if is_possible.any() else 0
 
-    def openings(self, node: int) -> Openings:
-        """The first tokens of texts that go on from a node of the tree. Computed once."""
-        found = self._openings.get(node)
-        if found is None:
-            found = self._openings[node] = self._walk(node)
-        return found
+    def first_tokens(self, node: int) -> FirstTokens:
+        """The first tokens of all texts, of tokens whose first bytes have led to a trie node. Cached."""
+        first_tokens = self._first_tokens.get(node)
+        if first_tokens is None:
+            first_tokens = self._first_tokens[node] = self._descend(node)
+        return first_tokens
 
-    def _walk(self, node: int) -> Openings:
-        vocabulary = self._vocabulary
-        rows = np.flatnonzero(self.all.most >= 0).astype(np.int32)
-        cursors = self.starts[rows]
-        nodes = np.full(len(rows), node, np.int32)
-        kept: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]] = []
-        while len(rows):
-            nodes = vocabulary.step(nodes, self.bytes[cursors])
-            going = nodes >= 0
-            rows, nodes, cursors = rows[going], nodes[going], cursors[going] + np.int32(1)
-            told = vocabulary.is_token[nodes] | (vocabulary.line_end[nodes] >= 0)
-            kept.append((rows[told], nodes[told], cursors[told]))
-            inner = vocabulary.has_children[nodes]
-            rows, nodes, cursors = rows[inner], nodes[inner], cursors[inner]
-        if not kept:
-            return Openings(rows, nodes, cursors)
-        return Openings(*(np.concatenate(column) for column in zip(*kept, strict=True)))
+    def _descend(self, node: int) -> FirstTokens:
+        """Descend the trie along the page from all starts at once, one byte at a time."""
+        trie = self._trie
+        starts = np.flatnonzero(self.end_bounds.max_end >= 0).astype(np.int32)
+        offsets = self.starts[starts]
+        nodes = np.full(len(starts), node, np.int32)
+        levels: list[tuple[NDArray[np.int32], Nodes, Offsets]] = []
+        while len(starts):
+            nodes = trie.step(nodes, self.bytes[offsets])
+            alive = nodes >= 0
+            starts, nodes, offsets = starts[alive], nodes[alive], offsets[alive] + np.int32(1)
+            is_useful = trie.is_token[nodes] | (trie.line_feed_child[nodes] >= 0)
+            levels.append((starts[is_useful], nodes[is_useful], offsets[is_useful]))
+            is_inner = trie.has_children[nodes]
+            starts, nodes, offsets = starts[is_inner], nodes[is_inner], offsets[is_inner]
+        if not levels:
+            return FirstTokens(starts, nodes, offsets)
+        return FirstTokens(*(np.concatenate(column) for column in zip(*levels, strict=True)))
 
-    def tails(self, heads: "NDArray[np.int32]", length: int) -> Starts:
-        """Where the end of an abbreviated quote may begin.
+    def tail_bounds(self, head_ends: Offsets, head_length: int) -> EndBounds:
+        """Ends of the tail of an abbreviated quote.
 
         Args:
-            heads: Where its start ends, in order.
-            length: Bytes of its start.
+            head_ends: Where the head ends, in ascending order: it may be at several places on the page.
+            head_length: Bytes of the head.
         """
-        nearest = np.searchsorted(heads, self.starts, side="right") - 1
-        head = heads[np.maximum(nearest, 0)]
-        most = np.where(nearest >= 0, np.minimum(self._most, self._last_end(head - length)), -1)
-        return self._starts(self._tail_least, most.astype(np.int32))
+        nearest = np.searchsorted(head_ends, self.starts, side="right") - 1
+        head_end = head_ends[np.maximum(nearest, 0)]
+        max_end = np.where(nearest >= 0, np.minimum(self._max_end, self._max_quote_end(head_end - head_length)), -1)
+        return EndBounds.of(self._tail_min_end, max_end.astype(np.int32))
 
-    def nearest_tail(self, head: int, length: int) -> int | None:
-        """Bytes that the end of an abbreviated quote needs, if it begins as soon as it can; None: it cannot."""
-        index = int(np.searchsorted(self._tails, head))
-        if index == len(self._tails) or self._tails_least[index] > self._last_end(np.array([head - length]))[0]:
+    def nearest_tail_length(self, head_end: int, head_length: int) -> int | None:
+        """Bytes of the shortest tail at the first possible start behind a head; None if there is no tail."""
+        index = int(np.searchsorted(self._tail_starts, head_end))
+        max_end = self._max_quote_end(np.array([head_end - head_length], np.int32))[0]
+        if index == len(self._tail_starts) or self._tail_start_min_end[index] > max_end:
             return None
-        return int(self._tails_least[index] - self._tails[index])
+        return int(self._tail_start_min_end[index] - self._tail_starts[index])
 
-    def _last_end(self, begins: "NDArray[np.int32]") -> "NDArray[np.int32]":
-        """Where a stretch of as many words as are allowed must have ended; one that begins inside a word counts it."""
-        last = self._words_before[begins] + MAX_QUOTE_WORDS - 1
+    def _max_quote_end(self, head_starts: Offsets) -> Offsets:
+        """Where quotes with these starts reach the limit of words; a start inside a word counts the word."""
+        last_word = self._words_before[head_starts] + MAX_QUOTE_WORDS - 1
         words = np.append(self._words, len(self.form) - 1)
-        ends: NDArray[np.int32] = words[np.minimum(last, len(words) - 1)].astype(np.int32)
+        ends: Offsets = words[np.minimum(last_word, len(words) - 1)].astype(np.int32)
         return ends
+
+
+def _next_true(mask: NDArray[np.bool_]) -> Offsets:
+    """The first index at or behind each index where a mask is true, or `NOWHERE`."""
+    indices = np.where(mask, np.arange(len(mask), dtype=np.int32), NOWHERE)
+    return np.minimum.accumulate(indices[::-1])[::-1]

@@ -1,209 +1,221 @@
-"""The ways that a completion may go on: what they have in common, and those through free texts, queries and answers.
+"""States of the decoding automaton: their protocol, and those of texts that no page prescribes, queries and answers.
 
-A way is asked for tokens by walking the tree of the vocabulary along it, and goes on byte by byte as tokens are written.
+The automaton reads bytes, but a model writes tokens. A state therefore has two operations: `State.step` moves over one byte,
+and `State.collect` descends the token trie along all byte strings that the state accepts, to collect the tokens behind them.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from agent.decoding.token_trie import Vocabulary
+from agent.decoding.token_trie import LINE_FEED, TokenIds, TokenTrie
 from browser_env.pages.characters import END_OF_FIELD, LINE_BREAKS, clean
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Ids = NDArray[np.int64]
-
-LINE_FEED = 10
-"""The byte that ends a command."""
 MAX_TEXT = 4_000
-"""Bytes of the longest text: two of them and a command are shorter than the longest command of the environment."""
+"""Bytes of the longest query or page text. An abbreviated quote of two such texts is below the environment's command limit."""
 
 _STOP = END_OF_FIELD.encode()
-_BREAKS = tuple(character.encode() for character in LINE_BREAKS if character != "\n")
-_INK = frozenset(range(ord("!"), ord("~") + 1))
+_LINE_BREAKS = tuple(character.encode() for character in LINE_BREAKS if character != "\n")
+_VISIBLE_ASCII = frozenset(range(ord("!"), ord("~") + 1))
 
 
-class Found:
-    """Tokens, collected from all ways."""
+class AllowedTokens:
+    """The set of allowed tokens, collected over all states of the automaton."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
-        self.some: set[int] = set()
-        self.many: list[Ids] = []
+    def __init__(self, trie: TokenTrie) -> None:
+        self.trie = trie
+        self.singles: set[int] = set()
+        self.arrays: list[TokenIds] = []
 
-    def token(self, node: int) -> None:
-        """The tokens that lead to a node."""
-        self.some.update(self.vocabulary.ids_at[node])
+    def add_node(self, node: int) -> None:
+        """Add the tokens whose bytes end at a node."""
+        self.singles.update(self.trie.tokens_at[node])
 
-    def line_end(self, node: int) -> None:
-        """The tokens that end a line which is complete at a node."""
-        behind = int(self.vocabulary.line_end[node])
-        if behind >= 0:
-            self.many.append(self.vocabulary.below(behind))
+    def add_line_end(self, node: int) -> None:
+        """Add the tokens that continue with a line feed behind a node at which a line is complete.
+
+        At the root the end-of-text tokens are added too: they complete a line as well as a line feed does.
+        """
+        child = int(self.trie.line_feed_child[node])
+        if child >= 0:
+            self.arrays.append(self.trie.tokens_below(child))
         if node == 0:
-            self.some.update(self.vocabulary.end_ids)
+            self.singles.update(self.trie.end_ids)
 
-    def ids(self) -> "Ids":
-        """All of them, in order."""
-        some = np.fromiter(self.some, np.int64, len(self.some))
-        some.sort()
-        if not self.many:
-            return some
-        if len(self.many) == 1 and not len(some):
-            return self.many[0] if _is_sorted(self.many[0]) else np.sort(self.many[0])
-        return np.unique(np.concatenate([some, *self.many]))
+    def ids(self) -> TokenIds:
+        """The token ids, in ascending order and without duplicates."""
+        singles = np.fromiter(self.singles, np.int64, len(self.singles))
+        singles.sort()
+        if not self.arrays:
+            return singles
+        if len(self.arrays) == 1 and not len(singles):
+            return self.arrays[0] if _is_ascending(self.arrays[0]) else np.sort(self.arrays[0])
+        return np.unique(np.concatenate([singles, *self.arrays]))
 
 
-def _is_sorted(ids: "Ids") -> bool:
+def _is_ascending(ids: TokenIds) -> bool:
     return bool((ids[1:] > ids[:-1]).all())
 
 
-class Way(Protocol):
-    """Something that may come next."""
+class State(Protocol):
+    """A state of the automaton: a position in a command or an answer."""
 
-    def find(self, node: int, left: int, found: Found) -> None:
-        """Collect the tokens that go this way from a node of the tree, which their beginning has led to."""
+    def collect(self, node: int, remaining: int, allowed: AllowedTokens) -> None:
+        """Collect the tokens that continue from this state.
+
+        Args:
+            node: The trie node that the token's first bytes, read in earlier states, have led to; 0 at the token's start.
+            remaining: Tokens that may still be written, this one included. A token is left out if the command cannot be
+                completed within them.
+            allowed: The collection to add the tokens to.
+        """
         ...
 
-    def step(self, byte: int) -> "Iterable[Way]":
-        """The ways that are open behind a byte."""
+    def step(self, byte: int) -> "Iterable[State]":
+        """The states after a byte; none if the byte is not accepted."""
         ...
 
 
-class End:
-    """The command is complete."""
+class Complete:
+    """The state after a complete command."""
 
-    def find(self, node: int, left: int, found: Found) -> None:
+    def collect(self, node: int, remaining: int, allowed: AllowedTokens) -> None:
         pass
 
-    def step(self, byte: int) -> Iterable[Way]:
+    def step(self, byte: int) -> Iterable[State]:
         return ()
 
 
-class Queries:
-    """Which tokens may stand in a query: no line break but the one at its end, and something that can be seen."""
+class QueryTokens:
+    """The allowed tokens of queries: no line break except at the end, and at least one visible character."""
 
-    SHOWS, BLANK, SHOWS_AND_ENDS, ENDS = 1, 2, 3, 4
+    VISIBLE, BLANK, VISIBLE_END, END = 1, 2, 3, 4
+    """Kinds of tokens: text with a visible character, white space only, and both followed by a line feed."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
-        self._kinds = np.zeros(len(vocabulary.pieces), np.int8)
-        for number, piece in enumerate(vocabulary.pieces):
+    def __init__(self, trie: TokenTrie) -> None:
+        self.trie = trie
+        self._kinds = np.zeros(len(trie.pieces), np.int8)
+        for token_id, piece in enumerate(trie.pieces):
             if piece:
-                text, end, _ = piece.partition(b"\n")
-                if not any(character in text for character in _BREAKS):
-                    kinds = (self.SHOWS_AND_ENDS, self.SHOWS) if self.shows(text) else (self.ENDS, self.BLANK)
-                    self._kinds[number] = kinds[0 if end else 1]
-        self._kept: dict[tuple[bool, int, bytes, bool], Ids] = {}
+                self._kinds[token_id] = self._kind(piece)
+        self._cache: dict[tuple[bool, int, bytes, bool], TokenIds] = {}
 
-    def shows(self, text: bytes) -> bool:
-        """Whether there is anything but white space."""
-        return not _INK.isdisjoint(text) or bool(self.vocabulary.text_of(text).strip())
+    def _kind(self, piece: bytes) -> int:
+        text, line_feed, _ = piece.partition(b"\n")
+        if any(line_break in text for line_break in _LINE_BREAKS):
+            return 0
+        if self.is_visible(text):
+            return self.VISIBLE_END if line_feed else self.VISIBLE
+        return self.END if line_feed else self.BLANK
 
-    def allowed(self, node: int, shows: bool, left: int, tail: bytes, is_full: bool) -> "Ids":
+    def is_visible(self, text: bytes) -> bool:
+        """Whether a text has any character other than white space."""
+        return not _VISIBLE_ASCII.isdisjoint(text) or bool(self.trie.denormalize(text).strip())
+
+    def allowed(self, node: int, has_visible: bool, remaining: int, tail: bytes, is_full: bool) -> TokenIds:
         """The tokens that may come next.
 
         Args:
-            node: Of the tree, below which they are.
-            shows: Whether anything of the query can be seen.
-            left: Tokens that may still be written.
-            tail: The end of the query.
-            is_full: Whether it must end.
+            node: The trie node that the token's first bytes have led to.
+            has_visible: Whether the query has a visible character.
+            remaining: Tokens that may still be written.
+            tail: The last two bytes of the query.
+            is_full: Whether the query has reached `MAX_TEXT` and must end.
         """
-        broken = [part for part in _BREAKS if len(part) > 1 for size in range(1, len(part)) if tail.endswith(part[:size])]
-        tail = tail if broken else b""
-        key = (shows, min(left, 3), tail, is_full)
-        kept = self._kept.get(key) if node == 0 else None
-        if kept is None:
-            kept = self._find(node, shows, left, tail, is_full)
-            if node == 0:
-                self._kept[key] = kept
-        return kept
+        if not any(tail.endswith(part[:size]) for part in _LINE_BREAKS for size in range(1, len(part))):
+            tail = b""
+        if node != 0:
+            return self._allowed(node, has_visible, remaining, tail, is_full)
+        key = (has_visible, min(remaining, 3), tail, is_full)
+        ids = self._cache.get(key)
+        if ids is None:
+            ids = self._cache[key] = self._allowed(node, has_visible, remaining, tail, is_full)
+        return ids
 
-    def _find(self, node: int, shows: bool, left: int, tail: bytes, is_full: bool) -> "Ids":
-        vocabulary = self.vocabulary
+    def _allowed(self, node: int, has_visible: bool, remaining: int, tail: bytes, is_full: bool) -> TokenIds:
         kinds = []
-        if left >= 2 and not (is_full and shows):
-            kinds.append(self.SHOWS)
-        if left >= (2 if shows else 3) and not is_full:
+        if remaining >= 2 and not (is_full and has_visible):
+            kinds.append(self.VISIBLE)
+        if remaining >= (2 if has_visible else 3) and not is_full:
             kinds.append(self.BLANK)
         if node == 0:
-            kinds += [self.SHOWS_AND_ENDS, *([self.ENDS] if shows else [])]
-        ids = vocabulary.below(node)
+            kinds += [self.VISIBLE_END, *([self.END] if has_visible else [])]
+        ids = self.trie.tokens_below(node)
         ids = ids[np.isin(self._kinds[ids], kinds)]
-        for part in _BREAKS:
-            for size in range(1, len(part)):
-                rest = vocabulary.node_at(part[size:])
-                if tail.endswith(part[:size]) and rest is not None:
-                    ids = np.setdiff1d(ids, vocabulary.below(rest))
-        return np.sort(np.concatenate([ids, np.array(vocabulary.end_ids if shows and node == 0 else (), np.int64)]))
+        for line_break in _LINE_BREAKS:
+            ids = _without_completions(self.trie, ids, tail, line_break)
+        return np.sort(np.concatenate([ids, np.array(self.trie.end_ids if has_visible and node == 0 else (), np.int64)]))
+
+
+def _without_completions(trie: TokenTrie, ids: TokenIds, tail: bytes, character: bytes) -> TokenIds:
+    """Token ids without those that complete a character of several bytes, of which a text's tail has the first."""
+    for size in range(1, len(character)):
+        node = trie.find(character[size:])
+        if tail.endswith(character[:size]) and node is not None:
+            ids = np.setdiff1d(ids, trie.tokens_below(node))
+    return ids
 
 
 @dataclass(slots=True)
-class Query:
-    """Inside a query."""
+class QueryState:
+    """A position inside a query."""
 
-    queries: Queries
+    tokens: QueryTokens
     text: bytes
-    shows: bool = False
+    """The query so far."""
+    has_visible: bool = False
 
-    def find(self, node: int, left: int, found: Found) -> None:
-        found.many.append(self.queries.allowed(node, self.shows, left, self.text[-2:], len(self.text) > MAX_TEXT))
+    def collect(self, node: int, remaining: int, allowed: AllowedTokens) -> None:
+        is_full = len(self.text) > MAX_TEXT
+        allowed.arrays.append(self.tokens.allowed(node, self.has_visible, remaining, self.text[-2:], is_full))
 
-    def step(self, byte: int) -> Iterable[Way]:
+    def step(self, byte: int) -> Iterable[State]:
         if byte == LINE_FEED:
-            return [End()] if self.shows else ()
+            return [Complete()] if self.has_visible else ()
         text = self.text + bytes([byte])
-        return [Query(self.queries, text, self.shows or self.queries.shows(text))]
+        return [QueryState(self.tokens, text, self.has_visible or self.tokens.is_visible(text))]
 
 
-class Answers:
-    """Which tokens may stand in an answer: all that are text, and its end when there is something to read."""
+class AnswerTokens:
+    """The allowed tokens of answers: any text, and an end once there is a visible character."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
-        self._text = np.sort(vocabulary.order)
-        self.any = np.union1d(self._text, np.array(vocabulary.end_ids, np.int64))
-        """Once there is."""
-        shows = [piece is not None and self.shows(piece.partition(_STOP)[0]) for piece in vocabulary.pieces]
-        self._shows = np.array(shows, bool)
-        ends = [piece is not None and _STOP in piece for piece in vocabulary.pieces]
-        self._ends = np.array(ends, bool) & ~self._shows
+    def __init__(self, trie: TokenTrie) -> None:
+        self.trie = trie
+        self._text_tokens = np.sort(trie.text_tokens)
+        self.all = np.union1d(self._text_tokens, np.array(trie.end_ids, np.int64))
+        """All text tokens and the end-of-text tokens: allowed once there is a visible character."""
+        is_visible = [piece is not None and self.is_visible(piece.partition(_STOP)[0]) for piece in trie.pieces]
+        self._is_visible = np.array(is_visible, bool)
+        has_stop = [piece is not None and _STOP in piece for piece in trie.pieces]
+        self._ends_blank = np.array(has_stop, bool) & ~self._is_visible
 
-    def shows(self, text: bytes) -> bool:
-        """Whether there is anything to read."""
-        return not _INK.isdisjoint(text) or bool(clean(self.vocabulary.text_of(text)).strip())
+    def is_visible(self, text: bytes) -> bool:
+        """Whether anything of a text remains when records have cleaned and stripped it."""
+        return not _VISIBLE_ASCII.isdisjoint(text) or bool(clean(self.trie.denormalize(text)).strip())
 
-    def beginning(self, text: bytes, left: int) -> "Ids":
-        """The tokens that may come next while there is nothing to read."""
-        vocabulary = self.vocabulary
-        ids = self._text[~self._ends[self._text]]
-        for size in range(1, len(_STOP)):
-            rest = vocabulary.node_at(_STOP[size:])
-            if text.endswith(_STOP[:size]) and rest is not None:
-                ids = np.setdiff1d(ids, vocabulary.below(rest))
-        shown: Ids = ids[self._shows[ids]] if left == 1 else ids
-        return shown
+    def allowed_while_blank(self, text: bytes, remaining: int) -> TokenIds:
+        """The tokens that may follow a text without a visible character."""
+        ids = self._text_tokens[~self._ends_blank[self._text_tokens]]
+        ids = _without_completions(self.trie, ids, text, _STOP)
+        return ids[self._is_visible[ids]] if remaining == 1 else ids
 
 
 @dataclass(slots=True)
-class Answer:
-    """Inside an answer."""
+class AnswerState:
+    """A position inside an answer."""
 
-    answers: Answers
+    tokens: AnswerTokens
     text: bytes
-    """Until there is something to read."""
-    shows: bool = False
+    """The answer so far, up to its first visible character."""
+    has_visible: bool = False
 
-    def find(self, node: int, left: int, found: Found) -> None:
-        found.many.append(self.answers.any if self.shows else self.answers.beginning(self.text, left))
+    def collect(self, node: int, remaining: int, allowed: AllowedTokens) -> None:
+        allowed.arrays.append(self.tokens.all if self.has_visible else self.tokens.allowed_while_blank(self.text, remaining))
 
-    def step(self, byte: int) -> Iterable[Way]:
-        if self.shows:
+    def step(self, byte: int) -> Iterable[State]:
+        if self.has_visible:
             return [self]
         text = self.text + bytes([byte])
-        return [Answer(self.answers, text, self.answers.shows(text))]
+        return [AnswerState(self.tokens, text, self.tokens.is_visible(text))]

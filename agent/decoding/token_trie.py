@@ -1,102 +1,122 @@
-"""What the tokens of a tokenizer spell, as bytes, and a tree of all of it to walk along texts.
+"""A byte trie over the tokenizer's vocabulary, and the normalized form of texts that its tokens spell.
 
-Tokenizers write a text down in their own way first (their *form* of it: another sign for a space, a mark in front of every
-word, composed accents) and cut that into pieces. Whatever they do, the pieces of a text's tokens, one after the other, are its
-form. So what a model may write is decided on forms, byte by byte, and no text becomes tokens on the way.
+A tokenizer first normalizes a text (it writes another character for a space, puts a mark in front of every word, or composes
+accents) and then cuts the result into pieces. Whatever it does, the pieces of a text's tokens, joined, are the text's
+normalized form. The constraint therefore compares normalized forms byte by byte and never tokenizes a text.
 """
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from browser_env.errors import UsageError
 from browser_env.pages.matching import normal_form
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+TokenIds = NDArray[np.int64]
+"""Token ids in ascending order, shape (N,)."""
+Nodes = NDArray[np.int32]
+"""Nodes of the trie, one for each of several positions in a text, shape (N,)."""
 
-    from numpy.typing import NDArray
-
-MARK = "\x02"
-"""A tokenizer may put it in front of every word, in place of the one space between two words. No page holds it."""
+LINE_FEED = 10
+"""The byte that ends a command."""
+WORD_MARK = "\x02"
+"""The mark that the project's own tokenizer puts in front of every word, in place of the single space between two words. Pages
+do not contain it."""
 SPACE = "▁"
-"""How SentencePiece writes a space."""
+"""SentencePiece's character for a space."""
 WORD, WHITE, COMBINING, SOLID, UNSPACED, MARKING, BARRIER, KNOWN = (1 << bit for bit in range(8))
-"""Classes of characters: letters and digits; white space; combining marks; what find and quote compare; scripts without
-spaces; the mark; what no command may hold. The last is true of all whose class was looked up."""
+"""Character classes, as bits: letters and digits; white space; combining marks; characters that find and quote compare;
+scripts without spaces; the word mark; characters that a command cannot contain; characters whose class has been looked up."""
 MAX_TABLE = 1 << 24
-"""Entries of a table of the whole tree; the tree of a larger vocabulary is searched instead."""
+"""Entries of the largest transition table; a trie that needs more uses binary search."""
 PROBES = ("Top\n", "Search crows\n", "Find in page: os.path.join (a_b)\n", "Quote: Two words━so are these.\n")
-"""Texts on which the pieces of a tokenizer are checked."""
+"""Texts on which a tokenizer's pieces are compared with its normalized form."""
 
 _BYTE_TOKEN = re.compile("<0x([0-9A-F]{2})>")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_GAP = re.compile(f"(?<=[^\\W_]){MARK}")
+_WORD_GAP = re.compile(f"(?<=[^\\W_]){WORD_MARK}")
+_UNSUPPORTED = (
+    "the tokens of this tokenizer do not spell its texts piece by piece, so decoding cannot be constrained; "
+    "pass --free to disable constrained decoding"
+)
 
 
-class Vocabulary:
-    """What the tokens of a tokenizer spell. Node 0 of the tree is its root."""
+class TokenTrie:
+    """The bytes that each token spells, as a trie with the root at node 0."""
 
-    def __init__(self, tokenizer: Any, size: int | None = None, end_tokens: "Iterable[int]" = ()) -> None:
-        """Read a tokenizer.
+    def __init__(self, tokenizer: Any, size: int | None = None, end_tokens: Iterable[int] = ()) -> None:
+        """Build the trie of a tokenizer.
 
         Args:
-            tokenizer: Any fast tokenizer of transformers that joins its pieces when it decodes: byte-level, or
-                SentencePiece's.
-            size: Tokens that the model has logits for; None: as many as the tokenizer has.
-            end_tokens: Those that end a text besides the tokenizer's own.
+            tokenizer: A fast tokenizer of transformers whose decoder joins pieces (byte-level or SentencePiece).
+            size: Number of tokens that the model has logits for. Default: all tokens of the tokenizer.
+            end_tokens: Tokens that end a text, besides the tokenizer's end-of-text token.
 
         Raises:
-            UsageError: It is a tokenizer of another kind.
+            UsageError: The tokenizer is of another kind.
         """
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
-            raise UsageError(_UNKNOWN)
+            raise UsageError(_UNSUPPORTED)
         self._backend: Any = backend
         self._is_byte_level = "ByteLevel" in f"{backend.pre_tokenizer!r}{backend.decoder!r}"
-        self.has_marks = MARK in self._normalize("a.b")
-        added = backend.get_added_tokens_decoder()
-        special = {*tokenizer.all_special_ids, *(number for number, token in added.items() if token.special)}
+        self.has_word_marks = WORD_MARK in self._run_normalizer("a.b")
         own_end = () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)
         self.end_ids = tuple(sorted({*end_tokens, *own_end}))
-        """Tokens that end a text; they spell nothing."""
-        self.pieces: list[bytes | None] = [None] * min(len(tokenizer), size or len(tokenizer))
-        """What each token spells; None: no text."""
-        for number, token in enumerate(tokenizer.convert_ids_to_tokens(list(range(len(self.pieces))))):
-            if token is not None and number not in special and number not in self.end_ids:
-                self.pieces[number] = added[number].content.encode() if number in added else self._spelled(token)
-        self._grow()
-        self._classes = np.zeros(0x110000, np.uint8)
-        self.fewest_tokens = lru_cache(maxsize=65_536)(self._fewest_tokens)
-        """How few tokens spell some bytes; as many as there are bytes if none do."""
+        """Tokens that end a text. They spell no bytes."""
+        self.pieces = self._read_pieces(tokenizer, min(len(tokenizer), size or len(tokenizer)))
+        """Bytes of each token; None for special tokens, which spell no text."""
+        self._build()
+        self._character_classes = np.zeros(0x110000, np.uint8)
+        self.min_tokens = lru_cache(maxsize=65_536)(self._min_tokens)
+        """The fewest tokens that spell some bytes, one token for each byte that no token spells."""
         self._check(tokenizer)
 
-    # ------------------------------------------------------------------------------------------------------------ forms
+    def _read_pieces(self, tokenizer: Any, size: int) -> list[bytes | None]:
+        added = self._backend.get_added_tokens_decoder()
+        special = {*tokenizer.all_special_ids, *(token_id for token_id, token in added.items() if token.special)}
+        pieces: list[bytes | None] = [None] * size
+        for token_id, token in enumerate(tokenizer.convert_ids_to_tokens(list(range(size)))):
+            if token is not None and token_id not in special and token_id not in self.end_ids:
+                pieces[token_id] = added[token_id].content.encode() if token_id in added else self._piece_bytes(token)
+        return pieces
 
-    def form(self, text: str) -> bytes:
-        """The form of a text."""
-        normal, splitter = self._normalize(text), self._backend.pre_tokenizer
+    def _check(self, tokenizer: Any) -> None:
+        """Refuse a tokenizer whose pieces are not the normalized form of its texts."""
+        for text in PROBES:
+            ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+            pieces = [self.pieces[token_id] for token_id in ids if token_id < len(self.pieces)]
+            if None in pieces or b"".join(piece for piece in pieces if piece is not None) != self.normalize(text):
+                raise UsageError(_UNSUPPORTED)
+
+    # --------------------------------------------------------------------------------------------------- normalized form
+
+    def normalize(self, text: str) -> bytes:
+        """The normalized form of a whole text."""
+        normal, splitter = self._run_normalizer(text), self._backend.pre_tokenizer
         parts = (part for part, _ in splitter.pre_tokenize_str(normal)) if splitter else (normal,)
-        return b"".join(map(self._spelled, parts))
+        return b"".join(map(self._piece_bytes, parts))
 
-    def form_inside(self, text: str) -> str:
-        """The form of a text that does not stand at the beginning; what only the first word has may be too much in it."""
-        normal = self._normalize(text)
+    def normalize_inside(self, text: str) -> str:
+        """The normalized form of a text inside a longer one; it may begin with a mark or space that only a first word has."""
+        normal = self._run_normalizer(text)
         return normal if self._is_byte_level else normal.replace(SPACE, " ")
 
-    def text_of(self, form: bytes) -> str:
-        """The text of a stretch of a form, without bytes that are no whole character."""
+    def denormalize(self, form: bytes) -> str:
+        """The text of a part of a normalized form, without incomplete characters."""
         text = form.decode("utf-8", "ignore")
-        return _GAP.sub(" ", text).replace(MARK, "") if self.has_marks else text
+        return _WORD_GAP.sub(" ", text).replace(WORD_MARK, "") if self.has_word_marks else text
 
-    def _normalize(self, text: str) -> str:
+    def _run_normalizer(self, text: str) -> str:
         normal: str = self._backend.normalizer.normalize_str(text) if self._backend.normalizer else text
         return normal
 
-    def _spelled(self, token: str) -> bytes:
+    def _piece_bytes(self, token: str) -> bytes:
         if self._is_byte_level:
             try:
                 return bytes(map(_bytes_by_character().__getitem__, token))
@@ -106,26 +126,19 @@ class Vocabulary:
             return bytes([int(byte[1], 16)])
         return token.replace(SPACE, " ").encode()
 
-    def _check(self, tokenizer: Any) -> None:
-        for text in PROBES:
-            ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-            pieces = [self.pieces[number] for number in ids if number < len(self.pieces)]
-            if None in pieces or b"".join(piece for piece in pieces if piece is not None) != self.form(text):
-                raise UsageError(_UNKNOWN)
+    # ------------------------------------------------------------------------------------------------- character classes
 
-    # ---------------------------------------------------------------------------------------------------------- classes
+    def character_classes(self, codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
+        """The classes of the characters of a normalized form, as bits (`WORD` and the following)."""
+        classes = self._character_classes[codes]
+        if not classes.all():
+            for code in np.unique(codes[classes == 0]).tolist():
+                self._character_classes[code] = KNOWN | self._character_class(chr(code))
+            classes = self._character_classes[codes]
+        return classes
 
-    def classes(self, codes: "NDArray[np.uint32]") -> "NDArray[np.uint8]":
-        """The classes of some characters of a form."""
-        found = self._classes[codes]
-        if not found.all():
-            for code in np.unique(codes[found == 0]).tolist():
-                self._classes[code] = KNOWN | self._class(chr(code))
-            found = self._classes[codes]
-        return found
-
-    def _class(self, character: str) -> int:
-        if self.has_marks and character == MARK:
+    def _character_class(self, character: str) -> int:
+        if self.has_word_marks and character == WORD_MARK:
             return MARKING
         if not self._can_spell(character):
             return BARRIER
@@ -139,18 +152,23 @@ class Vocabulary:
         )
 
     def _can_spell(self, character: str) -> bool:
-        """Whether it can be written whatever stands around it."""
+        """Whether tokens can spell a character regardless of its neighbors."""
         form = character.encode()
-        return character != "\n" and (self.spells(form) or all(self.spells(bytes([byte])) for byte in form))
+        return character != "\n" and (self._is_piece(form) or all(self._is_piece(bytes([byte])) for byte in form))
 
-    # ------------------------------------------------------------------------------------------------------------- tree
+    def _is_piece(self, form: bytes) -> bool:
+        """Whether a single token spells some bytes."""
+        node = self.find(form)
+        return node is not None and bool(self.tokens_at[node])
 
-    def _grow(self) -> None:
-        """The tree, and its nodes as ranges of the tokens in the order of what they spell."""
-        ordered = sorted((piece, number) for number, piece in enumerate(self.pieces) if piece)
+    # -------------------------------------------------------------------------------------------------------------- trie
+
+    def _build(self) -> None:
+        """Build the trie; the tokens of a subtree are a range of the tokens sorted by their bytes."""
+        ordered = sorted((piece, token_id) for token_id, piece in enumerate(self.pieces) if piece)
         self.children: dict[int, int] = {}
-        """Node by (parent << 8 | byte)."""
-        first, last, own = [0], [len(ordered)], [0]
+        """Child node by ``parent << 8 | byte``."""
+        first, last, num_tokens = [0], [len(ordered)], [0]
         for index, (piece, _) in enumerate(ordered):
             node = 0
             for byte in piece:
@@ -160,36 +178,40 @@ class Vocabulary:
                     child = self.children[key] = len(first)
                     first.append(index)
                     last.append(index)
-                    own.append(0)
+                    num_tokens.append(0)
                 last[child] = index + 1
                 node = child
-            own[node] += 1
-        self.order = np.array([number for _, number in ordered], np.int64)
-        """Token ids in the order of what they spell."""
-        self.ids_at: list[tuple[int, ...]] = [
-            tuple(self.order[begin : begin + number].tolist()) for begin, number in zip(first, own, strict=True)
+            num_tokens[node] += 1
+        self.text_tokens = np.array([token_id for _, token_id in ordered], np.int64)
+        """All tokens that spell bytes, ordered by these bytes."""
+        self.tokens_at: list[tuple[int, ...]] = [
+            tuple(self.text_tokens[start : start + number].tolist()) for start, number in zip(first, num_tokens, strict=True)
         ]
-        """The tokens that spell the way to a node; seldom more than one."""
+        """The tokens whose bytes end at each node; seldom more than one."""
         self._ranges = list(zip(first, last, strict=True))
-        self.is_token = np.array(own) > 0
-        self.line_end = np.full(len(first), -1, np.int32)
-        """The node behind a line break, by node; -1: there is none."""
-        self.has_children = np.zeros(len(first), bool)
+        self.is_token = np.array(num_tokens) > 0
+        """Whether a token ends at each node."""
+        self._build_transitions(len(first))
+
+    def _build_transitions(self, num_nodes: int) -> None:
+        self.line_feed_child: Nodes = np.full(num_nodes, -1, np.int32)
+        """The child over a line feed of each node, or -1."""
+        self.has_children = np.zeros(num_nodes, bool)
         for key, child in self.children.items():
             self.has_children[key >> 8] = True
-            if key & 255 == 10:
-                self.line_end[key >> 8] = child
+            if key & 255 == LINE_FEED:
+                self.line_feed_child[key >> 8] = child
         keys = np.fromiter(self.children.keys(), np.int64, len(self.children))
         targets = np.fromiter(self.children.values(), np.int32, len(self.children))
         by_key = np.argsort(keys)
         self._keys, self._targets = keys[by_key], targets[by_key]
-        self._table: NDArray[np.int32] | None = None
-        if len(first) * 256 <= MAX_TABLE:
-            self._table = np.full(len(first) * 256, -1, np.int32)
+        self._table: Nodes | None = None
+        if num_nodes * 256 <= MAX_TABLE:
+            self._table = np.full(num_nodes * 256, -1, np.int32)
             self._table[keys] = targets
 
-    def node_at(self, form: bytes, node: int = 0) -> int | None:
-        """The node that some bytes lead to from another; None: no token goes on so."""
+    def find(self, form: bytes, node: int = 0) -> int | None:
+        """The node that some bytes lead to, from the root or another node; None if no token continues so."""
         for byte in form:
             child = self.children.get(node << 8 | byte)
             if child is None:
@@ -197,46 +219,39 @@ class Vocabulary:
             node = child
         return node
 
-    def spells(self, form: bytes) -> bool:
-        """Whether one token spells some bytes."""
-        node = self.node_at(form)
-        return node is not None and bool(self.ids_at[node])
-
-    def below(self, node: int) -> "NDArray[np.int64]":
-        """The tokens whose way leads to a node or through it."""
+    def tokens_below(self, node: int) -> TokenIds:
+        """The tokens whose bytes lead to a node or through it, ordered by their bytes rather than their ids."""
         first, last = self._ranges[node]
-        return self.order[first:last]
+        return self.text_tokens[first:last]
 
-    def step(self, nodes: "NDArray[np.int32]", steps: "NDArray[np.uint8]") -> "NDArray[np.int32]":
-        """The next node of many ways; -1: none goes on so."""
-        keys = nodes.astype(np.int64) << 8 | steps
+    def step(self, nodes: Nodes, next_bytes: NDArray[np.uint8]) -> Nodes:
+        """The child of each node over its byte, or -1; both arguments have shape (N,)."""
+        keys = nodes.astype(np.int64) << 8 | next_bytes
         if self._table is not None:
-            there: NDArray[np.int32] = self._table[keys]
-            return there
+            children: Nodes = self._table[keys]
+            return children
         index = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return np.where(self._keys[index] == keys, self._targets[index], np.int32(-1))
 
-    def _fewest_tokens(self, form: bytes) -> int:
+    def _min_tokens(self, form: bytes) -> int:
+        """Shortest tokenization by dynamic programming, from the end of the bytes to their start."""
         fewest = [0] * (len(form) + 1)
         for start in range(len(form) - 1, -1, -1):
-            fewest[start] = 1 + fewest[start + 1]  # a byte is a token at worst
+            fewest[start] = 1 + fewest[start + 1]  # at worst, one token for a byte
             node = 0
             for end in range(start, len(form)):
                 child = self.children.get(node << 8 | form[end])
                 if child is None:
                     break
                 node = child
-                if self.ids_at[node]:
+                if self.tokens_at[node]:
                     fewest[start] = min(fewest[start], 1 + fewest[end + 1])
         return fewest[0]
 
 
-_UNKNOWN = "the tokens of this tokenizer are not the pieces of a text, so it cannot be held to commands: ask with --free"
-
-
 @lru_cache(maxsize=1)
 def _bytes_by_character() -> dict[str, int]:
-    """The alphabet of byte-level tokenizers: bytes that are no visible character are the characters from U+0100 on."""
+    """The alphabet of byte-level tokenizers, where bytes without a visible character are the characters from U+0100 on."""
     visible = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in visible]
-    return {chr(byte): byte for byte in visible} | {chr(256 + number): byte for number, byte in enumerate(others)}
+    return {chr(byte): byte for byte in visible} | {chr(256 + index): byte for index, byte in enumerate(others)}

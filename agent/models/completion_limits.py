@@ -1,7 +1,8 @@
-"""Where a language model's completions begin and end, whichever engine computes them.
+"""Where completions begin and end, independent of the engine that computes them.
 
-`agent.models.language_model` (transformers in this process) and `agent.models.served_model` (a server) share all of this, so
-that the same model reads the same ids, stops at the same token and is refused the same prompts in both.
+`agent.models.language_model` (transformers in this process), `agent.models.served_model` (a server) and
+`agent.models.small_model` (NumPy) share this module. The same model therefore gets the same prompt tokens, stops at the same
+token and rejects the same prompts in each.
 """
 
 from collections.abc import Sequence
@@ -14,61 +15,81 @@ from browser_env.errors import PolicyError
 from browser_env.state import BrowserState
 
 STOP_TAIL = 4
-"""Tokens at the end that are looked at for the stop: a character of three bytes is in at most three, a space before it."""
+"""Number of last tokens that are searched for the stop text, whose three bytes span up to three tokens, after a space."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingOptions:
+    """Options of a policy that samples from a language model."""
+
+    temperature: float = 0.8
+    """Sampling temperature. 0 is greedy decoding, which gives no log-probabilities. The default is the paper's (§3.2)."""
+    max_command_tokens: int = 256
+    """Maximum number of tokens of a command. The paper's quotes have 125 on average (counted by WebGLM)."""
+    max_answer_tokens: int = 512
+    """Maximum number of tokens of an answer."""
+    free: bool = False
+    """Disable constrained decoding; the model may emit any text."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPrompt:
-    """A prompt as a model reads it, and what ends its completion."""
+    """A prompt in tokens, with the conditions that end its completion."""
 
     ids: list[int]
     seed: int
     stop: str
-    """Text that ends it. The token that holds it, or the end-of-text token, is its last: ending is an action of the model."""
+    """Text that ends the completion. The token that contains it, like the end-of-text token, is part of the completion: ending
+    is an action of the model."""
     max_tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """A tokenizer, and what completions in its tokens are bounded by."""
+class CompletionLimits:
+    """A tokenizer and the limits of completions in its tokens."""
 
     tokenizer: Any
     end_tokens: frozenset[int]
-    """Every token that ends a text."""
+    """All end-of-text tokens."""
     context: int | None
-    """Tokens that the model reads, its own included; None: any number."""
+    """The model's context length in tokens, completion included; None if it is unlimited."""
     max_command_tokens: int
-    """Tokens of the longest command. The paper's quotes have 125 on average (WebGLM's count)."""
     max_answer_tokens: int
-    """Tokens of the longest answer."""
 
     def max_tokens(self, phase: Phase, prompt_length: int) -> int:
-        """How many tokens a completion may have; less than 1: the prompt leaves no room."""
-        most = self.max_answer_tokens if phase == "answering" else self.max_command_tokens
-        return most if self.context is None else min(most, self.context - prompt_length)
+        """Maximum number of tokens of a completion; less than 1 if the prompt fills the context."""
+        limit = self.max_answer_tokens if phase == "answering" else self.max_command_tokens
+        return limit if self.context is None else min(limit, self.context - prompt_length)
 
-    def begin(self, prompt: Prompt, name: str) -> TokenPrompt | PolicyError:
-        """A prompt in tokens, or an error if it leaves no room; `name` is what the error calls the policy."""
+    def encode(self, prompt: Prompt, policy_name: str) -> TokenPrompt | PolicyError:
+        """The prompt in tokens, or an error that names the policy if the prompt fills the context."""
         ids = prompt_ids(self.tokenizer, prompt.text)
         phase = phase_of(prompt.state)
-        most = self.max_tokens(phase, len(ids))
-        if most < 1:
+        max_tokens = self.max_tokens(phase, len(ids))
+        if max_tokens < 1:
             return PolicyError(
-                f"the prompt has {len(ids):,} tokens and {name} reads {self.context:,}, its own included: "
-                "show less at a time with --view-height, or take a model that reads more"
+                f"the prompt has {len(ids):,} tokens, but the context of {policy_name} is {self.context:,} tokens, completion "
+                "included: lower --view-height, or use a model with a longer context"
             )
-        return TokenPrompt(ids, prompt.seed, stop_of(phase), most)
+        return TokenPrompt(ids, prompt.seed, stop_of(phase), max_tokens)
 
     def has_ended(self, prompt: TokenPrompt, tokens: Sequence[int]) -> bool:
-        """Whether the last of some tokens ends the completion."""
+        """Whether the last of a completion's tokens ends it."""
         return (
             tokens[-1] in self.end_tokens
             or len(tokens) == prompt.max_tokens
             or prompt.stop in self._decode(tokens[-STOP_TAIL:])
         )
 
-    def text(self, prompt: TokenPrompt, tokens: Sequence[int]) -> str:
-        """What a completion says, without its end."""
+    def trim(self, prompt: TokenPrompt, tokens: list[int]) -> list[int]:
+        """The tokens up to the first that ends the completion, of an engine that samples beyond it."""
+        for length in range(1, len(tokens)):
+            if self.has_ended(prompt, tokens[:length]):
+                return tokens[:length]
+        return tokens
+
+    def decode(self, prompt: TokenPrompt, tokens: Sequence[int]) -> str:
+        """The text of a completion, without its stop text."""
         return self._decode(tokens).partition(prompt.stop)[0]
 
     def _decode(self, tokens: Sequence[int]) -> str:
@@ -77,17 +98,17 @@ class Bounds:
 
 
 def phase_of(state: BrowserState) -> Phase:
-    """Which of the two kinds of completion a state asks for."""
+    """The phase that decides whether a completion is a command or an answer."""
     return "answering" if state.phase == "answering" else "browsing"
 
 
 def end_tokens(generation_config: Any, tokenizer: Any) -> frozenset[int]:
-    """Every token that ends a text: models name one, several or none.
+    """All end-of-text tokens; models name one, several or none.
 
     Args:
-        generation_config: The model's, of transformers; None: it has none.
-        tokenizer: Its tokenizer.
+        generation_config: The model's ``GenerationConfig`` of transformers, or None.
+        tokenizer: The model's tokenizer.
     """
-    named = None if generation_config is None else generation_config.eos_token_id
-    tokens = [*named] if isinstance(named, list | tuple) else [named]
+    eos = None if generation_config is None else generation_config.eos_token_id
+    tokens = [*eos] if isinstance(eos, list | tuple) else [eos]
     return frozenset(token for token in (*tokens, tokenizer.eos_token_id) if token is not None)

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.models.folder import short_name
+from agent.models.pretrained import default_device, fast_dtype, load_errors
 from agent.models.tokens import completion_ids, prompt_ids
 from agent.score import Scored
 from browser_env.errors import UsageError
@@ -20,43 +22,47 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 REWARD_FILE = "reward.json"
-"""Beside the weights of a reward model: its `Normalization`."""
+"""Name of the file with a reward model's `Normalization`, beside its weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class Normalization:
-    """How a model's output becomes the score: ``(output - shift) / scale``."""
+    """The affine map from a model's output to the score: ``(output - shift) / scale``."""
 
     shift: float = 0.0
-    """Mean of the outputs on the answers it was trained on, so that an ordinary answer scores 0."""
+    """Mean of the outputs on the training answers, so that an average answer scores 0."""
     scale: float = 1.0
-    """1: a difference of scores is the logit of the preference, the unit in which the paper's KL coefficient is meant."""
+    """With 1, a difference of scores is the logit of the preference, the unit of the paper's KL coefficient."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.shift) and math.isfinite(self.scale) and self.scale > 0):
-            raise ValueError(f"a shift is finite and a scale above 0, got {self.shift} and {self.scale}")
+            raise ValueError(f"expected a finite shift and a scale above 0, got {self.shift} and {self.scale}")
+
+    def score(self, output: float) -> float:
+        """The score of an output."""
+        return (output - self.shift) / self.scale
 
 
 class RewardModelScore:
-    """A `Score` over a model with one output, as `webgpt train rm` makes it."""
+    """A `Score` over a model with a scalar head, as `webgpt train rm` trains it."""
 
     def __init__(
         self,
-        model: Any,  # a class of transformers, see `agent.models.scalar_model`
+        model: Any,  # classes of transformers, see `agent.models.scalar_model`
         tokenizer: Any,
         *,
         name: str,
         normalization: Normalization | None = None,
         batch_tokens: int = 16_384,
     ) -> None:
-        """Take a model as it is: on its device, in its precision.
+        """Wrap a model as it is, on its device and in its precision.
 
         Args:
-            model: Gives one number for each position.
-            tokenizer: Its tokenizer.
-            name: What records call it.
-            normalization: Of its outputs; None: they are the scores.
-            batch_tokens: Tokens of a batch, padding included; a longer text is a batch of its own.
+            model: A model with one output at each position.
+            tokenizer: The model's tokenizer.
+            name: Name of the score in records.
+            normalization: Normalization of the outputs. Default: none; outputs are scores.
+            batch_tokens: Maximum number of tokens of a batch, padding included. A longer text is a batch by itself.
         """
         self.name = name
         self.model = model.eval()
@@ -77,49 +83,30 @@ class RewardModelScore:
         """Load a reward model from a folder or the Hugging Face hub.
 
         Args:
-            path_or_id: The folder, or the name on the hub.
-            name: What records call it; None: the last part of the path.
-            device: As torch names it; None: CUDA where there is one, or else the CPU.
-            dtype: None: bfloat16 on a GPU that computes in it, or else float32: scores are compared with each other, and on a
-                CPU there are few of them.
-            batch_tokens: See above.
+            path_or_id: Folder or hub id.
+            name: Name of the score in records. Default: the folder's name or the hub id.
+            device: Name of a torch device. Default: CUDA if it is available, otherwise the CPU.
+            dtype: Precision of the weights. Default: bfloat16 on a GPU with instructions for it, otherwise float32, because
+                scores are compared with each other.
+            batch_tokens: Maximum number of tokens of a batch, padding included.
 
         Raises:
-            UsageError: torch and transformers are not installed, or there is no such model, or it is no reward model.
+            UsageError: torch or transformers is not installed, or the model does not exist or is not a reward model.
         """
-        try:
-            import torch
-            from safetensors import SafetensorError
-            from transformers import AutoTokenizer
-
-            from agent.models.language_model import fast_dtype
-            from agent.models.scalar_model import load_scalar_model
-        except ImportError as error:
-            raise UsageError(f"the reward model {path_or_id} needs torch: pip install 'open-webgpt[train]'") from error
         folder = Path(path_or_id).expanduser()
         source = str(folder) if folder.is_dir() else str(path_or_id)
-        if folder.is_dir() and not _is_reward_model(folder):
-            raise UsageError(f"{path_or_id} is no folder of a reward model: make one with webgpt train rm")
-        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(source)
-            model = load_scalar_model(source, dtype=dtype or (fast_dtype(place) if place.type == "cuda" else torch.float32))
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise UsageError(f"{path_or_id} is no reward model that can be loaded: {clean_line(str(error))[:300]}") from error
-        return cls(
-            model.to(place),
-            tokenizer,
-            name=name or (folder.resolve().name if folder.is_dir() else str(path_or_id)),
-            normalization=load_normalization(folder),
-            batch_tokens=batch_tokens,
-        )
+        model, tokenizer = _load(source, device, dtype)
+        normalization = load_normalization(folder)
+        name = name or short_name(source)
+        return cls(model, tokenizer, name=name, normalization=normalization, batch_tokens=batch_tokens)
 
     def __call__(self, items: Sequence[Scored]) -> list[float]:
-        outputs = self.outputs([scored_ids(self.tokenizer, item) for item in items])
-        return [(output - self.normalization.shift) / self.normalization.scale for output in outputs]
+        return [
+            self.normalization.score(output) for output in self.outputs([scored_ids(self.tokenizer, item) for item in items])
+        ]
 
     def outputs(self, texts: Sequence[Sequence[int]]) -> list[float]:
-        """What the model says of each text (token ids), before normalization."""
+        """The model's output for each text (token ids), before normalization."""
         import torch
 
         outputs = [0.0] * len(texts)
@@ -132,26 +119,25 @@ class RewardModelScore:
 
 
 def answering_text(question: str, references: Sequence[Reference]) -> str:
-    """What is shown when the answer is asked for; without references, the question alone."""
+    """The observation of the answering phase, or the question alone if there are no references."""
     state = BrowserState(Question(id="", text=question), Settings(), references=tuple(references), ending="answer")
     return observe(state) or f"{clean(question).strip()}{END_OF_FIELD}"
 
 
 def answer_ids(tokenizer: Any, text: str, answer: str) -> list[int]:
-    """The ids that a reward model reads: what was shown, the answer, and the answer's end."""
+    """The tokens that a reward model reads: the observation, the answer, and the answer's end."""
     return [*prompt_ids(tokenizer, text), *completion_ids(tokenizer, answer.strip(), "answering")]
 
 
 def scored_ids(tokenizer: Any, item: Scored) -> list[int]:
-    """The ids that a reward model reads of an item."""
+    """The tokens that a reward model reads for an item."""
     return answer_ids(tokenizer, answering_text(item.question, item.references), item.answer)
 
 
 def last_outputs(model: Any, texts: Sequence[Sequence[int]]) -> "Tensor":
     """The model's output at the last token of each text, float32, shape (B,).
 
-    Texts are padded on the right, where no token of a causal model looks; so no mask is needed, and which token pads does not
-    matter.
+    Texts are padded on the right. A causal model does not attend to the right, so the padding needs no mask.
     """
     import torch
 
@@ -165,21 +151,26 @@ def last_outputs(model: Any, texts: Sequence[Sequence[int]]) -> "Tensor":
     return outputs
 
 
-def length_batches(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
-    """Indices in batches of similar length, the longest first, each of at most so many tokens with its padding."""
+def length_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+    """Batches of indices of texts with similar lengths, the longest first.
+
+    Args:
+        lengths: Number of tokens of each text.
+        max_tokens: Maximum number of tokens of a batch, padding included. A longer text is a batch by itself.
+    """
     batches: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
-        if not batches or (len(batches[-1]) + 1) * lengths[batches[-1][0]] > most_tokens:
+        if not batches or (len(batches[-1]) + 1) * lengths[batches[-1][0]] > max_tokens:
             batches.append([])
         batches[-1].append(index)
     return batches
 
 
 def load_normalization(folder: Path) -> Normalization:
-    """The normalization beside a model's weights; none if it names none.
+    """The normalization stored beside a model's weights, or the identity if there is none.
 
     Raises:
-        UsageError: The file holds something else.
+        UsageError: The file cannot be read as a normalization.
     """
     file = folder / REWARD_FILE
     if not file.is_file():
@@ -187,12 +178,30 @@ def load_normalization(folder: Path) -> Normalization:
     try:
         return Normalization(**json.loads(file.read_text()))
     except (ValueError, TypeError) as error:
-        raise UsageError(f"{file} holds no shift and scale: {clean_line(str(error))[:200]}") from error
+        raise UsageError(f"{file} does not contain a shift and a scale: {clean_line(str(error))[:200]}") from error
 
 
 def save_normalization(folder: Path, normalization: Normalization) -> None:
-    """Write it beside the weights."""
+    """Store a normalization beside a model's weights."""
     (folder / REWARD_FILE).write_text(json.dumps(asdict(normalization), indent=2) + "\n")
+
+
+def _load(source: str, device: str | None, dtype: "torch.dtype | None") -> tuple[Any, Any]:
+    """The reward model of a folder or hub id, on its device, and its tokenizer."""
+    try:
+        import torch
+        from transformers import AutoTokenizer
+
+        from agent.models.scalar_model import load_scalar_model
+    except ImportError as error:
+        raise UsageError(f"the reward model {source} needs torch and transformers: pip install 'open-webgpt[train]'") from error
+    if Path(source).is_dir() and not _is_reward_model(Path(source)):
+        raise UsageError(f"{source} is not the folder of a reward model: train one with webgpt train rm")
+    place = default_device(device)
+    with load_errors(f"{source} cannot be loaded as a reward model"):
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        model = load_scalar_model(source, dtype=dtype or (fast_dtype(place) if place.type == "cuda" else torch.float32))
+    return model.to(place), tokenizer
 
 
 def _is_reward_model(folder: Path) -> bool:

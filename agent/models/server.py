@@ -83,14 +83,14 @@ class ModelServer:
         address = urlsplit(base_url)
         self._address = f"{address.hostname}:{address.port}" if address.port else str(address.hostname)
 
-    def each(self, ask: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
+    def map(self, ask: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
         """Ask for everything at once, a few at a time; the results are in order."""
         if len(items) <= 1:
             return [ask(item) for item in items]
         with ThreadPoolExecutor(min(len(items), self._max_concurrent), thread_name_prefix="model-server") as pool:
             return list(pool.map(ask, items))
 
-    def ask(
+    def request(
         self,
         path: str,
         body: Mapping[str, Any] | None,
@@ -111,11 +111,11 @@ class ModelServer:
         """
         for wait in WAITS:
             try:
-                return self._request(path, body, read, optional or {})
+                return self._attempt(path, body, read, optional or {})
             except Transient as error:
                 self._sleep(wait if error.wait is None else error.wait)
         try:
-            return self._request(path, body, read, optional or {})
+            return self._attempt(path, body, read, optional or {})
         except Transient as error:
             raise PolicyError(f"{error} (after {len(WAITS) + 1} attempts)") from error
 
@@ -129,7 +129,7 @@ class ModelServer:
         beginning = clean_line(content[:80].decode("utf-8", "replace"))
         return PolicyError(self.message(f"the reply is not what the protocol says: {beginning!r}"))
 
-    def _request(self, path: str, body: Mapping[str, Any] | None, read: Callable[[bytes], T], optional: Mapping[str, Any]) -> T:
+    def _attempt(self, path: str, body: Mapping[str, Any] | None, read: Callable[[bytes], T], optional: Mapping[str, Any]) -> T:
         """What is read out of the reply to one request.
 
         Raises:
@@ -174,7 +174,7 @@ class ModelServer:
             error = _Failure.model_validate_json(content).error
         except ValidationError:
             error = None
-        message = self.message(f"HTTP {status}: {said_by(error)}" if error else f"HTTP {status}")
+        message = self.message(f"HTTP {status}: {error_text(error)}" if error else f"HTTP {status}")
         if status == HTTPStatus.NOT_FOUND:
             return PolicyError(f"{message}: there is no such model, or --base-url (OPENAI_BASE_URL) lacks a part such as /v1")
         if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -194,7 +194,7 @@ class _Failure(BaseModel):
     error: ServerError | str | None = None
 
 
-def said_by(error: ServerError | str) -> str:
+def error_text(error: ServerError | str) -> str:
     """The words of an error."""
     return error if isinstance(error, str) else error.message
 

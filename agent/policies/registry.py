@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from agent.models.completion_limits import SamplingOptions
 from agent.models.shipped import LEARNED_FOLDER
 from agent.policy import Policy
 from browser_env.errors import UsageError
@@ -38,6 +39,11 @@ class Request:
     def argument(self) -> str:
         """The part of the spec after its first colon."""
         return self.spec.partition(":")[2]
+
+    @property
+    def sampling(self) -> SamplingOptions:
+        """The sampling options of a language model."""
+        return SamplingOptions(temperature=self.temperature, free=self.free)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +84,13 @@ def _learned(request: Request) -> Policy:
             f"--policy {request.spec} needs NumPy and tokenizers; install them with: pip install 'open-webgpt[learned]'"
         ) from error
     name = f"{request.spec} free" if request.free else request.spec
-    return SmallModel(LEARNED_FOLDER, name=name, temperature=request.temperature, free=request.free)
+    return SmallModel(LEARNED_FOLDER, name=name, options=request.sampling)
 
 
 def _language_model(request: Request) -> Policy:
     from agent.models.language_model import LanguageModel
 
-    return LanguageModel.load(request.argument, temperature=request.temperature, free=request.free)
+    return LanguageModel.load(request.argument, options=request.sampling)
 
 
 def _chat(request: Request) -> Policy:
@@ -103,7 +109,7 @@ def _served_model(request: Request) -> Policy:
     url = request.base_url or request.environ.get("OPENAI_BASE_URL")
     if not url:
         raise UsageError(f"--policy {request.spec} needs a server; pass its URL as --base-url http://localhost:8000/v1")
-    return ServedModel.load(request.argument, url, _api_key(url, request.environ), temperature=request.temperature)
+    return ServedModel.load(request.argument, url, _api_key(url, request.environ), options=request.sampling)
 
 
 POLICIES: Final[Mapping[str, Kind]] = {

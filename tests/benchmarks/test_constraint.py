@@ -1,4 +1,4 @@
-"""What it costs to hold a policy to what is feasible: ``pytest tests/benchmarks/test_feasible.py --benchmark-enable``."""
+"""What it costs to hold a policy to what is feasible: ``pytest tests/benchmarks/test_constraint.py --benchmark-enable``."""
 
 import random
 import time
@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 import agent.decoding.constraint
-from agent.decoding.constraint import Feasible, Walk
-from agent.decoding.page_text import PageSpans
-from agent.decoding.token_trie import Vocabulary
+from agent.decoding.constraint import Constraint, ConstraintState
+from agent.decoding.page_text import PageText
+from agent.decoding.token_trie import TokenTrie
+from agent.models.completion_limits import SamplingOptions
 from agent.models.language_model import LanguageModel
 from agent.policy import Completion, Prompt
 from browser_env.env import BrowserEnv
@@ -27,7 +28,7 @@ VIEW = Settings(view_height=12)
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
-    path = tmp_path_factory.mktemp("feasible") / "docs.sqlite"
+    path = tmp_path_factory.mktemp("constraint") / "docs.sqlite"
     build(path, PythonDocs(modules=("os", "shutil", "textwrap", "argparse")))
     with Collection.open(path) as collection:
         yield collection
@@ -51,10 +52,10 @@ def tokenizer(state: BrowserState) -> Any:
 
 
 def test_laying_out_a_page(benchmark: Any, tokenizer: Any, state: BrowserState) -> None:
-    vocabulary = Vocabulary(tokenizer)
+    trie = TokenTrie(tokenizer)
 
     def lay_out() -> int:
-        return len(PageSpans(state.page.text, vocabulary).openings(0).row)
+        return len(PageText(state.page.text, trie).first_tokens(0).start)
 
     assert benchmark(lay_out) > 1_000
     benchmark.extra_info["characters"] = len(state.page.text)
@@ -62,24 +63,24 @@ def test_laying_out_a_page(benchmark: Any, tokenizer: Any, state: BrowserState) 
 
 def test_one_step(benchmark: Any, tokenizer: Any, state: BrowserState) -> None:
     """Allowed tokens and going on, all the way through random long quotes."""
-    feasible = Feasible(Vocabulary(tokenizer))
+    constraint = Constraint(TokenTrie(tokenizer))
     generator = random.Random(0)
-    words = feasible.vocabulary.form("Quote: (")[:-1]
-    ends = [token for token, piece in enumerate(feasible.vocabulary.pieces) if piece is None or b"\n" in piece]
+    words = constraint.trie.normalize("Quote: (")[:-1]
+    ends = [token for token, piece in enumerate(constraint.trie.pieces) if piece is None or b"\n" in piece]
 
     def quotes() -> int:
         steps = 0
         for _ in range(2 if benchmark.disabled else 50):
-            walk, written = feasible.begin(state), b""
+            position, written = constraint.start(state), b""
             for number in range(40):
-                allowed = walk.allowed(200 - number)
+                allowed = position.allowed_tokens(200 - number)
                 assert allowed is not None
-                pieces = {token: feasible.vocabulary.pieces[token] or b"" for token in allowed.tolist() if token not in ends}
+                pieces = {token: constraint.trie.pieces[token] or b"" for token in allowed.tolist() if token not in ends}
                 if not pieces:
                     break  # it is as long as may be
                 begun = [token for token, piece in pieces.items() if words.startswith(written + piece)]
                 chosen = max(begun, key=lambda token: len(pieces[token])) if begun else generator.choice([*pieces])
-                walk.advance(chosen)
+                position.advance(chosen)
                 written += pieces[chosen]
                 steps += 1
         return steps
@@ -125,11 +126,22 @@ def test_commands_of_a_small_model(
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
     )
-    policy = LanguageModel(Lfm2ForCausalLM(config), tokenizer, name="random", temperature=1, max_command_tokens=32, free=free)
+    policy = LanguageModel(
+        Lfm2ForCausalLM(config),
+        tokenizer,
+        name="random",
+        options=SamplingOptions(temperature=1, max_command_tokens=32, free=free),
+    )
     prompts = [Prompt(observe(state), state, seed) for seed in range(2 if benchmark.disabled else 16)]
     numbers: list[int] = []
     seconds = [0.0, 0.0]
-    for owner, name in ((Walk, "allowed"), (Walk, "advance"), (Feasible, "begin"), (agent.decoding.constraint, "rule_out")):
+    measured = (
+        (ConstraintState, "allowed_tokens"),
+        (ConstraintState, "advance"),
+        (Constraint, "start"),
+        (agent.decoding.constraint, "mask_logits"),
+    )
+    for owner, name in measured:
         monkeypatch.setattr(owner, name, timed(getattr(owner, name), seconds))
 
     def complete() -> None:

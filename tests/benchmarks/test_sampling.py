@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from agent.models.completion_limits import TokenPrompt
-from agent.models.language_model import LanguageModel, _padded_left
+from agent.models.completion_limits import SamplingOptions, TokenPrompt
+from agent.models.language_model import LanguageModel, _pad_left
 from agent.policy import Completion, Prompt
 from agent.rollouts.rollout import rollout
 from browser_env.env import BrowserEnv
@@ -32,18 +32,18 @@ class Generate:
         self.ours = ours
 
     def complete(self, prompts: Sequence[Prompt]) -> list[Completion]:
-        asked = [self.ours.bounds.begin(prompt, self.name) for prompt in prompts]
+        asked = [self.ours.limits.encode(prompt, self.name) for prompt in prompts]
         assert not any(isinstance(one, PolicyError) for one in asked)
         return self.write(asked)  # type: ignore[arg-type]
 
     def write(self, asked: list[TokenPrompt], copies: int = 1) -> list[Completion]:
         ours = self.ours
-        ids, mask = _padded_left([one.ids for one in asked], ours.model.device)
+        ids, mask = _pad_left([one.ids for one in asked], ours.model.device)
         rows = [one for one in asked for _ in range(copies)]
 
         def have_ended(sequences: Any, scores: Any, **_: Any) -> Any:
             written = sequences[:, ids.shape[1] :].tolist()
-            return torch.tensor([ours.bounds.has_ended(one, tokens) for one, tokens in zip(rows, written, strict=True)])
+            return torch.tensor([ours.limits.has_ended(one, tokens) for one, tokens in zip(rows, written, strict=True)])
 
         sampling = (
             {"do_sample": True, "temperature": ours.temperature, "top_k": 0} if ours.temperature else {"do_sample": False}
@@ -59,15 +59,15 @@ class Generate:
         )
         completions = []
         for one, tokens in zip(rows, output[:, ids.shape[1] :].tolist(), strict=True):
-            end = next((end for end in range(1, len(tokens)) if ours.bounds.has_ended(one, tokens[:end])), len(tokens))
-            completions.append(Completion(ours.bounds.text(one, tokens[:end]), token_ids=tuple(tokens[:end])))
+            end = next((end for end in range(1, len(tokens)) if ours.limits.has_ended(one, tokens[:end])), len(tokens))
+            completions.append(Completion(ours.limits.decode(one, tokens[:end]), token_ids=tuple(tokens[:end])))
         return completions
 
 
 def engines(small_model: tuple[Any, Any], temperature: float) -> tuple[LanguageModel, Generate]:
     model, tokenizer = small_model
-    limits = {"max_command_tokens": 48, "max_answer_tokens": 48}
-    ours = LanguageModel(model, tokenizer, name="ours", temperature=temperature, free=True, **limits)
+    options = SamplingOptions(temperature=temperature, free=True, max_command_tokens=48, max_answer_tokens=48)
+    ours = LanguageModel(model, tokenizer, name="ours", options=options)
     return ours, Generate(ours)
 
 
@@ -109,7 +109,7 @@ def test_sixteen_answers_to_each_prompt(
 
     def run_theirs() -> int:
         torch.manual_seed(0)
-        return len(theirs.write([ours.bounds.begin(one, "") for one in prompts], copies))  # type: ignore[misc]
+        return len(theirs.write([ours.limits.encode(one, "") for one in prompts], copies))  # type: ignore[misc]
 
     compare(benchmark, "answers", run_ours, run_theirs, rounds=3)
 

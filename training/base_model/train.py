@@ -50,7 +50,7 @@ class BaseModelTraining:
         """
         import torch
 
-        from agent.models.language_model import fast_dtype
+        from agent.models.pretrained import fast_dtype
         from training.base_model.data import Lessons, Pages
 
         self.config, self.out, self.folder = config, out, out / RUN

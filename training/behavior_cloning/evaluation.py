@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from agent.evaluation.evidence import evidence_share
 from agent.evaluation.metrics import final_answer, is_correct
+from agent.models.completion_limits import SamplingOptions
 from agent.models.language_model import LanguageModel
 from agent.policy import Policy
 from agent.rollouts.rollout import rollout
@@ -40,11 +42,11 @@ def greedy(max_tokens: int) -> MakePolicy:
     """A policy that takes the likeliest token, and no more than so many a command; held to what can be done, if it can be."""
 
     def make(model: Any, tokenizer: Any) -> Policy:
-        options: dict[str, Any] = {"temperature": 0.0, "max_command_tokens": max_tokens, "max_answer_tokens": max_tokens}
+        options = SamplingOptions(temperature=0.0, max_command_tokens=max_tokens, max_answer_tokens=max_tokens)
         try:
-            return LanguageModel(model, tokenizer, name="cloned", **options)
+            return LanguageModel(model, tokenizer, name="cloned", options=options)
         except UsageError:  # its tokenizer is of another kind
-            return LanguageModel(model, tokenizer, name="cloned", free=True, **options)
+            return LanguageModel(model, tokenizer, name="cloned", options=replace(options, free=True))
 
     return make
 

@@ -30,7 +30,7 @@ from training.ppo.packing import Allowed
 class Sampler(Policy, Protocol):
     """A policy that can say among which tokens it chose. `agent.models.language_model.LanguageModel` is one."""
 
-    def allowed_along(self, state: BrowserState, prompt_length: int, token_ids: Sequence[int]) -> Allowed:
+    def allowed_tokens(self, state: BrowserState, prompt_length: int, token_ids: Sequence[int]) -> Allowed:
         """For each token of a completion the ids among which it was chosen; None: all of them.
 
         Args:
@@ -176,7 +176,7 @@ class _Flying:
         if not tokens or logprobs is None:
             raise PolicyError(f"{self.sampler.name} gives no log-probabilities; PPO needs those of everything that is sampled")
         ids = tuple(prompt_ids(self.tokenizer, prompt.text))
-        allowed = self.sampler.allowed_along(prompt.state, len(ids), tokens)
+        allowed = self.sampler.allowed_tokens(prompt.state, len(ids), tokens)
         return completion, Turn(
             "answering" if prompt.state.phase == "answering" else "browsing", ids, tokens, logprobs, allowed
         )

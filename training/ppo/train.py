@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.models.completion_limits import SamplingOptions
 from agent.models.language_model import LanguageModel
 from agent.models.reward_model import RewardModelScore
 from agent.models.scalar_model import load_scalar_model
@@ -97,7 +98,7 @@ def train_ppo(
             check_question(question.text)
         except ValueError as error:
             raise UsageError(f"{questions_name}: question {question.id}: {error}") from error
-    cloned = LanguageModel.load(policy, free=config.free, device="cpu", dtype=torch.float32)
+    cloned = LanguageModel.load(policy, options=SamplingOptions(free=config.free), device="cpu", dtype=torch.float32)
     score = RewardModelScore.load(reward_model, device=str(accelerator.device))
     if score.tokenizer.get_vocab() != cloned.tokenizer.get_vocab():
         raise UsageError(f"{reward_model} and {policy} have different tokenizers: train the reward model from this policy")

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from agent.models.completion_limits import SamplingOptions
 from agent.models.language_model import LanguageModel
 from agent.models.reward_model import length_batches
 from agent.score import Score
@@ -378,10 +379,12 @@ class PPO:
             self._sampled,
             self.tokenizer,
             name="ppo",
-            temperature=self.config.temperature,
-            max_command_tokens=self.config.max_command_tokens,
-            max_answer_tokens=self.config.max_answer_tokens,
-            free=self.config.free,
+            options=SamplingOptions(
+                temperature=self.config.temperature,
+                max_command_tokens=self.config.max_command_tokens,
+                max_answer_tokens=self.config.max_answer_tokens,
+                free=self.config.free,
+            ),
         )
 
     # -------------------------------------------------------------------------------------------------------- checkpoints

@@ -15,6 +15,7 @@ from typing import Final, assert_never
 
 from agent.evaluation.benchmark import Benchmark
 from agent.evaluation.judges import Lexical
+from agent.models.completion_limits import SamplingOptions
 from agent.models.language_model import LanguageModel
 from agent.models.shipped import model_digest
 from agent.policies.scripted import Scripted
@@ -234,10 +235,12 @@ class Reproduction:
         return LanguageModel.load(
             str(model_folder(self.folders.cloned if name == "cloned" else self.folders.ppo)),
             name=name,
-            temperature=self.config.temperature if temperature is None else temperature,
-            free=free,
-            max_command_tokens=self.config.max_command_tokens,
-            max_answer_tokens=self.config.max_answer_tokens,
+            options=SamplingOptions(
+                temperature=self.config.temperature if temperature is None else temperature,
+                free=free,
+                max_command_tokens=self.config.max_command_tokens,
+                max_answer_tokens=self.config.max_answer_tokens,
+            ),
         )
 
     def _sample(self, name: Trained) -> None:

@@ -21,7 +21,7 @@ from torch.utils.data import Sampler
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from trl import RewardConfig, RewardTrainer, SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 
-from agent.models.language_model import fast_dtype
+from agent.models.pretrained import fast_dtype
 from training.objectives import group_preference_loss
 from training.supervised.averaging import Averaging, last_checkpoint
 from training.supervised.rows import Row

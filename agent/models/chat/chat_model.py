@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from agent.models.chat.prompt import ANSWERING, BROWSING
 from agent.models.chat.reply import read_answer, read_command
-from agent.models.server import ModelServer, ServerError, Transient, said_by
+from agent.models.server import ModelServer, ServerError, Transient, error_text
 from agent.policy import Completion, Prompt
 from browser_env.actions import first_line
 from browser_env.errors import PolicyError
@@ -69,7 +69,7 @@ class Chat:
         )
 
     def complete(self, prompts: Sequence[Prompt]) -> list[Completion | PolicyError]:
-        return self._server.each(self._complete, prompts)
+        return self._server.map(self._complete, prompts)
 
     def ask(self, system: str, user: str, *, seed: int | None = None, stop: Sequence[str] = ()) -> str:
         """The reply to a system text and a user's message, at one of some attempts.
@@ -85,7 +85,7 @@ class Chat:
         # Reasoning models take neither a temperature nor a stop.
         optional = {"temperature": self._temperature, "seed": seed, "stop": list(stop) or None}
         given = {key: value for key, value in optional.items() if value is not None}
-        return self._server.ask("chat/completions", body, self._text, optional=given)
+        return self._server.request("chat/completions", body, self._text, optional=given)
 
     def _complete(self, prompt: Prompt) -> Completion | PolicyError:
         is_answer = prompt.state.phase == "answering"
@@ -114,7 +114,7 @@ class Chat:
                     break
                 raise self._server.unreadable(event) from error
             if reply.error is not None:
-                raise PolicyError(self._server.message(f"error in the reply: {said_by(reply.error)}"))
+                raise PolicyError(self._server.message(f"error in the reply: {error_text(reply.error)}"))
             for choice in reply.choices[:1]:
                 message = choice.message or choice.delta
                 parts.append(message.text if message else "")

@@ -11,9 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.decoding.constraint import Feasible, FeasibleLogits, Walk, rule_out
-from agent.decoding.page_text import PageSpans
-from agent.decoding.token_trie import PROBES, Vocabulary
+from agent.decoding.constraint import Constraint, ConstraintLogitsProcessor, ConstraintState, mask_logits
+from agent.decoding.page_text import PageText
+from agent.decoding.token_trie import PROBES, TokenTrie
+from agent.models.completion_limits import SamplingOptions
 from agent.models.language_model import LanguageModel
 from agent.models.tokens import completion_ids, prompt_ids
 from agent.policies.scripted import Scripted
@@ -101,8 +102,8 @@ def tokenizer(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture(scope="module")
-def feasible(tokenizer: Any) -> Feasible:
-    return Feasible(Vocabulary(tokenizer))
+def constraint(tokenizer: Any) -> Constraint:
+    return Constraint(TokenTrie(tokenizer))
 
 
 @pytest.fixture
@@ -145,16 +146,16 @@ def at(commands: Sequence[str], backend: Any = FAKE, limits: Settings = VIEW) ->
     return env
 
 
-def write(walk: Walk, vocabulary: Vocabulary, choose: Callable[[np.ndarray], int], max_tokens: int) -> list[int]:
+def write(state: ConstraintState, trie: TokenTrie, choose: Callable[[np.ndarray], int], max_tokens: int) -> list[int]:
     """A whole command, each token chosen among those that are allowed."""
     tokens: list[int] = []
-    while len(tokens) < max_tokens and not walk.has_ended:
-        allowed = walk.allowed(max_tokens - len(tokens))
+    while len(tokens) < max_tokens and not state.is_complete:
+        allowed = state.allowed_tokens(max_tokens - len(tokens))
         assert allowed is not None
         assert (allowed[1:] > allowed[:-1]).all()
         tokens.append(choose(allowed))
-        walk.advance(tokens[-1])
-        if tokens[-1] in vocabulary.end_ids:
+        state.advance(tokens[-1])
+        if tokens[-1] in trie.end_ids:
             break
     return tokens
 
@@ -164,7 +165,7 @@ def command_of(tokenizer: Any, tokens: Sequence[int]) -> str:
     return text.partition("\n")[0]
 
 
-def liking(generator: random.Random, tokenizer: Any, vocabulary: Vocabulary, start: str, bar_at: int) -> Callable[..., int]:
+def liking(generator: random.Random, tokenizer: Any, trie: TokenTrie, start: str, bar_at: int) -> Callable[..., int]:
     """Chooses at random, but for how a command starts and, from some token on, the bar of a quote."""
     beginning = completion_ids(tokenizer, start, "browsing")[:-1]
     written: list[int] = []
@@ -176,21 +177,21 @@ def liking(generator: random.Random, tokenizer: Any, vocabulary: Vocabulary, sta
         if index < len(beginning) and beginning[index] in allowed:
             liked = [beginning[index]]
         elif index >= bar_at:
-            spelled = b"".join(vocabulary.pieces[token] or b"" for token in written)
+            spelled = b"".join(trie.pieces[token] or b"" for token in written)
             done = next((size for size in (2, 1) if spelled.endswith(bar[:size])), 0)
             if bar not in spelled:
-                liked = [token for token in allowed.tolist() if (vocabulary.pieces[token] or b"").startswith(bar[done:])] or [
-                    token for token in allowed.tolist() if (vocabulary.pieces[token] or b"") == bar[done : done + 1]
+                liked = [token for token in allowed.tolist() if (trie.pieces[token] or b"").startswith(bar[done:])] or [
+                    token for token in allowed.tolist() if (trie.pieces[token] or b"") == bar[done : done + 1]
                 ]
         if not liked and index < bar_at:  # go on for a while
-            liked = [token for token in allowed.tolist() if b"\n" not in (vocabulary.pieces[token] or b"\n")]
+            liked = [token for token in allowed.tolist() if b"\n" not in (trie.pieces[token] or b"\n")]
         written.append(generator.choice(liked or allowed.tolist()))
         return written[-1]
 
     return choose
 
 
-def is_feasible(allowed: Sequence[object]) -> bool:
+def is_allowed_throughout(allowed: Sequence[object]) -> bool:
     """Whether every token of a completion was allowed."""
     return all(ids is not None for ids in allowed)
 
@@ -209,16 +210,16 @@ def check_valid(env: BrowserEnv, text: str) -> None:
 # ------------------------------------------------------------------------------------------------------------------- pieces
 
 
-def test_pieces_are_the_form_of_a_text(tokenizer: Any, feasible: Feasible) -> None:
-    vocabulary = feasible.vocabulary
+def test_pieces_are_the_form_of_a_text(tokenizer: Any, constraint: Constraint) -> None:
+    trie = constraint.trie
     for text in (*PROBES, *TEXTS, "Find in page: caf\u00e9 ½ 😀  two spaces\n"):
         ids = completion_ids(tokenizer, text.rstrip("\n"), "browsing")
-        assert b"".join(vocabulary.pieces[token] or b"" for token in ids) == vocabulary.form(text.rstrip("\n") + "\n")
+        assert b"".join(trie.pieces[token] or b"" for token in ids) == trie.normalize(text.rstrip("\n") + "\n")
         assert tokenizer.decode(ids) == text.rstrip("\n") + "\n"
 
 
-def test_special_tokens_spell_nothing(tokenizer: Any, feasible: Feasible) -> None:
-    assert all(feasible.vocabulary.pieces[token] is None for token in tokenizer.all_special_ids)
+def test_special_tokens_spell_nothing(tokenizer: Any, constraint: Constraint) -> None:
+    assert all(constraint.trie.pieces[token] is None for token in tokenizer.all_special_ids)
 
 
 def test_a_tokenizer_whose_tokens_are_no_pieces_is_refused() -> None:
@@ -229,24 +230,24 @@ def test_a_tokenizer_whose_tokens_are_no_pieces_is_refused() -> None:
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     fast: Any = PreTrainedTokenizerFast
     with pytest.raises(UsageError, match="--free"):
-        Vocabulary(fast(tokenizer_object=tokenizer, unk_token="<unk>"))
+        TokenTrie(fast(tokenizer_object=tokenizer, unk_token="<unk>"))
 
 
-def test_a_large_tree_is_walked_as_a_small_one(tokenizer: Any, feasible: Feasible, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_tree_is_walked_as_a_small_one(tokenizer: Any, constraint: Constraint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.decoding.token_trie.MAX_TABLE", 0)
-    searched = Vocabulary(tokenizer)
+    searched = TokenTrie(tokenizer)
     nodes = np.repeat(np.arange(300, dtype=np.int32), 256)
     steps = np.tile(np.arange(256, dtype=np.uint8), 300)
-    assert (searched.step(nodes, steps) == feasible.vocabulary.step(nodes, steps)).all()
+    assert (searched.step(nodes, steps) == constraint.trie.step(nodes, steps)).all()
 
 
-def test_few_tokens_are_the_fewest(feasible: Feasible) -> None:
-    vocabulary = feasible.vocabulary
-    for token, piece in enumerate(vocabulary.pieces):
+def test_min_tokens_are_the_fewest(constraint: Constraint) -> None:
+    trie = constraint.trie
+    for token, piece in enumerate(trie.pieces):
         if piece:
-            assert vocabulary.fewest_tokens(piece) == 1, token
-    assert vocabulary.fewest_tokens(b"") == 0
-    assert vocabulary.fewest_tokens(b"\xfa\xfb") == 2
+            assert trie.min_tokens(piece) == 1, token
+    assert trie.min_tokens(b"") == 0
+    assert trie.min_tokens(b"\xfa\xfb") == 2
 
 
 # ----------------------------------------------------------------------------------------------------------------- commands
@@ -254,27 +255,27 @@ def test_few_tokens_are_the_fewest(feasible: Feasible) -> None:
 
 @pytest.mark.parametrize("commands", STATES.values(), ids=STATES)
 @pytest.mark.parametrize("start", ["", "Quote: ", "Find in page: ", "Search ", "Clicked on link "])
-def test_whatever_is_chosen_is_valid(tokenizer: Any, feasible: Feasible, commands: Sequence[str], start: str) -> None:
+def test_whatever_is_chosen_is_valid(tokenizer: Any, constraint: Constraint, commands: Sequence[str], start: str) -> None:
     generator = random.Random(f"{start}{commands}")
     for number in range(12):
         env = at(commands)
         max_tokens = generator.choice([MAX_TOKENS, 20, 14 if tokenizer.eos_token == "</s>" else 12])
-        choose = liking(generator, tokenizer, feasible.vocabulary, start, number)
-        tokens = write(feasible.begin(env.state), feasible.vocabulary, choose, max_tokens)
+        choose = liking(generator, tokenizer, constraint.trie, start, number)
+        tokens = write(constraint.start(env.state), constraint.trie, choose, max_tokens)
         check_valid(env, command_of(tokenizer, tokens))
 
 
 @pytest.mark.parametrize("start", ["", "Quote: ", "Find in page: "])
 @pytest.mark.parametrize("done", [(), ("Find in page: copytree(", "Find in page: ignore_patterns(")], ids=["new", "found"])
 def test_whatever_is_chosen_on_a_real_page_is_valid(
-    tokenizer: Any, feasible: Feasible, web: Collection, start: str, done: Sequence[str]
+    tokenizer: Any, constraint: Constraint, web: Collection, start: str, done: Sequence[str]
 ) -> None:
     generator = random.Random(start)
     abbreviated = 0
     for number in range(24):
         env = at(("Search shutil copytree", "Clicked on link 0", *done), web)
-        choose = liking(generator, tokenizer, feasible.vocabulary, start, 6 + number)
-        tokens = write(feasible.begin(env.state), feasible.vocabulary, choose, MAX_TOKENS + number)
+        choose = liking(generator, tokenizer, constraint.trie, start, 6 + number)
+        tokens = write(constraint.start(env.state), constraint.trie, choose, MAX_TOKENS + number)
         text = command_of(tokenizer, tokens)
         check_valid(env, text)
         abbreviated += "━" in text
@@ -330,11 +331,11 @@ COMMANDS: list[tuple[str, tuple[str, ...], str, bool]] = [
     ("commands", "text", "is_allowed"), [case[1:] for case in COMMANDS], ids=[case[0] for case in COMMANDS]
 )
 def test_a_command_is_allowed_or_not(
-    tokenizer: Any, feasible: Feasible, commands: Sequence[str], text: str, is_allowed: bool
+    tokenizer: Any, constraint: Constraint, commands: Sequence[str], text: str, is_allowed: bool
 ) -> None:
     state = at(commands).state
     ids = completion_ids(tokenizer, text, "browsing")
-    assert is_feasible(feasible.allowed_along(state, ids, MAX_TOKENS)) == is_allowed
+    assert is_allowed_throughout(constraint.allowed_tokens(state, ids, MAX_TOKENS)) == is_allowed
 
 
 TWICE = Page(
@@ -360,12 +361,12 @@ FINDS: list[tuple[str, tuple[str, ...], str, bool]] = [
 
 @pytest.mark.parametrize(("done", "text", "is_allowed"), [case[1:] for case in FINDS], ids=[case[0] for case in FINDS])
 def test_what_was_found_last_is_found_again_only_elsewhere(
-    tokenizer: Any, feasible: Feasible, done: Sequence[str], text: str, is_allowed: bool
+    tokenizer: Any, constraint: Constraint, done: Sequence[str], text: str, is_allowed: bool
 ) -> None:
     env = at(("Search birds", "Clicked on link 0", *(f"Find in page: {one}" for one in done)), TWICE_WEB)
     for command, may_be_said in ((f"Find in page: {text}", is_allowed), (f"Quote: {text}", True)):
         ids = completion_ids(tokenizer, command, "browsing")
-        assert is_feasible(feasible.allowed_along(env.state, ids, MAX_TOKENS)) == may_be_said, command
+        assert is_allowed_throughout(constraint.allowed_tokens(env.state, ids, MAX_TOKENS)) == may_be_said, command
     before = env.state.visit
     env.step(f"Find in page: {text}")
     assert is_allowed or env.state.visit == before
@@ -373,39 +374,42 @@ def test_what_was_found_last_is_found_again_only_elsewhere(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_signs_that_a_tokenizer_composes_are_found_once_too(kind: str) -> None:
-    feasible, tokenizer = made(kind)
+    constraint, tokenizer = made(kind)
     page = Page("http://a.org/", "A", "Cafe\u0301 Z\u0301 au lait")
     env = at(("Search a", "Clicked on link 0"), FakeBackend([page], {"a": [SearchHit(page.url, "A", "a")]}))
     ids = completion_ids(tokenizer, "Find in page: \u0179", "browsing")
-    assert is_feasible(feasible.allowed_along(env.state, ids, MAX_TOKENS)) or kind != "composing"
+    assert is_allowed_throughout(constraint.allowed_tokens(env.state, ids, MAX_TOKENS)) or kind != "composing"
     env.step("Find in page: \u0179")
-    assert not is_feasible(feasible.allowed_along(env.state, ids, MAX_TOKENS))
+    assert not is_allowed_throughout(constraint.allowed_tokens(env.state, ids, MAX_TOKENS))
 
 
-def test_after_a_scroll_everything_may_be_found(tokenizer: Any, feasible: Feasible) -> None:
+def test_after_a_scroll_everything_may_be_found(tokenizer: Any, constraint: Constraint) -> None:
     commands = ("Search birds", "Clicked on link 0", "Find in page: heron", "Scrolled down 2", "Scrolled up 1")
     ids = completion_ids(tokenizer, "Find in page: heron", "browsing")
-    assert is_feasible(feasible.allowed_along(at(commands, TWICE_WEB).state, ids, MAX_TOKENS))
+    assert is_allowed_throughout(constraint.allowed_tokens(at(commands, TWICE_WEB).state, ids, MAX_TOKENS))
 
 
-def test_a_text_may_stand_outside_the_view(tokenizer: Any, feasible: Feasible) -> None:
+def test_a_text_may_stand_outside_the_view(tokenizer: Any, constraint: Constraint) -> None:
     page = Page("http://a.org/long", "Long", "\n".join(f"Line number {number}." for number in range(200)))
     env = at(("Search long", "Clicked on link 0"), FakeBackend([page], {"long": [SearchHit(page.url, "Long", "Line")]}))
     ids = completion_ids(tokenizer, "Quote: Line number 3.━number 190. Line", "browsing")
-    assert is_feasible(feasible.allowed_along(env.state, ids, MAX_TOKENS))
+    assert is_allowed_throughout(constraint.allowed_tokens(env.state, ids, MAX_TOKENS))
 
 
-def test_an_abbreviated_quote_stands_for_a_thousand_words_at_most(tokenizer: Any, feasible: Feasible) -> None:
+def test_an_abbreviated_quote_stands_for_a_thousand_words_at_most(tokenizer: Any, constraint: Constraint) -> None:
     page = Page("http://a.org/long", "Long", " ".join(f"w{number}" for number in range(3_000)))
     backend = FakeBackend([page], {"long": [SearchHit(page.url, "Long", "words")]})
     for last, is_allowed in ((980, True), (1_020, False)):
         env = at(("Search long", "Clicked on link 0"), backend)
         text = f"Quote: w1 w2 w3━w{last} w{last + 1} w{last + 2}"
-        assert is_feasible(feasible.allowed_along(env.state, completion_ids(tokenizer, text, "browsing"), 99)) == is_allowed
+        assert (
+            is_allowed_throughout(constraint.allowed_tokens(env.state, completion_ids(tokenizer, text, "browsing"), 99))
+            == is_allowed
+        )
         assert (env.step(text).info.problem is None) == is_allowed
 
 
-def test_every_command_of_the_scripted_policy_is_allowed(tokenizer: Any, feasible: Feasible, web: Collection) -> None:
+def test_every_command_of_the_scripted_policy_is_allowed(tokenizer: Any, constraint: Constraint, web: Collection) -> None:
     asked = ["shutil.copytree", "textwrap.dedent", "textwrap.shorten", "shutil.disk_usage", "shutil.which"]
     questions = [Question(id=name, text=f"What does {name} do?") for name in asked]
     before: dict[str, BrowserEnv] = {}
@@ -418,7 +422,7 @@ def test_every_command_of_the_scripted_policy_is_allowed(tokenizer: Any, feasibl
             ids = completion_ids(tokenizer, step.completion, step.phase)
             if step.problem is None:
                 number += 1
-                if not is_feasible(feasible.allowed_along(env.state, ids, 512)):
+                if not is_allowed_throughout(constraint.allowed_tokens(env.state, ids, 512)):
                     refused.append(step.completion)
             env.step(step.completion)
     assert number > 20
@@ -429,74 +433,74 @@ def test_every_command_of_the_scripted_policy_is_allowed(tokenizer: Any, feasibl
 @given(text=st.text(st.sampled_from("ab Z.(9_¨é\u0301ß½ﬁ😀カ\n-‘\u200d\x02━▁\x85"), max_size=60), seed=st.integers(0, 999))
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_is_read_off_any_text_stands_on_it(kind: str, text: str, seed: int) -> None:
-    feasible, tokenizer = made(kind)
+    constraint, tokenizer = made(kind)
     page = Page("http://a.org/", "A", text)
     backend = FakeBackend([page], {"a": [SearchHit(page.url, "A", "a")]})
     generator = random.Random(seed)
     env = at(("Search a", "Clicked on link 0"), backend)
     for start in ("Find in page: ", generator.choice(["Quote: ", "Find in page: "])):
-        choose = liking(generator, tokenizer, feasible.vocabulary, start, 6)
-        tokens = write(feasible.begin(env.state), feasible.vocabulary, choose, 30)
+        choose = liking(generator, tokenizer, constraint.trie, start, 6)
+        tokens = write(constraint.start(env.state), constraint.trie, choose, 30)
         check_valid(env, command_of(tokenizer, tokens))
         if not text or env.state.phase != "browsing" or env.state.page.url != page.url:
             break
 
 
-_MADE: dict[str, tuple[Feasible, Any]] = {}
+_MADE: dict[str, tuple[Constraint, Any]] = {}
 
 
-def made(kind: str) -> tuple[Feasible, Any]:
+def made(kind: str) -> tuple[Constraint, Any]:
     if kind not in _MADE:
         tokenizer = KINDS[kind]()
-        _MADE[kind] = Feasible(Vocabulary(tokenizer)), tokenizer
+        _MADE[kind] = Constraint(TokenTrie(tokenizer)), tokenizer
     return _MADE[kind]
 
 
 def test_places_on_a_page_that_are_few_or_many_give_the_same(
-    feasible: Feasible, web: Collection, monkeypatch: pytest.MonkeyPatch
+    constraint: Constraint, web: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = at(("Search shutil copytree", "Clicked on link 0"), web)
-    walks = [feasible.begin(env.state) for _ in range(2)]
+    states = [constraint.start(env.state) for _ in range(2)]
     generator = random.Random(5)
-    beginning = feasible.vocabulary.form("Quote: (")[:-1]
+    beginning = constraint.trie.normalize("Quote: (")[:-1]
     for number in range(40):
         left = MAX_TOKENS - number
         found = []
-        for walk, few in zip(walks, (0, 1 << 30), strict=True):
-            monkeypatch.setattr("agent.decoding.page_states.FEW_PLACES", few)
-            found.append(walk.allowed(left))
+        for state, few in zip(states, (0, 1 << 30), strict=True):
+            monkeypatch.setattr("agent.decoding.page_states.MAX_LOOPED", few)
+            found.append(state.allowed_tokens(left))
         assert found[0] is not None
         assert found[1] is not None
         assert found[0].tolist() == found[1].tolist()
-        spelled = [token for token in found[0].tolist() if feasible.vocabulary.pieces[token]]
-        on = [token for token in spelled if beginning.startswith(feasible.vocabulary.pieces[token] or b"")]
-        on = on or [token for token in spelled if b"\n" not in (feasible.vocabulary.pieces[token] or b"")]
+        spelled = [token for token in found[0].tolist() if constraint.trie.pieces[token]]
+        on = [token for token in spelled if beginning.startswith(constraint.trie.pieces[token] or b"")]
+        on = on or [token for token in spelled if b"\n" not in (constraint.trie.pieces[token] or b"")]
         if not on:
             break
-        token = max(on, key=lambda token: len(feasible.vocabulary.pieces[token] or b"")) if beginning else generator.choice(on)
-        beginning = beginning[len(feasible.vocabulary.pieces[token] or b"") :]
-        for walk in walks:
-            walk.advance(token)
+        token = max(on, key=lambda token: len(constraint.trie.pieces[token] or b"")) if beginning else generator.choice(on)
+        beginning = beginning[len(constraint.trie.pieces[token] or b"") :]
+        for state in states:
+            state.advance(token)
 
 
-def test_a_token_that_is_not_allowed_makes_the_rest_free(tokenizer: Any, feasible: Feasible) -> None:
+def test_a_token_that_is_not_allowed_makes_the_rest_free(tokenizer: Any, constraint: Constraint) -> None:
     ids = completion_ids(tokenizer, "Clicked on link 7", "browsing")
-    allowed = feasible.allowed_along(at(STATES["results"]).state, ids, MAX_TOKENS)
+    allowed = constraint.allowed_tokens(at(STATES["results"]).state, ids, MAX_TOKENS)
     assert len(allowed) == len(ids)
     assert allowed[0] is not None
     assert allowed[-2:] == [None, None] or allowed[-1] is None
 
 
-def test_a_command_that_cannot_end_in_time_is_begun_all_the_same(feasible: Feasible) -> None:
-    walk = feasible.begin(at(()).state)
-    allowed = walk.allowed(1)
+def test_a_command_that_cannot_end_in_time_is_begun_all_the_same(constraint: Constraint) -> None:
+    state = constraint.start(at(()).state)
+    allowed = state.allowed_tokens(1)
     assert allowed is not None
     assert len(allowed)
 
 
-def test_the_shorter_the_limit_the_fewer_the_commands(tokenizer: Any, feasible: Feasible) -> None:
+def test_the_shorter_the_limit_the_fewer_the_commands(tokenizer: Any, constraint: Constraint) -> None:
     env = at(STATES["odd-page"])
-    numbers = [len(feasible.begin(env.state).allowed(left)) for left in (4, 5, 8, 16, 64)]  # type: ignore[arg-type]
+    numbers = [len(constraint.start(env.state).allowed_tokens(left)) for left in (4, 5, 8, 16, 64)]  # type: ignore[arg-type]
     assert numbers == sorted(numbers)
 
 
@@ -518,16 +522,16 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("text", "is_allowed"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
-def test_an_answer_is_free_but_for_an_empty_one(tokenizer: Any, feasible: Feasible, text: str, is_allowed: bool) -> None:
+def test_an_answer_is_free_but_for_an_empty_one(tokenizer: Any, constraint: Constraint, text: str, is_allowed: bool) -> None:
     ids = completion_ids(tokenizer, text, "answering")
-    assert is_feasible(feasible.allowed_along(answering().state, ids, MAX_TOKENS)) == is_allowed
+    assert is_allowed_throughout(constraint.allowed_tokens(answering().state, ids, MAX_TOKENS)) == is_allowed
 
 
-def test_no_special_token_is_in_an_answer(tokenizer: Any, feasible: Feasible) -> None:
-    walk = feasible.begin(answering().state)
-    beginning = walk.allowed(9)
-    walk.advance(completion_ids(tokenizer, "Crows", "answering")[0])
-    later = walk.allowed(9)
+def test_no_special_token_is_in_an_answer(tokenizer: Any, constraint: Constraint) -> None:
+    state = constraint.start(answering().state)
+    beginning = state.allowed_tokens(9)
+    state.advance(completion_ids(tokenizer, "Crows", "answering")[0])
+    later = state.allowed_tokens(9)
     assert beginning is not None
     assert later is not None
     special = set(tokenizer.all_special_ids)
@@ -561,7 +565,9 @@ def model(tokenizer: Any) -> Any:
 
 
 def test_a_random_model_writes_only_valid_commands(tokenizer: Any, model: Any, web: Collection) -> None:
-    policy = LanguageModel(model, tokenizer, name="random", temperature=4, max_command_tokens=24, max_answer_tokens=8)
+    policy = LanguageModel(
+        model, tokenizer, name="random", options=SamplingOptions(temperature=4, max_command_tokens=24, max_answer_tokens=8)
+    )
     questions = [Question(id=str(number), text="What does shutil.copytree do?") for number in range(8)]
     episodes = list(rollout(policy, web, questions, VIEW, batch_size=8))
     steps = [step for episode in episodes for step in episode.steps]
@@ -572,7 +578,7 @@ def test_a_random_model_writes_only_valid_commands(tokenizer: Any, model: Any, w
 
 def test_what_was_sampled_can_be_computed_again(tokenizer: Any, model: Any, web: Collection) -> None:
     """As a policy gradient does: one pass, the same limits, the same log-probabilities."""
-    policy = LanguageModel(model, tokenizer, name="random", max_command_tokens=24, max_answer_tokens=8)
+    policy = LanguageModel(model, tokenizer, name="random", options=SamplingOptions(max_command_tokens=24, max_answer_tokens=8))
     env = at(("Search shutil copytree", "Clicked on link 0"), web)
     from browser_env.observation import observe
 
@@ -583,28 +589,28 @@ def test_what_was_sampled_can_be_computed_again(tokenizer: Any, model: Any, web:
         ids = prompt_ids(tokenizer, prompt.text)
         with torch.inference_mode():
             logits = model(torch.tensor([[*ids, *completion.token_ids]])).logits[0, len(ids) - 1 : -1]
-        allowed = policy.allowed_along(prompt.state, len(ids), completion.token_ids)
-        assert is_feasible(allowed)
-        logprobs = (rule_out(logits, allowed) / policy.temperature).log_softmax(-1)
+        allowed = policy.allowed_tokens(prompt.state, len(ids), completion.token_ids)
+        assert is_allowed_throughout(allowed)
+        logprobs = (mask_logits(logits, allowed) / policy.temperature).log_softmax(-1)
         own = logprobs.gather(-1, torch.tensor(completion.token_ids)[:, None])[:, 0]
         torch.testing.assert_close(own, torch.tensor(completion.logprobs), atol=1e-4, rtol=0)
 
 
 def test_free_and_held_agree_where_the_free_one_is_feasible(tokenizer: Any, model: Any) -> None:
     """The same number picks the same token wherever nothing in front of it is ruled out; probabilities differ by one factor."""
-    from agent.models.language_model import choose
+    from agent.models.language_model import sample
 
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(4, 12, generator=generator)
     everything = np.arange(12)
-    free, free_logprobs = choose(logits, 0.8, torch.rand(4, generator=torch.Generator().manual_seed(1)))
-    held, held_logprobs = choose(
-        rule_out(logits, [everything] * 4), 0.8, torch.rand(4, generator=torch.Generator().manual_seed(1))
+    free, free_logprobs = sample(logits, 0.8, torch.rand(4, generator=torch.Generator().manual_seed(1)))
+    held, held_logprobs = sample(
+        mask_logits(logits, [everything] * 4), 0.8, torch.rand(4, generator=torch.Generator().manual_seed(1))
     )
     assert torch.equal(free, held)
     assert torch.equal(free_logprobs, held_logprobs)
     some = np.array([1, 4, 9])
-    ruled = (rule_out(logits, [some, None, some, some]) / 0.8).log_softmax(-1)
+    ruled = (mask_logits(logits, [some, None, some, some]) / 0.8).log_softmax(-1)
     plain = (logits / 0.8).log_softmax(-1)
     torch.testing.assert_close(ruled[1], plain[1])
     for row in (0, 2, 3):
@@ -622,7 +628,7 @@ def test_a_greedy_free_command_that_is_feasible_is_the_held_one(tokenizer: Any, 
     prompt = Prompt(observe(env.state), env.state, 3)
     said = []
     for free in (True, False):
-        policy = LanguageModel(Reciting(model, tokens), tokenizer, name="reciting", free=free)
+        policy = LanguageModel(Reciting(model, tokens), tokenizer, name="reciting", options=SamplingOptions(free=free))
         said.append(policy.complete([prompt])[0].text)  # type: ignore[union-attr]
     assert said == ["Quote: o’clock! Two lines"] * 2
 
@@ -648,10 +654,10 @@ class Reciting:
         return output
 
 
-def test_generate_of_transformers_is_held_by_the_logits_processor(tokenizer: Any, model: Any, feasible: Feasible) -> None:
+def test_generate_of_transformers_is_held_by_the_logits_processor(tokenizer: Any, model: Any, constraint: Constraint) -> None:
     envs = [at(commands) for commands in STATES.values()]
     prompts = torch.randint(3, len(tokenizer), (len(envs), 9), generator=torch.Generator().manual_seed(0))
-    processor = FeasibleLogits(feasible, [env.state for env in envs], prompts.shape[1], 20)
+    processor = ConstraintLogitsProcessor(constraint, [env.state for env in envs], prompts.shape[1], 20)
     torch.manual_seed(0)
     written = model.generate(
         prompts,
@@ -669,9 +675,9 @@ def test_generate_of_transformers_is_held_by_the_logits_processor(tokenizer: Any
 # ----------------------------------------------------------------------------------------------------------------- the page
 
 
-def test_a_page_is_laid_out_once(feasible: Feasible) -> None:
+def test_a_page_is_laid_out_once(constraint: Constraint) -> None:
     state = at(STATES["odd-page"]).state
-    assert feasible._spans(state.page) is feasible._spans(
+    assert constraint._page_text(state.page) is constraint._page_text(
         Page(state.page.url, state.page.title, state.page.text, state.page.links)
     )
 
@@ -690,8 +696,8 @@ LAID_OUT = {
 
 
 @pytest.mark.parametrize("name", LAID_OUT)
-def test_every_text_can_be_laid_out(feasible: Feasible, name: str) -> None:
+def test_every_text_can_be_laid_out(constraint: Constraint, name: str) -> None:
     text, can_be_said = LAID_OUT[name]
-    spans = PageSpans(text, feasible.vocabulary)
-    assert (spans.least_need > 0) == can_be_said
-    assert normalize(text).text or not spans.least_need
+    page_text = PageText(text, constraint.trie)
+    assert (page_text.shortest_text > 0) == can_be_said
+    assert normalize(text).text or not page_text.shortest_text

@@ -3,12 +3,14 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from agent.models.completion_limits import SamplingOptions
 from agent.models.folder import save_settings
-from agent.models.language_model import LanguageModel, choose
+from agent.models.language_model import LanguageModel, sample
 from agent.models.tokens import prompt_ids
 from agent.policy import Completion, Prompt
 from agent.rollouts.rollout import rollout
@@ -29,8 +31,9 @@ def folder(tiny_model: Path) -> Path:
     return tiny_model
 
 
-def load(folder: Path, **options: object) -> LanguageModel:
-    return LanguageModel.load(str(folder), dtype=torch.float32, device="cpu", **{"max_command_tokens": 24, **options})  # type: ignore[arg-type]
+def load(folder: Path, name: str | None = None, **options: Any) -> LanguageModel:
+    sampling = SamplingOptions(**{"max_command_tokens": 24, **options})
+    return LanguageModel.load(str(folder), name=name, options=sampling, dtype=torch.float32, device="cpu")
 
 
 def prompts(*seeds: int) -> list[Prompt]:
@@ -140,13 +143,15 @@ def hybrid() -> torch.nn.Module:
 
 def test_every_kind_of_cache_is_shared_and_cut(folder: Path, hybrid: torch.nn.Module) -> None:
     tokenizer = load(folder).tokenizer
-    model = LanguageModel(hybrid, tokenizer, name="hybrid", max_command_tokens=24, max_answer_tokens=24)
+    model = LanguageModel(
+        hybrid, tokenizer, name="hybrid", options=SamplingOptions(max_command_tokens=24, max_answer_tokens=24)
+    )
     batch = [*prompts(1, 2, 3), *[answering(seed) for seed in range(4)]]
     together = completed(model, batch)
     assert [c.token_ids for c in together] == [completed(model, [prompt])[0].token_ids for prompt in batch]
     assert len({len(c.token_ids or ()) for c in together}) > 1
     for prompt, completion in zip(batch, together, strict=True):
-        limited = model.allowed_along(prompt.state, len(prompt_ids(tokenizer, prompt.text)), completion.token_ids or ())
+        limited = model.allowed_tokens(prompt.state, len(prompt_ids(tokenizer, prompt.text)), completion.token_ids or ())
         assert all(ids is not None for ids in limited)
 
 
@@ -246,8 +251,8 @@ def test_a_prompt_that_is_too_long_is_an_error_of_its_own(folder: Path) -> None:
     long = Prompt(env.reset("Why? " * 1_000), env.state, 0)
     first, second, third = model.complete([*prompts(1), long, *prompts(1)])
     assert isinstance(second, PolicyError)
-    assert "tokens and " in str(second)
-    assert "reads 1,024" in str(second)
+    assert "tokens, but the context of" in str(second)
+    assert "is 1,024 tokens" in str(second)
     assert "--view-height" in str(second)
     assert first == third
 
@@ -267,10 +272,10 @@ def test_a_prompt_that_leaves_little_room_gets_a_short_completion(folder: Path) 
 def test_special_tokens_in_a_page_are_only_text(folder: Path) -> None:
     model = load(folder)
     [prompt] = prompts(0)
-    row = model._row(Prompt(prompt.text + "</s>", prompt.state, 0))
-    assert not isinstance(row, PolicyError)
-    assert row.asked.ids.count(0) == 1
-    assert 1 not in row.asked.ids
+    encoded = model.limits.encode(Prompt(prompt.text + "</s>", prompt.state, 0), model.name)
+    assert not isinstance(encoded, PolicyError)
+    assert encoded.ids.count(0) == 1
+    assert 1 not in encoded.ids
 
 
 def test_a_model_that_gives_no_numbers_is_an_error(folder: Path) -> None:
@@ -309,14 +314,14 @@ CHOICES = [
 @pytest.mark.parametrize(("uniform", "token"), [case[1:] for case in CHOICES], ids=[case[0] for case in CHOICES])
 def test_a_token_is_chosen_where_its_probability_lies(uniform: float, token: int) -> None:
     logits = torch.tensor([[0.25, 0.5, 0.0, 0.25]]).log()
-    tokens, logprobs = choose(logits, 1.0, torch.tensor([uniform]))
+    tokens, logprobs = sample(logits, 1.0, torch.tensor([uniform]))
     assert tokens.tolist() == [token]
     torch.testing.assert_close(logprobs, logits[:, token])
 
 
 def test_a_lower_temperature_sharpens() -> None:
     logits = torch.tensor([[0.25, 0.75]]).log()
-    _, logprobs = choose(logits, 0.5, torch.tensor([0.0]))
+    _, logprobs = sample(logits, 0.5, torch.tensor([0.0]))
     torch.testing.assert_close(logprobs.exp(), torch.tensor([0.1]))  # .0625 / (.0625 + .5625)
 
 
@@ -333,7 +338,7 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
 
 def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "no-such-model"}))
-    with pytest.raises(UsageError, match="is no causal language model that can be loaded") as caught:
+    with pytest.raises(UsageError, match="cannot be loaded as a causal language model") as caught:
         LanguageModel.load(str(tmp_path))
     assert "\n" not in str(caught.value)
 

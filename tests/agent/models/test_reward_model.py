@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig
 
+from agent.models.completion_limits import SamplingOptions
 from agent.models.language_model import LanguageModel
 from agent.models.reward_model import (
     Normalization,
@@ -107,7 +108,9 @@ def test_batches_hold_every_text_once_and_no_more_than_asked() -> None:
 
 
 def test_a_reward_model_chooses_among_the_samples_of_a_language_model(folder: Path, tiny_model: Path) -> None:
-    policy = LanguageModel.load(str(tiny_model), device="cpu", dtype=torch.float32, max_command_tokens=8, max_answer_tokens=8)
+    policy = LanguageModel.load(
+        str(tiny_model), options=SamplingOptions(max_command_tokens=8, max_answer_tokens=8), device="cpu", dtype=torch.float32
+    )
     web = FakeBackend([Page("http://a.org/crows", "Crows", "Crows bring gifts.")])
     asked = [Question(id="q", text="What do crows do?")]
     (episode,) = best_of_n(policy, web, asked, Settings(max_actions=2), RewardModelScore.load(folder, device="cpu"), 3)
@@ -117,12 +120,21 @@ def test_a_reward_model_chooses_among_the_samples_of_a_language_model(folder: Pa
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
-        (lambda folder: (folder / "config.json").unlink(), "no folder of a reward model"),
-        (lambda folder: LlamaConfig(architectures=["LlamaForCausalLM"]).save_pretrained(folder), "no folder of a reward model"),
-        (lambda folder: (folder / "model.safetensors").write_bytes(b"1"), "no reward model that can be loaded"),
-        (lambda folder: (folder / "reward.json").write_text("{"), r"reward\.json holds no shift and scale"),
-        (lambda folder: (folder / "reward.json").write_text('{"scale": 0}'), r"reward\.json holds no shift and scale"),
-        (lambda folder: (folder / "reward.json").write_text('{"gain": 1}'), r"reward\.json holds no shift and scale"),
+        (lambda folder: (folder / "config.json").unlink(), "is not the folder of a reward model"),
+        (
+            lambda folder: LlamaConfig(architectures=["LlamaForCausalLM"]).save_pretrained(folder),
+            "is not the folder of a reward model",
+        ),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"1"), "cannot be loaded as a reward model"),
+        (lambda folder: (folder / "reward.json").write_text("{"), r"reward\.json does not contain a shift and a scale"),
+        (
+            lambda folder: (folder / "reward.json").write_text('{"scale": 0}'),
+            r"reward\.json does not contain a shift and a scale",
+        ),
+        (
+            lambda folder: (folder / "reward.json").write_text('{"gain": 1}'),
+            r"reward\.json does not contain a shift and a scale",
+        ),
     ],
     ids=["empty", "a policy", "broken weights", "no JSON", "no scale", "another key"],
 )

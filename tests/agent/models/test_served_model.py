@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from agent.cli import main
+from agent.models.completion_limits import SamplingOptions
 from agent.models.language_model import LanguageModel
 from agent.models.served_model import ServedModel
 from agent.models.server import ModelServer
@@ -32,7 +33,8 @@ NAME = "tiny"
 
 def load(folder: Path, temperature: float = 1.0, **limits: int) -> LanguageModel:
     limits = limits or {"max_command_tokens": 24, "max_answer_tokens": 32}
-    return LanguageModel.load(str(folder), dtype=torch.float32, device="cpu", temperature=temperature, free=True, **limits)  # type: ignore[arg-type]
+    options = SamplingOptions(temperature=temperature, free=True, **limits)
+    return LanguageModel.load(str(folder), options=options, dtype=torch.float32, device="cpu")
 
 
 def prompts() -> list[Prompt]:
@@ -50,7 +52,7 @@ def prompts() -> list[Prompt]:
 
 def served(url: str, model: LanguageModel, temperature: float = 1.0) -> ServedModel:
     server = ModelServer(NAME, url, KEY, sleep=lambda _: None, max_concurrent=8)
-    return ServedModel(server, NAME, model.bounds, name=f"served:{NAME}", temperature=temperature)
+    return ServedModel(server, NAME, model.limits, name=f"served:{NAME}", temperature=temperature)
 
 
 def completed(policy: Any, batch: Sequence[Prompt]) -> list[Completion]:
@@ -124,12 +126,12 @@ def test_a_prompt_that_is_too_long_is_an_error_of_its_own(tiny_model: Path, serv
     server = serve(load(tiny_model), NAME)
     policy = served(server.url, load(tiny_model))
     [first] = prompts()[:1]
-    policy.bounds = replace(policy.bounds, context=len(prompt_ids(policy.bounds.tokenizer, first.text)) + 1)
+    policy.limits = replace(policy.limits, context=len(prompt_ids(policy.limits.tokenizer, first.text)) + 1)
     long = Prompt(first.text + " crows", first.state, 0)
     short, refused = policy.complete([first, long])
     assert isinstance(short, Completion)
     assert len(short.token_ids or ()) == 1
-    assert "served:tiny reads" in str(refused)
+    assert "the context of served:tiny is" in str(refused)
     assert len(server.bodies) == 1
 
 
@@ -155,7 +157,7 @@ FAILURES: list[tuple[str, bytes, int, str, int]] = [
     ("a-logprob-that-is-missing", replies(logprobs={"token_logprobs": [None]}), 200, "is not what the protocol says", 1),
     ("no-number", replies(logprobs={"token_logprobs": [float("nan")]}), 200, "log-probabilities that are not numbers", 1),
     ("aborted", replies(finish_reason="abort"), 200, "the reply ended because of 'abort'", 1),
-    ("another-prompt", replies(prompt_token_ids=[1, 2]), 200, "the server read another prompt than it was sent", 1),
+    ("another-prompt", replies(prompt_token_ids=[1, 2]), 200, "the server read a different prompt from the one that was sent", 1),
 ]  # fmt: skip
 
 
@@ -189,8 +191,8 @@ def test_a_model_is_found_by_its_folder(tiny_model: Path, serve: Callable[..., A
     policy = make_policy(f"served:{tiny_model}", base_url=server.url, temperature=0.5, environ={})
     assert isinstance(policy, ServedModel)
     assert policy.name == f"served:{tiny_model.name}"
-    assert policy.bounds.context == 300
-    assert policy.bounds.end_tokens == load(tiny_model).bounds.end_tokens
+    assert policy.limits.context == 300
+    assert policy.limits.end_tokens == load(tiny_model).limits.end_tokens
     completed(policy, prompts()[:1])
     assert server.bodies[0]["temperature"] == 0.5
     assert server.keys == [None]
@@ -198,7 +200,7 @@ def test_a_model_is_found_by_its_folder(tiny_model: Path, serve: Callable[..., A
 
 def test_a_model_that_is_not_there_is_named_with_what_is(tiny_model: Path, serve: Callable[..., Any]) -> None:
     server = serve(load(tiny_model), "another")
-    with pytest.raises(UsageError, match=rf"the server has no model .*{tiny_model.name}, but another$"):
+    with pytest.raises(UsageError, match=rf"the server does not offer .*{tiny_model.name}; it offers another$"):
         ServedModel.load(str(tiny_model), server.url)
 
 

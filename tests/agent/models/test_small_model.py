@@ -7,13 +7,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, Lfm2Config, Lfm2ForCausalLM
 
-from agent.decoding.constraint import Feasible
+from agent.decoding.constraint import Constraint
+from agent.models.completion_limits import SamplingOptions
 from agent.models.language_model import LanguageModel
 from agent.models.lfm2 import Cache, Lfm2, read_safetensors
 from agent.models.reward_model import RewardModelScore, last_outputs
 from agent.models.scalar_model import load_scalar_model
 from agent.models.shipped import LEARNED_FOLDER, REWARD_FOLDER
-from agent.models.small_model import SmallModel, SmallScore, Tokenizer, choose
+from agent.models.small_model import SmallModel, SmallScore, Tokenizer, sample
 from agent.policy import Completion, Prompt
 from agent.question_sets.pydoc.questions import PythonDocsQuestions
 from agent.rollouts.rollout import rollout
@@ -134,9 +135,9 @@ class Both:
 
 
 def test_the_policy_says_what_it_says_under_transformers(small_collection: Path) -> None:
-    options = {"name": "learned", "temperature": 0.0, "max_command_tokens": 64, "max_answer_tokens": 64}
-    ours = SmallModel(LEARNED_FOLDER, **options)  # type: ignore[arg-type]
-    theirs = LanguageModel.load(str(LEARNED_FOLDER), dtype=torch.float32, **options)  # type: ignore[arg-type]
+    options = SamplingOptions(temperature=0.0, max_command_tokens=64, max_answer_tokens=64)
+    ours = SmallModel(LEARNED_FOLDER, name="learned", options=options)
+    theirs = LanguageModel.load(str(LEARNED_FOLDER), name="learned", options=options, dtype=torch.float32)
     both = Both(ours, theirs)
     with Collection.open(small_collection) as web:
         questions = PythonDocsQuestions(web).questions()[:6]
@@ -147,7 +148,9 @@ def test_the_policy_says_what_it_says_under_transformers(small_collection: Path)
 
 
 def test_samples_depend_on_their_seed_alone() -> None:
-    policy = SmallModel(LEARNED_FOLDER, name="learned", temperature=9.0, free=True, max_command_tokens=12)
+    policy = SmallModel(
+        LEARNED_FOLDER, name="learned", options=SamplingOptions(temperature=9.0, free=True, max_command_tokens=12)
+    )
     state = BrowserState(Question(id="1", text="What does os.path.join do?"), policy.settings or pytest.fail("no settings"))
     prompts = [Prompt(observe(state), state, seed) for seed in (1, 2, 3, 1)]
     said = policy.complete(prompts)
@@ -159,11 +162,11 @@ def test_tokens_are_drawn_by_their_probability_among_what_is_allowed() -> None:
     logits = np.array([5.0, 1.0, 2.0, 3.0], np.float32)
     allowed = np.array([1, 3])
     draw = np.random.default_rng(0)
-    drawn = [choose(logits, allowed, 1.0, draw) for _ in range(4000)]
+    drawn = [sample(logits, allowed, 1.0, draw) for _ in range(4000)]
     share = 1 / (1 + np.exp(-2.0))
     assert np.mean([token == 3 for token, _ in drawn]) == pytest.approx(share, abs=0.03)
     assert {token: pytest.approx(np.exp(logprob)) for token, logprob in drawn} == {3: share, 1: 1 - share}
-    assert choose(logits, None, 0.0, draw)[0] == 0
+    assert sample(logits, None, 0.0, draw)[0] == 0
 
 
 def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
@@ -176,11 +179,11 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"short")
     with pytest.raises(UsageError, match="holds no model that can be read"):
         Lfm2.load(tmp_path)
-    with pytest.raises(UsageError, match="holds no tokenizer that can be read"):
+    with pytest.raises(UsageError, match="does not contain a tokenizer that can be read"):
         Tokenizer(tmp_path)
 
 
 def test_feasible_decoding_takes_the_light_tokenizer() -> None:
     policy = SmallModel(LEARNED_FOLDER, name="learned")
-    assert isinstance(policy.feasible, Feasible)
-    assert policy.feasible.vocabulary.has_marks
+    assert isinstance(policy.constraint, Constraint)
+    assert policy.constraint.trie.has_word_marks

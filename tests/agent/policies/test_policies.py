@@ -23,7 +23,7 @@ def test_a_language_model_is_held_to_commands_unless_it_is_free(tiny_model: Path
     held, free = (make_policy(f"hf:{tiny_model}", free=free) for free in (False, True))
     assert isinstance(held, LanguageModel)
     assert isinstance(free, LanguageModel)
-    assert (held.feasible is not None, free.feasible is None) == (True, True)
+    assert (held.constraint is not None, free.constraint is None) == (True, True)
     assert held.name != free.name
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agent.models.chat.chat_model import Chat
+from agent.models.completion_limits import SamplingOptions
 from agent.models.language_model import LanguageModel
 from agent.models.served_model import ServedModel
 from agent.models.server import ModelServer
@@ -52,16 +53,18 @@ def search_only() -> Policy:
 def language_model(tiny_model: Path) -> Policy:
     import torch
 
-    return LanguageModel.load(str(tiny_model), dtype=torch.float32, device="cpu", max_command_tokens=12, max_answer_tokens=12)
+    return LanguageModel.load(
+        str(tiny_model), options=SamplingOptions(max_command_tokens=12, max_answer_tokens=12), dtype=torch.float32, device="cpu"
+    )
 
 
 @pytest.fixture
 def served_model(tiny_model: Path, serve: Callable[..., Any], language_model: LanguageModel) -> Policy:
     import torch
 
-    engine = LanguageModel.load(str(tiny_model), dtype=torch.float32, device="cpu", free=True)
+    engine = LanguageModel.load(str(tiny_model), options=SamplingOptions(free=True), dtype=torch.float32, device="cpu")
     server = ModelServer("m", serve(engine, "m").url, max_concurrent=8)
-    return ServedModel(server, "m", language_model.bounds, name="served:m")
+    return ServedModel(server, "m", language_model.limits, name="served:m")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
+from agent.models.completion_limits import SamplingOptions
 from agent.models.folder import load_settings
 from agent.models.language_model import LanguageModel
 from agent.policy import Completion, Prompt
@@ -124,7 +125,9 @@ def test_a_model_learns_to_browse_like_its_demonstrations(base: Path, demonstrat
     )
     report = clone(made, out, backend=WEB, on_evaluation=seen.append, on_progress=steps.append)
     assert report.losses[-1][1] < 0.1 * report.losses[0][1]
-    policy = LanguageModel.load(str(out), temperature=0, free=True, dtype=torch.float32, device="cpu", max_command_tokens=40)
+    policy = LanguageModel.load(
+        str(out), options=SamplingOptions(temperature=0, free=True, max_command_tokens=40), dtype=torch.float32, device="cpu"
+    )
     asked = [replace(question(number), id=f"again-{number}") for number in range(4)]
     for episode in rollout(policy, WEB, asked, SETTINGS):
         expected = next(rollout(Demonstrating(), WEB, [episode.question], SETTINGS))
@@ -178,7 +181,9 @@ def test_the_weight_of_a_file_decides_what_is_learned(base: Path, episodes: list
         files = (f"{tmp_path / heavy}.jsonl:9", f"{tmp_path / light}.jsonl:1")
         out = tmp_path / f"more-{heavy}"
         clone(config(base, *files, epochs=12, learning_rate=4e-3, held_out=0.0), out)
-        policy = LanguageModel.load(str(out), temperature=0, free=True, dtype=torch.float32, device="cpu", max_answer_tokens=8)
+        policy = LanguageModel.load(
+            str(out), options=SamplingOptions(temperature=0, free=True, max_answer_tokens=8), dtype=torch.float32, device="cpu"
+        )
         state = BrowserState(episodes[0].question, SETTINGS, references=episodes[0].references, ending="answer")
         (completion,) = policy.complete([Prompt(episodes[0].steps[-1].observation, state, 0)])
         assert isinstance(completion, Completion)

@@ -25,6 +25,7 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
+from agent.models.completion_limits import SamplingOptions
 from agent.models.language_model import LanguageModel
 from agent.models.reward_model import Normalization, RewardModelScore, save_normalization, scored_ids
 from agent.models.scalar_model import load_scalar_model
@@ -149,7 +150,7 @@ class Led:
         text = self.tokenizer.decode([token]).rstrip("\n◼")
         return Completion(text, token_ids=(token,), logprobs=(float(logprobs[place]),))
 
-    def allowed_along(self, state: BrowserState, prompt_length: int, token_ids: Sequence[int]) -> list[Any]:
+    def allowed_tokens(self, state: BrowserState, prompt_length: int, token_ids: Sequence[int]) -> list[Any]:
         return [self.allowed(state)]
 
 
@@ -187,7 +188,10 @@ def test_ppo_reaches_the_optimum_of_the_toy_world(models: Path, tmp_path: Path) 
     assert found[-1].kl > 1 > abs(found[0].kl)
     assert found[-1].entropy < found[0].entropy
     greedy = LanguageModel(
-        run.policy.model, run.tokenizer, name="greedy", temperature=0, max_command_tokens=2, max_answer_tokens=2, free=True
+        run.policy.model,
+        run.tokenizer,
+        name="greedy",
+        options=SamplingOptions(temperature=0, max_command_tokens=2, max_answer_tokens=2, free=True),
     )
     world = toy_world()
     answers = [Scored.of(episode) for episode in rollout(greedy, world.backend, QUESTIONS, world.settings)]
@@ -351,7 +355,9 @@ def test_how_hard_a_question_is_tells_a_group_nothing(models: Path, tmp_path: Pa
 
 
 def test_an_episode_does_not_depend_on_its_batch(tokenizer: Any) -> None:
-    sampler = LanguageModel(policy_of("lfm2", tokenizer), tokenizer, name="m", max_command_tokens=16, max_answer_tokens=8)
+    sampler = LanguageModel(
+        policy_of("lfm2", tokenizer), tokenizer, name="m", options=SamplingOptions(max_command_tokens=16, max_answer_tokens=8)
+    )
     tasks = [
         Task(number, ASKED[number % 5], Settings(view_width=40, view_height=4, max_actions=2 + number % 3), 7 + number)
         for number in range(9)
@@ -384,14 +390,14 @@ def test_episodes_that_cannot_be_finished_are_left_out(tokenizer: Any, tmp_path:
     run = small_run("llama", tokenizer, tmp_path, iterations=1, min_actions=3, max_actions=6, episodes=10)
     sampler: Any = run._sampler
     first = BrowserEnv(run.world.backend, run.world.settings).reset(ASKED[0])
-    sampler.bounds = replace(
-        sampler.bounds, context=len(prompt_ids(tokenizer, first)) + 25
+    sampler.limits = replace(
+        sampler.limits, context=len(prompt_ids(tokenizer, first)) + 25
     )  # past actions and pages make some prompts longer
     run.run()
     [found] = read_metrics(tmp_path / "run")
     assert 0 < found.num_failed < 10
     assert found.num_episodes == 10 - found.num_failed
-    sampler.bounds = replace(sampler.bounds, context=10)
+    sampler.limits = replace(sampler.limits, context=10)
     run.progress = type(run.progress)()
     with pytest.raises(PolicyError, match=r"none of the 10 episodes .* the first: PolicyError: the prompt has"):
         run.run()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from agent.models.completion_limits import SamplingOptions
 from agent.models.language_model import LanguageModel
 from agent.models.served_model import ServedModel
 from agent.models.server import ModelServer
@@ -20,9 +21,9 @@ def test_ppo_takes_the_same_steps_through_a_server(tmp_path: Path, serve: Callab
     models = toy_models(tmp_path / "models")
 
     def sampler_of(model: Any) -> ServedModel:
-        engine = LanguageModel(model, toy_tokenizer(), name="toy", free=True)
-        bounds = replace(engine.bounds, max_command_tokens=2, max_answer_tokens=2)
-        return ServedModel(ModelServer("toy", serve(engine, "toy").url), "toy", bounds, name="served:toy", temperature=1.0)
+        engine = LanguageModel(model, toy_tokenizer(), name="toy", options=SamplingOptions(free=True))
+        limits = replace(engine.limits, max_command_tokens=2, max_answer_tokens=2)
+        return ServedModel(ModelServer("toy", serve(engine, "toy").url), "toy", limits, name="served:toy", temperature=1.0)
 
     small = {"iterations": 2, "episodes": 4}
     toy_run(tmp_path / "here", models, **small).run()
