@@ -3,12 +3,14 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from training.behavior_cloning.train import CloningConfig, clone
+    from training.behavior_cloning.config import CloningConfig
+    from training.behavior_cloning.train import clone
     from training.objectives import advantages, comparison_loss, group_preference_loss, kl_rewards, policy_loss, value_loss
     from training.ppo.config import PPOConfig
     from training.ppo.train import train_ppo
     from training.ppo.trainer import PPO
-    from training.reward_model.train import RewardModelConfig, train_reward_model
+    from training.reward_model.config import RewardModelConfig
+    from training.reward_model.train import train_reward_model
     from training.scripted_people.demonstrations import demonstrations
     from training.scripted_people.labeler import Labeler
 else:
@@ -17,7 +19,8 @@ else:
     __getattr__, __dir__ = lazy_imports(
         __name__,
         {
-            "training.behavior_cloning.train": ("CloningConfig", "clone"),
+            "training.behavior_cloning.config": ("CloningConfig",),
+            "training.behavior_cloning.train": ("clone",),
             "training.objectives": (
                 "advantages",
                 "comparison_loss",
@@ -29,7 +32,8 @@ else:
             "training.ppo.config": ("PPOConfig",),
             "training.ppo.train": ("train_ppo",),
             "training.ppo.trainer": ("PPO",),
-            "training.reward_model.train": ("RewardModelConfig", "train_reward_model"),
+            "training.reward_model.config": ("RewardModelConfig",),
+            "training.reward_model.train": ("train_reward_model",),
             "training.scripted_people.demonstrations": ("demonstrations",),
             "training.scripted_people.labeler": ("Labeler",),
         },

@@ -1,8 +1,8 @@
-"""The mathematics of PPO as pure functions of tensors (paper, §3.2 and Appendix E).
+"""Losses and estimators of behaviour cloning, reward models and PPO, as pure functions of tensors (§3.2, Appendix E).
 
-Only the tokens of actions enter: what a policy reads is never part of an advantage or a loss. Two shapes: (B, T) holds one
-episode a row, padded at the end, where the order of its tokens matters; (N,) holds any tokens, where it doesn't. Losses are
-given per token, so that whoever sums them over microbatches and processes divides once, by the tokens of the whole step.
+Tokens are those of actions; observations have no loss and no advantage. Shape (B, T) is one episode per row, padded at the end;
+shape (N,) is tokens in any order. Losses are per token or per group, so that the caller sums them over micro-batches and
+processes and divides once, by the number in the optimizer step.
 """
 
 import math
@@ -16,16 +16,68 @@ from torch.nn import functional as F
 
 GAELevel = Literal["action", "token"]
 
+# --------------------------------------------------------------------------------------------------- supervised learning
 
-def kl_rewards(logprobs: Tensor, ref_logprobs: Tensor, scores: Tensor, mask: Tensor, coefficient: float) -> Tensor:
-    """What PPO receives: the KL penalty at every token and the score at the last token of the episode (§3.2).
+
+def weighted_cross_entropy(logits: Tensor, tokens: Tensor, weights: Tensor) -> Tensor:
+    """Weighted cross-entropy of each token, in nats, shape (N,).
 
     Args:
-        logprobs: Of the sampled tokens under the policy that sampled them, shape (B, T).
-        ref_logprobs: The same under the cloned policy.
-        scores: One for each episode, shape (B,).
-        mask: 1 at tokens, 0 at padding, which stands at the end; shape (B, T). Every episode has a token.
-        coefficient: Of the KL penalty (0.02, Table 7).
+        logits: Shape (N, V).
+        tokens: Target tokens, shape (N,).
+        weights: Loss weights, shape (N,).
+    """
+    return F.cross_entropy(logits.float(), tokens, reduction="none") * weights
+
+
+def comparison_loss(score_a: Tensor, score_b: Tensor, preference: Tensor) -> Tensor:
+    """Cross-entropy of human preference under the score difference (§3.2).
+
+    The difference of two scores is the logit of the probability that A is preferred.
+
+    Args:
+        score_a: Reward-model scores of answers A, shape (B,).
+        score_b: Scores of answers B, shape (B,).
+        preference: Probability that A is better: 1, 0, or 0.5 for a tie, shape (B,).
+
+    Returns:
+        Mean over the batch, in nats.
+    """
+    return F.binary_cross_entropy_with_logits(score_a - score_b, preference)
+
+
+def group_preference_loss(scores: Tensor, levels: Tensor, mask: Tensor) -> Tensor:
+    """Mean comparison loss of all pairs in each group (InstructGPT, equation 1, with 0.5 as the target of a tie).
+
+    A group is one element of the batch, so that an answer in K - 1 pairs does not count K - 1 times.
+
+    Args:
+        scores: Reward-model scores of the candidates, shape (B, K).
+        levels: Preference levels, shape (B, K): the higher is preferred, equal levels are a tie.
+        mask: True at candidates, False at padding, shape (B, K); at least two candidates per group.
+
+    Returns:
+        Loss of each group in nats, shape (B,).
+    """
+    difference = scores[:, :, None] - scores[:, None, :]
+    target = 0.5 + 0.5 * (levels[:, :, None] - levels[:, None, :]).sign()
+    pairs = torch.triu(mask[:, :, None] & mask[:, None, :], diagonal=1)
+    losses = F.binary_cross_entropy_with_logits(difference, target.to(difference.dtype), reduction="none")
+    return torch.where(pairs, losses, 0.0).sum((1, 2)) / pairs.sum((1, 2))
+
+
+# ------------------------------------------------------------------------------------------------------------------ PPO
+
+
+def kl_rewards(logprobs: Tensor, ref_logprobs: Tensor, scores: Tensor, mask: Tensor, coefficient: float) -> Tensor:
+    """Rewards of PPO: a KL penalty at every token, and the score at the last token of the episode (§3.2).
+
+    Args:
+        logprobs: Log-probabilities of the sampled tokens under the policy that sampled them, shape (B, T).
+        ref_logprobs: Log-probabilities under the cloned policy, shape (B, T).
+        scores: The score of each episode, shape (B,).
+        mask: 1 at tokens, 0 at padding, shape (B, T). Every episode has a token.
+        coefficient: The coefficient of the KL penalty (0.02, Table 7).
 
     Returns:
         Shape (B, T), 0 at padding.
@@ -36,16 +88,16 @@ def kl_rewards(logprobs: Tensor, ref_logprobs: Tensor, scores: Tensor, mask: Ten
 
 
 def action_lambdas(lengths: list[int], max_action_tokens: int, lam: float = 0.95, level: GAELevel = "action") -> list[float]:
-    """The λ of every token of one episode.
+    """The λ of each token of an episode, for `advantages`.
 
-    The paper estimates advantages over timesteps, which are completions of at most 64 tokens (longer ones are cut into
-    several), with a baseline for every token. That is λ = 1 inside a timestep and λ at its last token.
+    The paper estimates advantages over timesteps, with a baseline for every token. A timestep is a completion of at most 64
+    tokens; a longer completion is several. This is λ = 1 inside a timestep, and `lam` at its last token.
 
     Args:
-        lengths: Tokens of each action, in order.
-        max_action_tokens: Longest timestep, in tokens.
-        lam: λ between timesteps (Table 7).
-        level: *token* is the same λ everywhere, as in InstructGPT.
+        lengths: The number of tokens of each action, in order.
+        max_action_tokens: The maximum number of tokens of a timestep.
+        lam: The λ between timesteps (0.95, Table 7).
+        level: *action* for the paper's timesteps; *token* for the same λ at every token, as in InstructGPT.
     """
     if level == "token":
         return [lam] * sum(lengths)
@@ -57,20 +109,20 @@ def action_lambdas(lengths: list[int], max_action_tokens: int, lam: float = 0.95
 
 
 def advantages(rewards: Tensor, values: Tensor, lambdas: Tensor, mask: Tensor, gamma: float = 1.0) -> Tensor:
-    """Generalised advantage estimates with a λ of its own for every token.
+    """Generalised advantage estimates, with a λ for each token.
 
-    δ_i = r_i + γ V_{i+1} − V_i and A_i = δ_i + γ λ_i A_{i+1}, where the token after the last of an action is the first of
-    the next, whose value is read from the next prompt; after the last of the episode everything is 0.
+    δ_i = r_i + γ V_{i+1} − V_i and A_i = δ_i + γ λ_i A_{i+1}. The token after an action's last is the first of the next action,
+    whose value follows the next prompt. V and A are 0 after the end of the episode.
 
     Args:
-        rewards: Shape (B, T).
-        values: What the value network expected before each token, shape (B, T).
-        lambdas: Shape (B, T).
-        mask: 1 at tokens, 0 at padding, which stands at the end; shape (B, T).
-        gamma: Discount (1, Table 7).
+        rewards: Rewards of the tokens, shape (B, T).
+        values: Values before each token, shape (B, T).
+        lambdas: λ of each token (see `action_lambdas`), shape (B, T).
+        mask: 1 at tokens, 0 at padding, shape (B, T).
+        gamma: The discount (1, Table 7).
 
     Returns:
-        Shape (B, T), 0 at padding. With the values added they are the returns that the values learn.
+        Shape (B, T), 0 at padding. Advantages plus values are the returns, the targets of the value network.
     """
     rewards, values = rewards * mask, values * mask
     following = torch.cat([values[:, 1:], values.new_zeros(len(values), 1)], dim=-1)
@@ -84,12 +136,18 @@ def advantages(rewards: Tensor, values: Tensor, lambdas: Tensor, mask: Tensor, g
 
 
 def masked_whiten(values: Tensor, mask: Tensor, *, shift_mean: bool = True, eps: float = 1e-8) -> Tensor:
-    """Scale to variance 1, and to mean 0 unless told otherwise, over everything that the mask keeps.
+    """Scale the unmasked values to variance 1, and shift them to mean 0.
 
-    The batch is meant to be the whole one, gathered from all processes; the variance is the biased one, as in OpenAI's code.
+    The variance is the biased one, as in OpenAI's code.
+
+    Args:
+        values: The whole batch, gathered from all processes.
+        mask: 1 at values, 0 at padding, of the same shape.
+        shift_mean: Whether to shift; otherwise the mean stays.
+        eps: Added to the variance.
 
     Returns:
-        The same shape, 0 where the mask is.
+        The same shape, 0 at padding.
     """
     number = mask.sum().clamp(min=1)
     mean = (values * mask).sum() / number
@@ -99,14 +157,14 @@ def masked_whiten(values: Tensor, mask: Tensor, *, shift_mean: bool = True, eps:
 
 
 def means_of_others(scores: Sequence[float], groups: Sequence[int]) -> list[float]:
-    """For each score the mean of the others of its group, or of all others where it is alone; 0 where there are none.
+    """Leave-one-out baselines (Kool et al. 2019): the mean of the other scores in a score's group.
 
-    A baseline that takes out how hard a question is (leave-one-out, Kool et al. 2019): it depends on everything but what the
-    episode itself did, so expected gradients stay what they were.
+    They remove the difficulty of a question from the rewards. They do not depend on the episode itself, so the expected
+    gradient does not change. A score that is alone in its group has the mean of all other scores; 0 if there are none.
 
     Args:
-        scores: One for each episode.
-        groups: The group of each.
+        scores: The score of each episode.
+        groups: The group of each episode, such as the number of its question.
     """
     number: Counter[int] = Counter(groups)
     total: defaultdict[int, float] = defaultdict(float)
@@ -120,57 +178,63 @@ def means_of_others(scores: Sequence[float], groups: Sequence[int]) -> list[floa
 
 
 class PolicyLoss(NamedTuple):
-    """The clipped objective, token by token."""
+    """The clipped policy loss of each token."""
 
     loss: Tensor
-    """To be minimised, shape (N,)."""
+    """Loss to minimise, shape (N,)."""
     ratio: Tensor
-    """New over old probability, shape (N,)."""
+    """New probability over old probability, shape (N,)."""
     is_clipped: Tensor
-    """Whether the clip took the gradient away, shape (N,). The paper aims at 1–2 % of tokens."""
+    """Whether clipping makes the gradient zero, shape (N,). The paper aims at 1–2 % of tokens."""
 
 
 def policy_loss(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, clip: float = 0.2) -> PolicyLoss:
-    """PPO's objective with the ratio clipped token by token (Appendix E).
+    """PPO's clipped surrogate loss, with the ratio clipped per token (Appendix E).
 
     Args:
-        logprobs: Under the policy in training, shape (N,).
-        old_logprobs: Under the policy before this iteration's first step.
-        advantages: Normalised.
-        clip: How far from 1 a ratio counts (0.2).
+        logprobs: Log-probabilities under the policy in training, shape (N,).
+        old_logprobs: Log-probabilities under the policy before the iteration, shape (N,).
+        advantages: Normalised advantages, shape (N,).
+        clip: The maximum distance of a ratio from 1 (0.2).
     """
     ratio = (logprobs - old_logprobs).exp()
-    plain = -advantages * ratio
+    unclipped = -advantages * ratio
     clipped = -advantages * ratio.clamp(1 - clip, 1 + clip)
-    return PolicyLoss(torch.maximum(plain, clipped), ratio, clipped > plain)
+    return PolicyLoss(torch.maximum(unclipped, clipped), ratio, clipped > unclipped)
 
 
 class ValueLoss(NamedTuple):
-    """The value network's loss, token by token."""
+    """The clipped value loss of each token."""
 
     loss: Tensor
-    """Shape (N,)."""
+    """Loss to minimise, shape (N,)."""
     is_clipped: Tensor
-    """Whether the clip took the gradient away, shape (N,)."""
+    """Whether clipping makes the gradient zero, shape (N,)."""
 
 
 def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip: float = 0.2) -> ValueLoss:
-    """Half the squared error, or that of the value held within `clip` of the old one if it is larger.
+    """Half the squared error of a value, or of the value clipped to within `clip` of the old one if that is larger.
 
-    There is no coefficient: the value network is one of its own, with its own optimizer.
+    There is no coefficient, because the value network is separate and has an optimizer of its own.
+
+    Args:
+        values: Values of the network in training, shape (N,).
+        old_values: Values before the iteration, shape (N,).
+        returns: The targets, shape (N,).
+        clip: The maximum distance of a value from the old one (0.2).
     """
-    held = old_values + (values - old_values).clamp(-clip, clip)
-    plain, clipped = (values - returns).square(), (held - returns).square()
-    return ValueLoss(0.5 * torch.maximum(plain, clipped), clipped > plain)
+    clipped_values = old_values + (values - old_values).clamp(-clip, clip)
+    unclipped, clipped = (values - returns).square(), (clipped_values - returns).square()
+    return ValueLoss(0.5 * torch.maximum(unclipped, clipped), clipped > unclipped)
 
 
 def kl_k1(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
-    """The plain estimate of KL(policy, reference) from tokens that the policy sampled, in nats. Unbiased; can be negative."""
+    """Schulman's estimator k1 of KL(policy, reference) in nats, over tokens that the policy sampled. It is unbiased."""
     return logprobs - ref_logprobs
 
 
 def kl_k3(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
-    """Schulman's third estimate of the same: unbiased too, never negative, with less variance near 0."""
+    """Schulman's estimator k3 of KL(policy, reference) in nats. Unbiased, never negative, with less variance than k1 near 0."""
     difference = ref_logprobs - logprobs
     return difference.expm1() - difference
 
@@ -178,16 +242,16 @@ def kl_k3(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
 def chosen_logprobs(
     logits: Tensor, tokens: Tensor, *, temperature: float = 1.0, allowed: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Log-probabilities of some tokens and the entropies of the distributions that they come from, in nats.
+    """Log-probabilities of chosen tokens, and the entropies of the distributions they were chosen from, in nats.
 
     Args:
         logits: Shape (N, V).
-        tokens: Shape (N,).
-        temperature: The logits are divided by it.
-        allowed: True at the tokens that could be sampled, shape (N, V); None: all could.
+        tokens: The chosen tokens, shape (N,).
+        temperature: The divisor of the logits.
+        allowed: True at the tokens that constrained decoding allowed, shape (N, V). None: all tokens.
 
     Returns:
-        Log-probabilities with their gradient, and entropies without, both of shape (N,).
+        Log-probabilities with gradient and entropies without, both of shape (N,).
     """
     logits = logits.float() / temperature
     if allowed is not None:
@@ -199,52 +263,13 @@ def chosen_logprobs(
 
 
 def explained_variance(values: Tensor, returns: Tensor) -> float:
-    """The share of the returns' variance that the values predict: 1 is all, 0 is what a constant does, below is worse.
+    """The share of the returns' variance that the values explain: 1 is perfect, 0 is no better than a constant.
 
-    Both of shape (N,). 0 where the returns do not vary.
+    Args:
+        values: Shape (N,).
+        returns: Shape (N,). The result is 0 if they are all equal.
     """
     variance = returns.var(unbiased=False)
     if variance == 0:
         return 0.0
     return float(1 - (returns - values).var(unbiased=False) / variance)
-
-
-def comparison_loss(score_a: "Tensor", score_b: "Tensor", preference: "Tensor") -> "Tensor":
-    """Cross-entropy of human preference under the score difference (§3.2).
-
-    The difference of two scores is the logit of the probability that A is preferred.
-
-    Args:
-        score_a: Reward-model scores of answers A, shape (B,).
-        score_b: Scores of answers B, shape (B,).
-        preference: Probability that A is better: 1, 0, or 0.5 for a tie, shape (B,).
-
-    Returns:
-        Mean over the batch, in nats.
-    """
-    from torch.nn.functional import binary_cross_entropy_with_logits
-
-    return binary_cross_entropy_with_logits(score_a - score_b, preference)
-
-
-def group_preference_loss(scores: "Tensor", levels: "Tensor", mask: "Tensor") -> "Tensor":
-    """Mean comparison loss of all pairs in a group, for each group (InstructGPT, equation 1, with ties as a soft half).
-
-    All pairs of a group are one element of the batch, so that an answer compared K - 1 times is not K - 1 times as important.
-
-    Args:
-        scores: Of the candidates, shape (B, K).
-        levels: How good they are, shape (B, K); the higher of two is preferred, equal ones are tied.
-        mask: Which candidates there are, shape (B, K); at least two in each group.
-
-    Returns:
-        In nats, shape (B,).
-    """
-    import torch
-    from torch.nn.functional import binary_cross_entropy_with_logits
-
-    difference = scores[:, :, None] - scores[:, None, :]
-    target = 0.5 + 0.5 * (levels[:, :, None] - levels[:, None, :]).sign()
-    pairs = torch.triu(mask[:, :, None] & mask[:, None, :], diagonal=1)
-    losses = binary_cross_entropy_with_logits(difference, target.to(difference.dtype), reduction="none")
-    return torch.where(pairs, losses, 0.0).sum((1, 2)) / pairs.sum((1, 2))

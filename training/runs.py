@@ -1,4 +1,4 @@
-"""A training run's folder: the resolved configuration, the versions it ran with, and the model it made."""
+"""The folder of a training run: its resolved configuration, package versions, report and model."""
 
 import json
 import platform
@@ -6,42 +6,47 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from agent.models.folder import save_settings
-from agent.models.shipped import model_path
-from browser_env.errors import UsageError
-from browser_env.pages.characters import clean_line
+from browser_env.errors import RecordError, UsageError
 from browser_env.records import Settings
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+RUN = "run"
+"""Folder inside a trained model's folder: configuration, report, and checkpoints during training."""
 CONFIG_FILE = "config.json"
+REPORT = "report.json"
 PACKAGES = ("open-webgpt", "torch", "transformers", "trl", "accelerate", "tokenizers", "datasets", "peft")
+
+Report = TypeVar("Report")
 
 
 def begin_run(out: Path, config: Any) -> None:
-    """Make the folder of a run and write down how it is made, or check that it is the same run that goes on.
+    """Create the folder of a run and save its configuration, or check that the folder belongs to the same run.
 
     Args:
-        out: The folder.
-        config: A dataclass; everything that decides the result.
+        out: The folder of the run.
+        config: A dataclass instance with everything that decides the result.
 
     Raises:
-        UsageError: The folder holds a run with another configuration.
+        UsageError: The folder contains a run with another configuration.
     """
     if not is_dataclass(config) or isinstance(config, type):
-        raise ValueError(f"a run's configuration is a dataclass, got {config!r}")
-    resolved = json.loads(json.dumps(asdict(config), default=str, sort_keys=True))
+        raise ValueError(f"the configuration of a run must be a dataclass instance, got {config!r}")
+    resolved = json.loads(json.dumps(config_values(config), default=str, sort_keys=True))
     file = out / CONFIG_FILE
     if file.is_file():
         earlier = json.loads(file.read_text())["config"]
         changed = sorted(key for key in {*resolved, *earlier} if resolved.get(key) != earlier.get(key))
         if changed:
             raise UsageError(
-                f"{out} holds a run with another {', '.join(changed)}: name another folder with --out, or delete this one"
+                f"{out} contains a run with another {', '.join(changed)}: pass another folder to --out, or delete this one"
             )
         return
     out.mkdir(parents=True, exist_ok=True)
@@ -49,29 +54,37 @@ def begin_run(out: Path, config: Any) -> None:
     file.write_text(text + "\n")
 
 
+def config_values(config: Any) -> dict[str, object]:
+    """The fields of a configuration, those of a nested ``optimization`` beside the others, as on the command line."""
+    values: dict[str, object] = asdict(config)
+    optimization = values.pop("optimization", {})
+    assert isinstance(optimization, dict)
+    return values | optimization
+
+
 def versions() -> dict[str, str]:
-    """What a run depends on beside its configuration."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
+    """The versions of Python, the platform and the installed packages that affect training."""
+    numbers = {"python": platform.python_version(), "platform": platform.platform()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            numbers[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return numbers
 
 
 def save_model(folder: Path, model: Any, tokenizer: Any, settings: Settings, *, dtype: "torch.dtype | None" = None) -> None:
-    """Write a model so that ``hf:FOLDER`` is a policy and transformers loads it.
+    """Save a model so that ``hf:FOLDER`` is a policy and transformers can load it.
 
     Args:
-        folder: Made if there is none.
-        model: Any model of transformers.
-        tokenizer: Its tokenizer.
-        settings: The format that it was trained on, which goes with it.
-        dtype: Of the weights on disk; None: as they are.
+        folder: The folder to write to; created if it does not exist.
+        model: A model of transformers.
+        tokenizer: The model's tokenizer.
+        settings: The format of the episodes that the model was trained on, saved with it.
+        dtype: The data type of the saved weights. Default: that of the model.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    converted: dict[object, Tensor] = {}  # by address, so that weights that are tied stay one and are written once
+    converted: dict[object, Tensor] = {}  # by address, so that tied weights stay tied and are written once
     for value in model.state_dict().values():
         converted.setdefault((value.data_ptr(), value.shape), value.to(dtype) if dtype and value.is_floating_point() else value)
     state = {name: converted[value.data_ptr(), value.shape] for name, value in model.state_dict().items()}
@@ -81,34 +94,23 @@ def save_model(folder: Path, model: Any, tokenizer: Any, settings: Settings, *, 
 
 
 def log_entry(file: Path, entry: Mapping[str, float | str]) -> None:
-    """Add one line to a log of JSON Lines."""
+    """Append one line to a log in JSON Lines format."""
     with file.open("a") as log:
         log.write(json.dumps(entry) + "\n")
 
 
-RUN = "run"
-"""Folder inside a trained model's: how it was made, checkpoints while it is made, figures."""
+def write_report(file: Path, report: Any) -> None:
+    """Save the report of a finished training, a dataclass instance, as JSON."""
+    file.write_text(json.dumps(asdict(report), indent=2) + "\n")
 
 
-REPORT = "report.json"
-
-
-def load_base(name: str) -> tuple[Any, Any]:
-    """A causal language model in float32, to be trained, and its tokenizer with something that pads.
+def read_report(file: Path, kind: type[Report]) -> Report:
+    """Read the report of a finished training.
 
     Raises:
-        UsageError: There is no such model.
+        RecordError: The file is not such a report.
     """
-    import torch
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    source = model_path(name)
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(source)
-        model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise UsageError(f"{name} is no language model that can be loaded: {clean_line(str(error))[:300]}") from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return model, tokenizer
+        return TypeAdapter(kind).validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise RecordError(f"{file} is not a valid training report: delete it to train again") from error

@@ -21,12 +21,14 @@ from browser_env.offline_web.collection import Collection
 from browser_env.records import Episode, Question
 from tests.benchmarks.interleaving import compare
 from training.base_model.config import SMALL_VIEW
-from training.behavior_cloning.demonstrations import StepSource
+from training.behavior_cloning.data import StepSource
 from training.ppo.config import PPOConfig
 from training.ppo.log import read_metrics
 from training.ppo.networks import ValueNetwork
 from training.ppo.trainer import PPO, World
-from training.supervised.trainers import IGNORED, CloningTrainer, Optimization, arguments
+from training.supervised.batches import IGNORED
+from training.supervised.optimization import Optimization
+from training.supervised.trainers import CloningTrainer, training_arguments
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -45,10 +47,7 @@ def test_cloning(
     labels = [[IGNORED] * len(row.prompt) + [*row.completion] for row in rows]
     plain = Dataset.from_dict({"input_ids": [[*row.ids] for row in rows], "labels": labels})
     tokens = sum(len(row.ids) for row in rows)
-    optimization = Optimization(
-        epochs=1, batch_size=16, micro_batch_size=None, learning_rate=1e-4, warmup=0, weight_decay=0.01, max_grad_norm=1.0,
-        max_steps=None, save_every=10_000, gradient_checkpointing=False, seed=0,
-    )  # fmt: skip
+    optimization = Optimization(epochs=1, batch_size=16, learning_rate=1e-4, warmup=0, save_every=10_000)
     losses: dict[str, list[float]] = {"ours": [], "theirs": []}
 
     def train(name: str, trainer: Any) -> int:
@@ -58,11 +57,12 @@ def test_cloning(
         return tokens
 
     def ours() -> int:
-        trainer = CloningTrainer(copy.deepcopy(model), tokenizer, Rows(source, len(rows)), tmp_path / "ours", optimization)
+        rows_source = Rows(source, len(rows))
+        trainer = CloningTrainer(copy.deepcopy(model), tokenizer, rows_source, tmp_path / "ours", optimization, seed=0)
         return train("ours", trainer)
 
     def theirs() -> int:
-        made = arguments(SFTConfig, tmp_path / "theirs", optimization)
+        made = training_arguments(SFTConfig, tmp_path / "theirs", optimization, seed=0)
         trainer = SFTTrainer(model=copy.deepcopy(model), args=made, train_dataset=plain, processing_class=tokenizer)
         return train("theirs", trainer)
 

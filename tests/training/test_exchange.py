@@ -13,8 +13,9 @@ from browser_env.records.storage import append_record, read_records
 from recorder.comparisons.events import Place, Rate
 from recorder.journal.recording import Submit
 from tests.recorder.made import ANSWERS, OTHER, PAIR, RANKING, make_comparison, make_demonstration
-from training.reward_model.comparisons import import_webgpt_comparisons, pairs_of, preference, preference_group
-from training.reward_model.preferences import read_trl_preferences, trl_preferences
+from training.reward_model.comparisons import pairs_of, preference, preference_group
+from training.reward_model.trl_preferences import read_trl_preferences, trl_preferences
+from training.reward_model.webgpt_comparisons import import_webgpt_comparisons
 
 QUESTION = Question(id="q", text="What do crows bring?")
 RANKED = Comparison(
@@ -142,5 +143,5 @@ def test_a_line_that_cannot_be_imported_leaves_no_file(tmp_path: Path, capsys: p
     path, out = tmp_path / "c.jsonl", tmp_path / "out.jsonl"
     path.write_text(json.dumps({"question": "x"}) + "\n", "utf-8")
     assert main(["data", "import", str(path), "--out", str(out)]) == 1
-    assert capsys.readouterr().err.startswith(f"webgpt: {path}:1: is no published comparison: ")
+    assert capsys.readouterr().err.startswith(f"webgpt: {path}:1: is not a published comparison: ")
     assert not out.exists()

@@ -1,9 +1,9 @@
-"""How good a cloned policy is: held-out loss, and the score of greedy rollouts."""
+"""Evaluation of a cloned policy: held-out loss, and the score of greedy rollouts."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.evaluation.evidence import evidence_share
 from agent.evaluation.metrics import final_answer, is_correct
@@ -14,17 +14,54 @@ from agent.rollouts.rollout import rollout
 from browser_env.backends import Backend
 from browser_env.errors import UsageError
 from browser_env.records import Episode, Question, Settings
-from training.behavior_cloning.demonstrations import StepSource
+from training.behavior_cloning.data import StepSource
+from training.behavior_cloning.report import CloningEvaluation
 
-MakePolicy = Callable[[Any, Any], Policy]
-"""A policy that takes the likeliest action of a model with its tokenizer."""
+if TYPE_CHECKING:
+    from training.supervised.averaging import Evaluate, Evaluation
+
+BATCH_SIZE = 32
+"""Episodes in progress at the same time in rollouts."""
+
+
+class Judge:
+    """Scores averaged weights, and measures and remembers their held-out loss."""
+
+    def __init__(
+        self,
+        score: "Evaluate",
+        validation: StepSource,
+        batch_size: int,
+        on_evaluation: Callable[[CloningEvaluation], None] | None = None,
+    ) -> None:
+        self._score = score
+        self._validation = validation
+        self._batch_size = batch_size
+        self._on_evaluation = on_evaluation
+        self._loss: float | None = None
+        self._losses: dict[int, float | None] = {}
+
+    def evaluate(self, model: Any) -> float:
+        """The score of a model; its held-out loss is measured first."""
+        self._loss = held_out_loss(model, self._validation, self._batch_size)
+        return self._score(model)
+
+    def record(self, evaluation: "Evaluation") -> None:
+        """Remember the loss that was measured last as that of an evaluation, and report both."""
+        self._losses[evaluation.step] = self._loss
+        if self._on_evaluation:
+            self._on_evaluation(self.with_loss(evaluation))
+
+    def with_loss(self, evaluation: "Evaluation") -> CloningEvaluation:
+        """An evaluation with its held-out loss, if it was recorded here."""
+        return CloningEvaluation(evaluation.step, evaluation.score, self._losses.get(evaluation.step))
 
 
 def held_out_loss(model: Any, source: StepSource, batch_size: int) -> float | None:
-    """Mean cross-entropy of the tokens of actions, in nats; None if there are none."""
+    """Mean cross-entropy of action tokens, in nats. None: there are none."""
     import torch
 
-    from training.supervised.trainers import token_losses
+    from training.supervised.token_losses import token_losses
 
     if not source.lengths:
         return None
@@ -38,50 +75,51 @@ def held_out_loss(model: Any, source: StepSource, batch_size: int) -> float | No
     return total / number
 
 
-def greedy(max_tokens: int) -> MakePolicy:
-    """A policy that takes the likeliest token, and no more than so many a command; held to what can be done, if it can be."""
-
-    def make(model: Any, tokenizer: Any) -> Policy:
-        options = SamplingOptions(temperature=0.0, max_command_tokens=max_tokens, max_answer_tokens=max_tokens)
-        try:
-            return LanguageModel(model, tokenizer, name="cloned", options=options)
-        except UsageError:  # its tokenizer is of another kind
-            return LanguageModel(model, tokenizer, name="cloned", options=replace(options, free=True))
-
-    return make
-
-
 class RolloutScore:
-    """How well a model answers some questions, from 0 to 1."""
+    """The mean score of greedy rollouts on some questions, from 0 to 1."""
 
     def __init__(
-        self,
-        backend: Backend,
-        questions: Sequence[Question],
-        settings: Settings,
-        tokenizer: Any,
-        make_policy: MakePolicy,
-        batch_size: int = 32,
+        self, backend: Backend, questions: Sequence[Question], settings: Settings, tokenizer: Any, max_tokens: int
     ) -> None:
+        """Prepare the rollouts.
+
+        Args:
+            backend: The web on which questions are answered.
+            questions: The questions.
+            settings: The format of the episodes.
+            tokenizer: The tokenizer of the models to score.
+            max_tokens: The maximum number of tokens of a command or answer.
+        """
         self._backend = backend
         self._questions = questions
         self._settings = settings
         self._tokenizer = tokenizer
-        self._make_policy = make_policy
-        self._batch_size = batch_size
-        self._made: tuple[Any, Policy] | None = None
+        self._max_tokens = max_tokens
+        self._prepared: tuple[Any, Policy] | None = None
 
     def __call__(self, model: Any) -> float:
-        """Mean of `episode_score` over the questions."""
-        if self._made is None or self._made[0] is not model:  # a large vocabulary takes seconds to prepare
-            self._made = model, self._make_policy(model, self._tokenizer)
-        policy = self._made[1]
-        episodes = rollout(policy, self._backend, self._questions, self._settings, batch_size=self._batch_size)
+        """The mean of `episode_score` over the questions."""
+        if self._prepared is None or self._prepared[0] is not model:  # preparing a large vocabulary takes seconds
+            self._prepared = model, greedy_policy(model, self._tokenizer, self._max_tokens)
+        policy = self._prepared[1]
+        episodes = rollout(policy, self._backend, self._questions, self._settings, batch_size=BATCH_SIZE)
         return math.fsum(map(episode_score, episodes)) / len(self._questions)
 
 
+def greedy_policy(model: Any, tokenizer: Any, max_tokens: int) -> Policy:
+    """A policy at temperature 0, with constrained decoding if the tokenizer supports it."""
+    options = SamplingOptions(temperature=0.0, max_command_tokens=max_tokens, max_answer_tokens=max_tokens)
+    try:
+        return LanguageModel(model, tokenizer, name="cloned", options=options)
+    except UsageError:  # constrained decoding does not support the tokenizer
+        return LanguageModel(model, tokenizer, name="cloned", options=replace(options, free=True))
+
+
 def episode_score(episode: Episode) -> float:
-    """Half for the share of the gold sentences that were quoted, half for a correct answer; all for it where none are known."""
+    """The mean of the share of gold sentences that were quoted and of answer correctness (0 or 1).
+
+    Answer correctness alone where no gold sentences are known.
+    """
     references = () if episode.failure else episode.references
     is_right = is_correct(episode.question, final_answer(episode), references)
     correct = float(bool(is_right) and episode.failure is None)

@@ -1,4 +1,4 @@
-"""Which steps of a demonstration were mistakes: what people take back themselves is not worth imitating, how they go on is."""
+"""Mistakes in demonstrations: steps that are not worth imitating, although the recovery from them is."""
 
 from agent.evaluation.metrics import UNANSWERABLE
 from browser_env.actions import Back, Click, Find, Quote, Search, parse_action
@@ -7,27 +7,31 @@ from browser_env.state import shown
 
 
 def mistakes(episode: Episode) -> frozenset[int]:
-    """Numbers of the steps that were taken back or found nothing: to be seen in what follows, not to be learned.
+    """The numbers of the steps that were taken back or found nothing. They stay visible in later observations.
 
-    A click is one if `Back` left its page with nothing quoted there and nothing opened from it; so is what was done on that
-    page before. A find is one if the text is not on the page and the question has an answer.
+    A click or search is a mistake, with everything done on the page that it opened, if `Back` left that page and nothing was
+    quoted meanwhile. A find is a mistake if the text is not on the page and the question has an answer.
     """
-    found: set[int] = set()
-    opened: list[int] = []
-    """The steps that opened the pages on the way here."""
-    for index, step in enumerate(episode.steps):
+    numbers: set[int] = set()
+    opened_by: list[int] = []
+    """The step that opened each page since the start; -1 where something was quoted since."""
+    for number, step in enumerate(episode.steps):
         action = parse_action(step.completion if step.command is None else step.command) if step.phase == "browsing" else None
         match action:
             case Search() | Click():
-                opened.append(index)
+                opened_by.append(number)
             case Quote():
-                opened = [-1] * len(opened)
-            case Back() if opened:
-                begun = opened.pop()
-                found.update(range(begun, index) if begun >= 0 else ())
-            case Find(text) if episode.question.kind != UNANSWERABLE:
-                then = episode.steps[index + 1].observation if index + 1 < len(episode.steps) else ""
-                past = then.partition("♦Past actions\n")[2].partition("\n\n")[0].split("\n")
-                if past[-1:] == [f"Find in page {shown(text)} (not found)"]:
-                    found.add(index)
-    return frozenset(found)
+                opened_by = [-1] * len(opened_by)
+            case Back() if opened_by:
+                first = opened_by.pop()
+                numbers.update(range(first, number) if first >= 0 else ())
+            case Find(text) if episode.question.kind != UNANSWERABLE and _found_nothing(episode, number, text):
+                numbers.add(number)
+    return frozenset(numbers)
+
+
+def _found_nothing(episode: Episode, number: int, text: str) -> bool:
+    """Whether the observation after a find reports that the text is not on the page."""
+    after = episode.steps[number + 1].observation if number + 1 < len(episode.steps) else ""
+    past_actions = after.partition("♦Past actions\n")[2].partition("\n\n")[0].split("\n")
+    return past_actions[-1:] == [f"Find in page {shown(text)} (not found)"]

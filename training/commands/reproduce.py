@@ -11,7 +11,7 @@ from tyro.conf import arg
 
 from agent.models.shipped import SMALL
 from browser_env.command_line.open_web import open_web
-from training.commands.training_progress import kept, prepare
+from training.commands.training_progress import prepare, resumable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Reproduce:
             console.print(f"{(time.monotonic() - began) / 60:6.1f} min  {line}", soft_wrap=True, markup=False)
 
         config = ReproduceConfig(base=self.base, amounts=SCALES[self.scale], seed=self.seed)
-        with kept(self.out), open_web(self.collection) as web:
+        with resumable(self.out), open_web(self.collection) as web:
             reproduction = Reproduction(config, web, self.out, log=log)
             reproduction.run()
             report = write_report(self.out)

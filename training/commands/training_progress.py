@@ -1,4 +1,4 @@
-"""How a training shows that it goes on."""
+"""Progress of a training in the terminal, and the preparations that training commands share."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,35 +13,35 @@ from browser_env.command_line.progress import progress_bar
 from browser_env.errors import UsageError
 
 if TYPE_CHECKING:
-    from training.supervised.trainers import Progress as Training
+    from training.supervised.loop import Progress
 
 
 @contextmanager
-def training_progress() -> Iterator[tuple[Callable[[str, "Training"], None], Callable[[str], None]]]:
-    """A bar on stderr in a terminal, and a way to say a line above it.
+def training_progress() -> Iterator[tuple[Callable[[str, "Progress"], None], Callable[[str], None]]]:
+    """Show a progress bar on stderr, if that is a terminal.
 
     Yields:
-        What is told of every step, with what is being trained, and what is given a line.
+        A callback for the progress of a named model, and a function that prints a line above the bar.
     """
     console = Console(stderr=True, highlight=False)
     with progress_bar(console) as bar:
         tasks: dict[str, int] = {}
 
-        def on_progress(label: str, training: "Training") -> None:
-            task = tasks.get(label)
+        def on_progress(name: str, progress: "Progress") -> None:
+            task = tasks.get(name)
             if task is None:
-                task = tasks[label] = bar.add_task(label, total=None)
-            shown = label if training.loss is None else f"{label}: loss {training.loss:.3f}"
-            bar.update(task, description=shown, completed=training.step, total=training.max_steps)  # type: ignore[arg-type]
+                task = tasks[name] = bar.add_task(name, total=None)
+            description = name if progress.loss is None else f"{name}: loss {progress.loss:.3f}"
+            bar.update(task, description=description, completed=progress.step, total=progress.max_steps)  # type: ignore[arg-type]
 
         yield on_progress, lambda line: console.print(line, soft_wrap=True, markup=False)
 
 
 def prepare(threads: int) -> None:
-    """Threads for torch, and quiet.
+    """Set the number of torch's threads, and silence the libraries.
 
     Raises:
-        UsageError: What trains is not installed.
+        UsageError: The training libraries are not installed.
     """
     try:
         import torch
@@ -50,11 +50,11 @@ def prepare(threads: int) -> None:
     except ImportError as error:
         raise UsageError("webgpt train needs torch, transformers and trl: pip install 'open-webgpt[train]'") from error
     torch.set_num_threads(threads)
-    quiet()
+    silence_libraries()
 
 
-def quiet() -> None:
-    """No bars and no advice from transformers and its relatives: what matters is shown here."""
+def silence_libraries() -> None:
+    """Turn off the progress bars and warnings of transformers, peft and TRL."""
     from transformers.utils import logging
 
     logging.set_verbosity(ERROR)
@@ -63,9 +63,9 @@ def quiet() -> None:
 
 
 @contextmanager
-def kept(out: Path) -> Iterator[None]:
-    """Says of an interrupt that nothing is lost."""
+def resumable(out: Path) -> Iterator[None]:
+    """Tell on interruption how to resume the training in a folder."""
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"the same command goes on from the last checkpoint in {out}") from None
+        raise KeyboardInterrupt(f"the same command resumes from the last checkpoint in {out}") from None

@@ -6,10 +6,11 @@ from typing import Final
 from agent.models.shipped import SMALL
 from browser_env.records import Settings
 from training.base_model.config import SMALL_VIEW
-from training.behavior_cloning.train import CloningConfig
+from training.behavior_cloning.config import CloningConfig
 from training.ppo.config import PPOConfig
 from training.reproduction.folders import Folders, model_folder
-from training.reward_model.train import RewardModelConfig
+from training.reward_model.config import RewardModelConfig
+from training.supervised.optimization import Optimization
 
 REWARD_MODEL_PART, VALIDATION_PART = "1/2", "2/2"
 """Parts of the questions that the reward model and the one that validates it learn from (Appendix I)."""
@@ -157,8 +158,7 @@ class ReproduceConfig:
         return CloningConfig(
             base=self.base,
             demonstrations=(str(folders.demonstration_file),),
-            epochs=amounts.cloning_epochs,
-            learning_rate=self.cloning_rate,
+            optimization=Optimization(epochs=amounts.cloning_epochs, learning_rate=self.cloning_rate),
             eval_every=amounts.cloning_eval_every,
             eval_questions=amounts.cloning_eval_questions,
             replaced=self.replaced,
@@ -171,9 +171,9 @@ class ReproduceConfig:
         return RewardModelConfig(
             policy=str(model_folder(folders.cloned)),
             comparisons=(str(folders.comparison_file), str(folders.other_comparison_file)),
-            epochs=self.amounts.reward_epochs,
-            batch_size=self.reward_batch,
-            learning_rate=self.reward_rate,
+            optimization=Optimization(
+                epochs=self.amounts.reward_epochs, batch_size=self.reward_batch, learning_rate=self.reward_rate
+            ),
             replaced=self.reward_replaced,
             learning_curve=part == REWARD_MODEL_PART,
             part=part,

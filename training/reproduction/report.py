@@ -19,8 +19,8 @@ from training.reproduction.figures import MISSING, draw_estimates, number, perce
 from training.reproduction.folders import TESTED, Folders, Trained, model_folder, read_episodes
 from training.reproduction.scoring import EpisodeScores, read_agreement, read_scores
 from training.reproduction.stages import stage_seconds
-from training.reward_model.train import RewardModelReport, load_report
-from training.runs import REPORT, RUN
+from training.reward_model.report import RewardModelReport
+from training.runs import REPORT, RUN, read_report
 
 REPORT_FILE: Final = "report.md"
 BASELINE: Final = "cloned"
@@ -180,7 +180,7 @@ def _reward_models(folders: Folders) -> str:
         (folders.reward_model, agreement.reward_model),
         (folders.validation_reward_model, agreement.validation_reward_model),
     ):
-        report = load_report(model_folder(stage) / RUN / REPORT)
+        report = read_report(model_folder(stage) / RUN / REPORT, RewardModelReport)
         parts.append(_reward_model(stage.name.replace("_", " "), report, gold))
         if curve := _learning_curve(folders.root / "reward_model.png", report):
             parts.append(curve)

@@ -31,7 +31,8 @@ from browser_env.offline_web.collection import Collection
 from browser_env.records import Question, Settings
 from browser_env.records.files import Json, lock_folder, write_whole
 from browser_env.records.storage import record_line
-from training.behavior_cloning.train import CloningEvaluation, clone
+from training.behavior_cloning.report import CloningEvaluation
+from training.behavior_cloning.train import clone
 from training.ppo.train import train_ppo
 from training.reproduction.config import REWARD_MODEL_PART, VALIDATION_PART, ReproduceConfig
 from training.reproduction.folders import TESTED, Folders, Tested, Trained, model_folder, read_episodes

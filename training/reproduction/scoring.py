@@ -12,8 +12,9 @@ from agent.score import Scored
 from browser_env.records import Episode
 from training.reproduction.config import REWARD_MODEL_PART, VALIDATION_PART, ReproduceConfig
 from training.reproduction.folders import Folders, model_folder, read_episodes
+from training.reward_model.config import RewardModelConfig
+from training.reward_model.data import GroupSource, held_out_of, read_preferences
 from training.reward_model.measures import figures, labeler_agreement
-from training.reward_model.train import GroupSource, RewardModelConfig, held_out_of, read_preferences
 from training.scripted_people.gold_score import gold_score_of
 
 NO_ANSWER: Final = -10.0

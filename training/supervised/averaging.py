@@ -1,7 +1,6 @@
-"""The moving average of the weights, which is the final checkpoint (Appendix E), and early stopping by a score of it.
+"""Moving average of the weights, the paper's final checkpoint (Appendix E), and early stopping by its score.
 
-The average and the best average so far are part of every checkpoint of the trainer, in one file that is written last and in one
-piece, so a checkpoint that has it is whole.
+The averages are part of each checkpoint, in a file that is written last and atomically: a checkpoint that has it is complete.
 """
 
 import json
@@ -22,19 +21,19 @@ from browser_env.records.files import replacing
 FILE = "averages.safetensors"
 
 Evaluate = Callable[[Any], float]
-"""How good a model is; higher is better."""
+"""Scores a model; higher is better."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The average of the weights, judged."""
+    """The score of the averaged weights after an optimizer step."""
 
     step: int
     score: float
 
 
 class Averaging(TrainerCallback):
-    """Keeps the average of the trained weights, has it judged, stops when it gets no better."""
+    """Averages the trained weights, has the average evaluated, keeps the best and stops training early."""
 
     def __init__(
         self,
@@ -46,17 +45,16 @@ class Averaging(TrainerCallback):
         tolerance: float = 0.0,
         on_evaluation: Callable[[Evaluation], None] | None = None,
     ) -> None:
-        """Make one for one training.
+        """Create the callback of one training.
 
         Args:
-            decay: Share of the average that a step keeps. While there have been few steps t it is (1 + t) / (10 + t) at most,
-                so that a short training is not an average of where it began.
-            evaluate: Judges the model with the average in place of its weights; None: nobody does, the last average is the
-                result.
-            every: Steps between judgements; the last step is judged too.
-            patience: Judgements without a better score after which training stops; None: it never does.
-            tolerance: Difference of two scores that says nothing: among the best, the last one is the result.
-            on_evaluation: Told of every judgement.
+            decay: The share of the average that a step keeps. At step t it is at most (1 + t) / (10 + t), so that the start
+                does not dominate the average of a short training.
+            evaluate: Scores the model with the averaged weights. None: no evaluation; the result is the final average.
+            every: Optimizer steps between evaluations; the last step is evaluated too.
+            patience: Evaluations without a higher score after which training stops. None: no early stopping.
+            tolerance: Scores this close to the highest count as equal to it; the latest of them is the best.
+            on_evaluation: Called after each evaluation.
         """
         self._decay = decay
         self._evaluate = evaluate
@@ -70,86 +68,97 @@ class Averaging(TrainerCallback):
 
     @property
     def best(self) -> Evaluation | None:
-        """The last one whose score is the highest, or too near to it to be told from it: it has seen more."""
-        highest = max((one.score for one in self.evaluations), default=0.0)
-        return next((one for one in reversed(self.evaluations) if one.score >= highest - self._tolerance), None)
+        """The latest evaluation within `tolerance` of the highest score. None: there was no evaluation."""
+        highest = max((evaluation.score for evaluation in self.evaluations), default=0.0)
+        return next((last for last in reversed(self.evaluations) if last.score >= highest - self._tolerance), None)
 
     def load(self, checkpoint: Path) -> None:
-        """Go on from a checkpoint of the trainer."""
+        """Restore the averages and evaluations of a checkpoint."""
         with safe_open(checkpoint / FILE, framework="pt") as file:
-            for key in file.keys():  # noqa: SIM118 - it is no mapping
+            for key in file.keys():  # noqa: SIM118 - it is not a mapping
                 kind, _, name = key.partition("/")
                 (self._average if kind == "average" else self._best)[name] = file.get_tensor(key)
-            self.evaluations = [Evaluation(**one) for one in json.loads(file.metadata()["evaluations"])]
+            self.evaluations = [Evaluation(**values) for values in json.loads(file.metadata()["evaluations"])]
 
     def apply(self, model: Any) -> None:
-        """Give a model the best average, or the last if none was judged."""
-        with torch.no_grad():
-            for name, value in _trained(model):
-                value.copy_((self._best or self._average)[name])
+        """Give a model the best average, or the latest if there was no evaluation."""
+        _copy(self._best or self._average, model)
 
-    # ------------------------------------------------------------------------------------------- what the trainer calls
+    # -------------------------------------------------------------------------------------------------- trainer callbacks
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Begin with the weights themselves, unless there is an average from a checkpoint."""
-        own = dict(_trained(kwargs["model"]))
+        """Start from the current weights, unless a checkpoint was loaded."""
+        weights = dict(_trained(kwargs["model"]))
         if not self._average:
-            self._average = {name: value.detach().float().clone() for name, value in own.items()}
-        self._average = {name: value.to(own[name].device) for name, value in self._average.items()}
+            self._average = {name: value.detach().float().clone() for name, value in weights.items()}
+        self._average = {name: value.to(weights[name].device) for name, value in self._average.items()}
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        """Move the average, and have it judged when it is time."""
-        model = kwargs["model"]
-        names, values = zip(*((name, value.detach().float()) for name, value in _trained(model)), strict=True)
-        decay = min(self._decay, (1 + state.global_step) / (10 + state.global_step))
-        torch._foreach_lerp_([self._average[name] for name in names], list(values), 1 - decay)
-        is_last = state.global_step >= state.max_steps
-        if self._evaluate is None or not (is_last or state.global_step % self._every == 0):
-            return control
-        with self._in_place(model), torch.random.fork_rng():
-            now = Evaluation(state.global_step, self._evaluate(model))
-        self.evaluations.append(now)
-        if self.best is now:
-            self._best = {name: value.to("cpu", copy=True) for name, value in self._average.items()}
-        if self._on_evaluation:
-            self._on_evaluation(now)
-        scores = [one.score for one in self.evaluations]
-        if self._patience is not None and len(scores) - 1 - scores.index(max(scores)) >= self._patience:
-            control.should_training_stop = True
+        """Update the average, and evaluate it every so many steps."""
+        model, step = kwargs["model"], state.global_step
+        self._update(model, step)
+        is_last = step >= state.max_steps
+        if self._evaluate is not None and (is_last or step % self._every == 0):
+            self._score(self._evaluate, model, step)
+            control.should_training_stop |= self._is_out_of_patience()
         return control
 
+    def _update(self, model: Any, step: int) -> None:
+        names, values = zip(*((name, value.detach().float()) for name, value in _trained(model)), strict=True)
+        decay = min(self._decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_([self._average[name] for name in names], list(values), 1 - decay)
+
+    def _score(self, evaluate: Evaluate, model: Any, step: int) -> None:
+        with self._averaged(model), torch.random.fork_rng():
+            evaluation = Evaluation(step, evaluate(model))
+        self.evaluations.append(evaluation)
+        if self.best is evaluation:
+            self._best = {name: value.to("cpu", copy=True) for name, value in self._average.items()}
+        if self._on_evaluation:
+            self._on_evaluation(evaluation)
+
+    def _is_out_of_patience(self) -> bool:
+        scores = [evaluation.score for evaluation in self.evaluations]
+        return self._patience is not None and len(scores) - 1 - scores.index(max(scores)) >= self._patience
+
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Add the averages to the checkpoint that was just written."""
+        """Add the averages to the checkpoint that the trainer has just written."""
         if not state.is_world_process_zero:
             return
         tensors = {f"average/{name}": value.contiguous() for name, value in self._average.items()}
         tensors |= {f"best/{name}": value.contiguous() for name, value in self._best.items()}
-        file = Path(args.output_dir) / f"checkpoint-{state.global_step}" / FILE
-        with replacing(file) as part:
-            save_file(tensors, part, metadata={"evaluations": json.dumps([asdict(one) for one in self.evaluations])})
+        evaluations = json.dumps([asdict(evaluation) for evaluation in self.evaluations])
+        with replacing(Path(args.output_dir) / f"checkpoint-{state.global_step}" / FILE) as part:
+            save_file(tensors, part, metadata={"evaluations": evaluations})
 
     @contextmanager
-    def _in_place(self, model: Any) -> Iterator[None]:
-        """The model with the average as its weights, evaluating."""
-        own = {name: value.detach().clone() for name, value in _trained(model)}
+    def _averaged(self, model: Any) -> Iterator[None]:
+        """Give the model the averaged weights, in evaluation mode, and restore it afterwards."""
+        weights = {name: value.detach().clone() for name, value in _trained(model)}
         was_training = model.training
         model.eval()
         try:
-            with torch.no_grad():
-                for name, value in _trained(model):
-                    value.copy_(self._average[name])
+            _copy(self._average, model)
             yield
         finally:
-            with torch.no_grad():
-                for name, value in _trained(model):
-                    value.copy_(own[name])
+            _copy(weights, model)
             model.train(was_training)
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint of a trainer's folder."""
-    whole = [path.parent for path in folder.glob(f"checkpoint-*/{FILE}")]
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    """The newest complete checkpoint in a trainer's folder."""
+    return max((path.parent for path in folder.glob(f"checkpoint-*/{FILE}")), key=checkpoint_step, default=None)
+
+
+def checkpoint_step(checkpoint: Path) -> int:
+    """The optimizer step of a checkpoint, by the name of its folder."""
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def _copy(values: dict[str, Tensor], model: Any) -> None:
+    with torch.no_grad():
+        for name, value in _trained(model):
+            value.copy_(values[name])
 
 
 def _trained(model: Any) -> Iterator[tuple[str, Tensor]]:

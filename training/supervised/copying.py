@@ -1,9 +1,9 @@
-"""The copying task: what a small transformer must be able to do before demonstrations can teach it anything.
+"""The copying task: repeat a span of a text that stands earlier in the prompt.
 
-Browsing is mostly copying (a query out of the question, a quote out of the page, an answer out of the quotes), and a model that
-is trained on demonstrations alone takes millions of tokens before it copies at all. Here spans of a text stand a second time
-behind it, at random distances, and only the second time is learned. Texts are short at first and grow when copying
-succeeds: spans over the full length from the start teach nothing, and a fixed distance teaches only that distance.
+Browsing is mostly copying: a query from the question, a quote from the page, an answer from the quotes. A small transformer
+that is trained on demonstrations alone takes millions of tokens before it copies at all. Here spans of a text are repeated
+behind it, at random distances, and only the repetition has a loss. Texts are short at first and grow as copying succeeds: with
+full-length texts from the start the model learns nothing, and with a fixed distance it learns only that distance.
 """
 
 import random
@@ -12,24 +12,28 @@ from dataclasses import dataclass
 
 from training.supervised.rows import Row
 
-FIRST_LENGTH, GROWTH, MASTERED = 16, 1.3, 0.8
-"""Tokens of the first texts, what they grow by, and the share of right tokens at which they do."""
+FIRST_LENGTH = 16
+"""Tokens of the first texts."""
+GROWTH = 1.3
+"""Factor by which texts grow."""
+MASTERED = 0.8
+"""Accuracy above which texts grow."""
 SPAN = (4, 32)
-"""Tokens of a span that stands twice."""
+"""Minimum and maximum number of tokens of a repeated span."""
 
 
 @dataclass
 class Curriculum:
-    """How long the texts are at present."""
+    """The current length of the texts."""
 
     longest: int
-    """Tokens at which they stop growing."""
+    """Tokens at which texts stop growing."""
     length: float = FIRST_LENGTH
     accuracy: float = 0.0
-    """Running share of tokens that were predicted right."""
+    """Running average of the share of correctly predicted tokens."""
 
     def observe(self, accuracy: float) -> None:
-        """Note how one batch was predicted; grow when the present length is mastered."""
+        """Add the accuracy of a batch; lengthen the texts once the current length is mastered."""
         self.accuracy += 0.1 * (accuracy - self.accuracy)
         if self.accuracy > MASTERED and not self.is_finished:
             self.length = min(self.length * GROWTH, self.longest)
@@ -37,18 +41,18 @@ class Curriculum:
 
     @property
     def is_finished(self) -> bool:
-        """Whether texts have their full length."""
+        """Whether texts have reached their full length."""
         return self.length >= self.longest
 
 
 def copying_row(texts: Sequence[Sequence[int]], vocabulary: range, length: int, rng: random.Random) -> Row:
-    """A text and spans of it behind it, each as a completion but for its first token, which nothing foretells.
+    """A text followed by a span of it; the completion is the span without its first token, which cannot be predicted.
 
     Args:
-        texts: Token ids of documents; half of the texts are a stretch of one, the other half random tokens.
-        vocabulary: Ids that random tokens are drawn from.
-        length: Tokens of the text; the spans add about half as many.
-        rng: Draws everything.
+        texts: The token ids of documents. Half of the rows use a stretch of one, the other half random tokens.
+        vocabulary: The token ids to draw random tokens from.
+        length: The number of tokens of the text.
+        rng: The source of randomness.
     """
     document = rng.choice(texts) if texts and rng.random() < 0.5 else ()
     if len(document) > length:
@@ -65,7 +69,11 @@ def copying_row(texts: Sequence[Sequence[int]], vocabulary: range, length: int, 
 def copying_sequence(
     texts: Sequence[Sequence[int]], vocabulary: range, length: int, rng: random.Random
 ) -> tuple[list[int], list[bool]]:
-    """Several spans behind one text, so that one pass learns more: ids, and which of them are learned."""
+    """A text followed by spans of it, half as long as the text together, so that one forward pass learns more.
+
+    Returns:
+        Token ids, and whether each has a loss.
+    """
     first = copying_row(texts, vocabulary, length, rng)
     text = first.prompt[:-1]
     ids, learned = [*first.ids], [False] * len(first.prompt) + [True] * len(first.completion)

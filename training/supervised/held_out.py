@@ -1,11 +1,11 @@
-"""The held-out split of demonstrations and comparisons, by question."""
+"""Random shares of the questions, for splits of demonstrations and comparisons."""
 
 from browser_env.records.digests import stable_hash
 
 
 def in_part(question: str, share: float, seed: int = 0, *, salt: str = "held out") -> bool:
-    """Whether a question is in a random share of all questions; the same for whoever asks, in every process.
+    """Whether a question is in a random share of all questions.
 
-    Shares of the same seed and salt are nested.
+    The result is the same in every process. With equal seed and salt a smaller share is a subset of a larger one.
     """
     return int(stable_hash(salt, seed, question)[:12], 16) < share * 16**12

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,16 @@ from browser_env.records import Episode, Evidence, Question, Settings
 from browser_env.records.storage import append_record
 from browser_env.state import BrowserState
 from training.base_model.tokenizer import train_tokenizer
-from training.behavior_cloning.demonstrations import StepSource, parse_demonstrations, split
+from training.behavior_cloning.config import OPTIMIZATION, CloningConfig
+from training.behavior_cloning.data import StepSource, parse_demonstrations, split
 from training.behavior_cloning.evaluation import episode_score
-from training.behavior_cloning.train import CloningConfig, CloningEvaluation, clone
+from training.behavior_cloning.report import CloningEvaluation
+from training.behavior_cloning.train import clone
+from training.supervised.batches import padded_rows
+from training.supervised.loop import Progress
+from training.supervised.optimization import Optimization
 from training.supervised.rows import Row
-from training.supervised.trainers import Progress, labelled, padded_rows, token_losses
+from training.supervised.token_losses import predicts_label, token_losses
 
 SETTINGS = Settings(view_width=40, view_height=4, max_actions=6)
 GIFTS = {"crows": "bring gifts", "owls": "hunt at night", "ducks": "swim in ponds", "larks": "sing at dawn"}
@@ -109,7 +114,9 @@ def base(tmp_path_factory: pytest.TempPathFactory, episodes: list[Episode]) -> P
 
 def config(base: Path, *demonstrations: object, **options: Any) -> CloningConfig:
     options = {"batch_size": 16, "epochs": 1.0, "weights": "float32", "eval_questions": 0, **options}
-    return CloningConfig(base=str(base), demonstrations=tuple(map(str, demonstrations)), **options)
+    nested = {field.name: options.pop(field.name) for field in fields(Optimization) if field.name in options}
+    optimization = replace(OPTIMIZATION, **nested)
+    return CloningConfig(base=str(base), demonstrations=tuple(map(str, demonstrations)), optimization=optimization, **options)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -142,7 +149,7 @@ def test_a_model_learns_to_browse_like_its_demonstrations(base: Path, demonstrat
     # and it is not done twice
     assert clone(made, out, backend=WEB) == report
     with pytest.raises(UsageError, match="learning_rate"):
-        clone(replace(made, learning_rate=1.0), out)
+        clone(replace(made, optimization=replace(made.optimization, learning_rate=1.0)), out)
 
 
 @pytest.mark.parametrize("kind", [(LlamaConfig, LlamaForCausalLM), (Qwen2Config, Qwen2ForCausalLM)], ids=["llama", "qwen2"])
@@ -155,7 +162,7 @@ def test_the_loss_of_labelled_positions_is_the_loss_of_all(kind: Any) -> None:
     mask = torch.tensor([[position < len(row.ids) for position in range(7)] for row in rows]).long()
     full = model(input_ids=batch["input_ids"], attention_mask=mask, labels=batch["labels"])
     losses = token_losses(model, batch)
-    assert len(losses) == sum(len(row.completion) for row in rows) == int(labelled(batch["labels"]).sum())
+    assert len(losses) == sum(len(row.completion) for row in rows) == int(predicts_label(batch["labels"]).sum())
     torch.testing.assert_close(losses.mean(), full.loss)
     ours, theirs = (torch.autograd.grad(loss, list(model.parameters())) for loss in (losses.mean(), full.loss))
     for one, other in zip(ours, theirs, strict=True):
@@ -195,14 +202,16 @@ KILLED = """
     import os, signal, sys, torch
     from pathlib import Path
     torch.set_num_threads(1)
-    from training.behavior_cloning.train import CloningConfig, clone
-    from training.supervised.trainers import Progress
+    from training.behavior_cloning.config import CloningConfig
+    from training.behavior_cloning.train import clone
+    from training.supervised.optimization import Optimization
     base, demonstrations, out = sys.argv[1:]
     def kill(progress):
         if progress.step == 9:
             os.kill(os.getpid(), signal.SIGKILL)
-    config = CloningConfig(base=base, demonstrations=(demonstrations,), batch_size=8, micro_batch_size=4, epochs=2, max_steps=14,
-                           save_every=4, eval_every=3, eval_questions=0, weights="float32", replaced=0.5, copying_every=3)
+    optimization = Optimization(learning_rate=1e-3, batch_size=8, micro_batch_size=4, epochs=2, max_steps=14, save_every=4)
+    config = CloningConfig(base=base, demonstrations=(demonstrations,), optimization=optimization, eval_every=3,
+                           eval_questions=0, weights="float32", replaced=0.5, copying_every=3)
     clone(config, Path(out), evaluate=lambda model: float(next(model.parameters()).detach()[0, 0]), on_progress=kill)
 """
 
@@ -219,20 +228,8 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not(base: Path, demonstra
     checkpoints = tmp_path / "killed" / "run" / "checkpoints"
     assert {path.name for path in checkpoints.iterdir()} == {"checkpoint-4", "checkpoint-8"}
     (checkpoints / "checkpoint-8" / "averages.safetensors").unlink()  # as if it had been killed while it wrote this one
-    made = CloningConfig(
-        base=str(base),
-        demonstrations=(str(demonstrations),),
-        batch_size=8,
-        micro_batch_size=4,
-        max_steps=14,
-        epochs=2,
-        save_every=4,
-        eval_every=3,
-        eval_questions=0,
-        weights="float32",
-        replaced=0.5,
-        copying_every=3,
-    )
+    sizes = {"batch_size": 8, "micro_batch_size": 4, "max_steps": 14, "epochs": 2, "save_every": 4}
+    made = config(base, demonstrations, **sizes, eval_every=3, replaced=0.5, copying_every=3)
 
     def judge(model: Any) -> float:
         return float(next(model.parameters()).detach()[0, 0])
@@ -301,8 +298,8 @@ def test_a_step_that_the_model_cannot_read_whole_is_refused(
     [
         ("missing.jsonl", "there is no file missing.jsonl"),
         ("missing.jsonl:2", "there is no file missing.jsonl"),
-        ("{file}:0", "a weight is a number above 0"),
-        ("{file}:nan", "a weight is a number above 0"),
+        ("{file}:0", "expected a weight above 0"),
+        ("{file}:nan", "expected a weight above 0"),
         ("{file}:x", "there is no file"),
     ],
 )

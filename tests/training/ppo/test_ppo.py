@@ -433,7 +433,7 @@ def test_a_run_makes_a_policy_with_its_settings_and_is_not_mixed_with_another(to
     assert len({example.id for example in examples}) == 2
     assert train().iterations == 2
     assert len(told) == 2  # there was nothing left to do
-    with pytest.raises(UsageError, match="holds a run with another ppo"):
+    with pytest.raises(UsageError, match="contains a run with another ppo"):
         train(seed=1)
 
 

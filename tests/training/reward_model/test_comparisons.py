@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 
 from browser_env.errors import RecordError
 from browser_env.records import ComparedAnswer, Comparison, Question, Ratings, Reference
-from training.reward_model.comparisons import (
-    Shape,
-    import_webgpt_comparisons,
-    levels,
-    preference,
-    preference_group,
-    webgpt_comparison,
-)
+from training.reward_model.comparisons import levels, preference, preference_group
+from training.reward_model.webgpt_comparisons import Shape, import_webgpt_comparisons, webgpt_comparison
 
 ANSWERS = (ComparedAnswer(text="Yes. [1]"), ComparedAnswer(text="No."))
 PAIR = Comparison(
@@ -42,7 +36,7 @@ def test_a_ranking_is_preferences_of_all_pairs() -> None:
 def test_a_flagged_question_prefers_nothing() -> None:
     flagged = replace(PAIR, ratings=None, flag="nonsense")
     assert (levels(flagged), preference(flagged), preference_group(flagged)) == (None, None, None)
-    with pytest.raises(ValueError, match="no rated pair"):
+    with pytest.raises(ValueError, match="is not a rated pair"):
         webgpt_comparison(flagged)
 
 
@@ -166,8 +160,8 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "a score out of range": ({**COLUMNS, "score_0": 3}, "less than or equal to 1"),
     "two questions": ([RECORDS[0], {**RECORDS[1], "question": {**QUESTION, "id": "x"}}], "two questions"),
     "more titles than extracts": ({**COLUMNS, "quotes_0": {"title": ["a"], "extract": []}}, "1 titles for 0 extracts"),
-    "one record": ([RECORDS[0]], "is no published comparison"),
-    "something else": ("hello", "is no published comparison"),
+    "one record": ([RECORDS[0]], "is not a published comparison"),
+    "something else": ("hello", "is not a published comparison"),
 }
 
 

@@ -13,7 +13,8 @@ from torch.nn.functional import logsigmoid
 from browser_env.errors import RecordError
 from training.objectives import comparison_loss, group_preference_loss
 from training.reward_model.measures import figures, labeler_agreement
-from training.reward_model.preferences import Candidate, PreferenceGroup, preference, read_trl_preferences
+from training.reward_model.preferences import Candidate, PreferenceGroup, preference
+from training.reward_model.trl_preferences import read_trl_preferences
 from training.supervised.held_out import in_part
 
 
@@ -192,7 +193,7 @@ def test_preferences_of_trl_are_read(row: dict[str, object], text: str, answers:
 def test_what_is_no_preference_of_trl_is_told_with_its_line(line: str, tmp_path: Path) -> None:
     file = tmp_path / "preferences.jsonl"
     file.write_text(f'{{"prompt": "p", "chosen": "a", "rejected": "b"}}\n{line}\n')
-    with pytest.raises(RecordError, match=r"preferences\.jsonl:2: is no preference of TRL"):
+    with pytest.raises(RecordError, match=r"preferences\.jsonl:2: is not a preference in TRL's format"):
         list(read_trl_preferences(file))
 
 

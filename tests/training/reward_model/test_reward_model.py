@@ -1,6 +1,6 @@
 import random
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,13 @@ from agent.score import Scored
 from browser_env.errors import UsageError
 from browser_env.records import Settings
 from training.base_model.tokenizer import train_tokenizer
+from training.reward_model.config import OPTIMIZATION, RewardModelConfig
+from training.reward_model.data import GroupSource, parse_part, read_preferences, split, word_replacement
 from training.reward_model.measures import figures
 from training.reward_model.preferences import Candidate, PreferenceGroup
-from training.reward_model.train import (
-    GroupSource,
-    RewardModelConfig,
-    RewardModelReport,
-    parse_part,
-    read_preferences,
-    split,
-    train_reward_model,
-    word_replacement,
-)
+from training.reward_model.report import RewardModelReport
+from training.reward_model.train import train_reward_model
+from training.supervised.optimization import Optimization
 
 WORDS = "crows owls ducks larks herons storks sing swim hunt bring hide dive".split()  # noqa: SIM905
 SETTINGS = Settings(view_width=40, view_height=4)
@@ -87,7 +82,8 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def config(policy: Path, **options: Any) -> RewardModelConfig:
     options = {"batch_size": 16, "learning_rate": 5e-3, "weights": "float32", **options}
-    return RewardModelConfig(policy=str(policy), comparisons=(), **options)
+    nested = {field.name: options.pop(field.name) for field in fields(Optimization) if field.name in options}
+    return RewardModelConfig(policy=str(policy), comparisons=(), optimization=replace(OPTIMIZATION, **nested), **options)
 
 
 def train(made: RewardModelConfig, out: Path, groups: Sequence[PreferenceGroup], **options: Any) -> RewardModelReport:
@@ -180,11 +176,11 @@ def test_what_cannot_be_done_is_told(policies: dict[str, Path], tmp_path: Path) 
     long = replace(groups[0], candidates=tuple(replace(one, answer="crows " * 200) for one in groups[0].candidates))
     with pytest.raises(UsageError, match=r"2 of .* answers are longer than the 128 tokens"):
         train(config(policies["llama"]), tmp_path / "long", [long, *groups[1:]])
-    with pytest.raises(UsageError, match="of 1 comparisons none are left"):
+    with pytest.raises(UsageError, match=r"no comparisons are left for .*, of 1"):
         train(config(policies["llama"]), tmp_path / "one", groups[:1])
     with pytest.raises(UsageError, match="--part"):
         parse_part("3/2")
-    with pytest.raises(UsageError, match="no policy"):
+    with pytest.raises(UsageError, match="cannot be loaded as a language model"):
         train(config(tmp_path / "nothing"), tmp_path / "none", groups)
     with pytest.raises(UsageError, match="no file of comparisons"):
         list(read_preferences(tmp_path / "missing.jsonl"))

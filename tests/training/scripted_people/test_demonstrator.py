@@ -20,7 +20,7 @@ from browser_env.pages.matching import normal_form
 from browser_env.pages.page import Page
 from browser_env.pages.words import words
 from browser_env.records import Episode, Evidence, Question, Settings, Step
-from training.behavior_cloning.demonstrations import StepSource
+from training.behavior_cloning.data import StepSource
 from training.behavior_cloning.mistakes import mistakes
 from training.scripted_people.clues import asked, phrases
 from training.scripted_people.demonstrations import demonstrations
