@@ -22,7 +22,10 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 hypothesis.settings.register_profile("untimed", deadline=None)  # how busy the machine is says nothing of the code
 hypothesis.settings.load_profile("untimed")
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's threads: more than one process tests at a time already
+
 LONG = (
+    "tests/test_examples.py",
     "tests/training/reproduction/test_reproduce.py",
     "tests/recorder/demonstrations/test_killed.py",
     "tests/agent/commands/test_best_of_commands.py",
