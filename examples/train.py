@@ -14,8 +14,7 @@ from browser_env import Collection, Question, Settings, append_record, default_c
 from training import CloningConfig, Labeler, PPOConfig, RewardModelConfig, clone, demonstrations, train_ppo, train_reward_model
 from training.scripted_people.labeler import compared, draw_others
 
-VIEW = Settings(view_height=12, max_actions=12)
-"""Short views: an observation takes about 400 tokens of the small base model."""
+VIEW = Settings(view_height=12, max_actions=12)  # an observation takes about 400 tokens of the small base model
 
 
 def main(folder: str = "runs/example", collection: str | None = None, num: str = "200") -> None:
