@@ -1,7 +1,7 @@
-"""The ten commands of Table 1: their exact strings, both directions.
+"""Parsing and formatting of the ten commands of Table 1.
 
-A *command* is text, an *action* its parsed value. Text that is no command parses to `Invalid`, a value: it costs one
-action, changes nothing else, and its reason is shown and kept. For every command, ``format_action(parse_action(s)) == s``.
+A *command* is text, an *action* its parsed value. Other text parses to `Invalid`, which costs one action and has no other
+effect; its reason is shown and recorded. For every command, ``format_action(parse_action(s)) == s``.
 """
 
 import re
@@ -12,13 +12,13 @@ from typing import assert_never
 from browser_env.pages.characters import LINE_BREAKS
 
 MAX_LINK_DIGITS = 6
-"""Link ids have at most this many digits; a longer number is no command."""
+"""Maximum number of digits in a link id."""
 MAX_SCROLLS = 3
-"""Most views that one scroll command moves (Table 1)."""
+"""Maximum number of views that one scroll command moves (Table 1)."""
 
 
 class EndReason(Enum):
-    """Why a policy ends browsing: the word after ``End: ``."""
+    """Reason to end browsing: the word after ``End: ``."""
 
     ANSWER = "Answer"
     NONSENSE = "Nonsense"
@@ -34,7 +34,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """``Clicked on link <link id>``: follow a link of this page."""
+    """``Clicked on link <link id>``: follow a link on this page."""
 
     link_id: int
 
@@ -48,21 +48,21 @@ class Find:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """``Quote: <text>`` or ``Quote: <start>━<end>``: keep a stretch of this page as a reference."""
+    """``Quote: <text>`` or ``Quote: <start>━<end>``: keep a passage of this page as a reference."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ScrollDown:
-    """``Scrolled down <1, 2, 3>``."""
+    """``Scrolled down <1, 2, 3>``: move down by one to three views."""
 
     times: int
 
 
 @dataclass(frozen=True, slots=True)
 class ScrollUp:
-    """``Scrolled up <1, 2, 3>``."""
+    """``Scrolled up <1, 2, 3>``: move up by one to three views."""
 
     times: int
 
@@ -74,7 +74,7 @@ class Top:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """``Back``: show the page before this one."""
+    """``Back``: return to the previous page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,12 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """Text that is no command, or a command that cannot be carried out on this page."""
+    """Text that is not a command."""
 
     text: str
+    """The text as it was given."""
     reason: str
-    """One line for a person: what is wrong and what would be right."""
+    """One line for people: what is wrong and what is expected."""
 
 
 Action = Search | Click | Find | Quote | ScrollDown | ScrollUp | Top | Back | End
@@ -106,18 +107,18 @@ _EXPECTED = (
 
 
 def first_line(text: str) -> str:
-    """The line that is the command, without white space at its end."""
+    """The first line of a text, which is the command, without trailing white space."""
     match = _LINE.match(text)
     assert match is not None  # the pattern matches the empty string
     return match[0].rstrip()
 
 
 def parse_action(text: str) -> Action | Invalid:
-    """Read a command from the first line of some text."""
+    """Parse the command in the first line of a text."""
     command = first_line(text)
     match command:
         case "":
-            return Invalid(text, "no command was given")
+            return Invalid(text, "the command is empty")
         case "Top":
             return Top()
         case "Back":
@@ -136,23 +137,24 @@ def parse_action(text: str) -> Action | Invalid:
         try:
             return End(EndReason(command.removeprefix("End: ")))
         except ValueError:
-            return Invalid(text, "an end is End: Answer, End: Nonsense or End: Controversial")
+            return Invalid(text, "expected End: Answer, End: Nonsense or End: Controversial")
     if command.startswith("Clicked on link"):
-        return Invalid(text, f"a link id is a number of at most {MAX_LINK_DIGITS} digits, without leading zeros")
+        return Invalid(text, f"expected a link id: a number of at most {MAX_LINK_DIGITS} digits without leading zeros")
     if command.startswith("Scrolled "):
-        return Invalid(text, "a scroll is down or up, by 1, 2 or 3")
-    return Invalid(text, f"{command[:40]!r} is no command; {_EXPECTED}")
+        return Invalid(text, "expected Scrolled down or Scrolled up, and 1, 2 or 3")
+    return Invalid(text, f"{command[:40]!r} is not a command; {_EXPECTED}")
 
 
 def format_action(action: Action) -> str:
-    """The command that means this action.
+    """Format an action as a command.
 
     Raises:
-        ValueError: No command can mean it (a text with a line break or white space at its end, a number out of range).
+        ValueError: No command expresses it: its text contains a line break or ends with white space, or a number is out of
+            range.
     """
     command = _command(action)
     if parse_action(command) != action:
-        raise ValueError(f"no command means {action!r}")
+        raise ValueError(f"no command expresses {action!r}")
     return command
 
 

@@ -1,7 +1,6 @@
-"""All that the environment knows of the world: search for a query, fetch an address.
+"""Backends: the webs that an environment browses. A backend searches for a query and fetches an address.
 
-A `Backend` is shared by many environments and called from many threads. `FakeBackend` is one made of a dict, for the tests
-of whoever uses this package.
+Many environments share one backend and call it from many threads. `FakeBackend` is made of given pages, for tests.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,41 +13,50 @@ from browser_env.pages.page import Page
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """One result of a search."""
+    """One search result."""
 
     url: str
+    """Address of the page."""
     title: str
+    """Title of the page."""
     snippet: str
-    """A stretch of the page's text around what matched, where the search engine gives one."""
+    """Text of the page around the match; empty if the search engine gives none."""
 
 
 class Backend(Protocol):
-    """A web: live, indexed in a file, recorded, or made up."""
+    """A web to browse: live, offline, recorded or made for a test."""
 
     @property
     def name(self) -> str:
-        """What records call it; the same name means the same content."""
+        """Name in records; webs of the same name have the same content."""
         ...
 
     def search(self, query: str) -> tuple[SearchHit, ...]:
-        """The best results first; none for a query that matches nothing, whatever characters it has.
+        """Search for a query; returns the best results first, and none if nothing matches, whatever characters it contains.
 
         Raises:
-            FetchError: The search could not be made.
+            FetchError: The search failed.
         """
         ...
 
     def fetch(self, url: str) -> Page:
-        """The page at an address; the fragment, if any, is ignored.
+        """Get the page at an address, whose fragment is ignored.
 
         Raises:
-            FetchError: It could not be had; the message is shown to the policy.
+            FetchError: The page is not available; the message is shown to the policy.
         """
         ...
 
 
 class FakeBackend:
-    """A web made of given pages. A search finds the pages that hold any of its words, those with most of them first."""
+    """A web made of given pages, for tests.
+
+    A search finds the pages that contain any word of the query, those with the most words first.
+
+    Args:
+        pages: The pages of the web.
+        results: Search results of particular queries.
+    """
 
     def __init__(self, pages: Iterable[Page], results: Mapping[str, Iterable[SearchHit]] | None = None) -> None:
         self.name = "fake"
@@ -59,9 +67,11 @@ class FakeBackend:
         if query in self._results:
             return self._results[query]
         words = set(query.casefold().split())
-        found = [(sum(word in f"{page.title} {page.text}".casefold() for word in words), page) for page in self._pages.values()]
-        ranked = sorted((pair for pair in found if pair[0]), key=lambda pair: -pair[0])
-        return tuple(SearchHit(page.url, page.title, page.text[:200].partition("\n\n")[0]) for _, page in ranked)
+        num_words = {
+            url: sum(word in f"{page.title} {page.text}".casefold() for word in words) for url, page in self._pages.items()
+        }
+        ranked = sorted((page for page in self._pages.values() if num_words[page.url]), key=lambda page: -num_words[page.url])
+        return tuple(SearchHit(page.url, page.title, page.text[:200].partition("\n\n")[0]) for page in ranked)
 
     def fetch(self, url: str) -> Page:
         page = self._pages.get(url.partition("#")[0])

@@ -1,4 +1,4 @@
-"""The text browser as an environment: commands in, observations out. The one class that calls a `Backend`."""
+"""The text browser as an environment: commands in, observations out. Only this module calls a `Backend`."""
 
 from typing import NamedTuple
 from urllib.parse import urldefrag
@@ -12,42 +12,44 @@ from browser_env.pages.characters import clean
 from browser_env.pages.page import Page, error_page
 from browser_env.records import Question, Settings
 from browser_env.results import results_page
-from browser_env.state import BrowserState, Outcome, TokenCounter, answer, apply, count_action, count_words, open_page, shown
+from browser_env.state import BrowserState, Outcome, TokenCounter, answer, apply, count_action, count_words, open_page, shorten
 
 MAX_QUESTION = 10_000
-"""Longest question, in characters; the longest of ELI5 has 4,710."""
+"""Maximum length of a question in characters; the longest question of ELI5 has 4,710."""
 MAX_COMMAND = 10_000
-"""Longest command, in characters."""
+"""Maximum length of a command in characters."""
 
 
 class Info(NamedTuple):
-    """What a step tells besides the observation."""
+    """Diagnostics of a step, beside the observation."""
 
     action: Action | Invalid | None
-    """The command as it was understood; None for the answer."""
+    """The parsed command. None: the step gave the answer."""
     problem: str | None = None
-    """Why the command was invalid."""
+    """Reason that the command was invalid. None: it was valid."""
     note: str | None = None
-    """What a person should know of a valid command that moved nothing."""
+    """Remark about a valid command without effect, such as a scroll at the end of the page."""
 
 
 class StepResult(NamedTuple):
     """The result of a step, in Gymnasium's order."""
 
     observation: str
+    """The text to reply to next; empty after the episode has ended."""
     reward: float
-    """Always 0: a score is given to finished answers, from outside."""
+    """Always 0: finished answers are scored outside the environment."""
     terminated: bool
+    """Whether the episode has ended."""
     truncated: bool
-    """Always False: both budgets are part of the task and are shown, so reaching one terminates."""
+    """Always False: the budgets are part of the task and shown to the policy, so reaching one terminates the episode."""
     info: Info
 
 
 def check_question(text: str) -> None:
-    """Whether something can be asked.
+    """Check that a question can be asked.
 
     Raises:
-        ValueError: It is empty or too long.
+        ValueError: The question is empty or too long.
     """
     if not clean(text).strip():
         raise ValueError("the question is empty")
@@ -56,9 +58,14 @@ def check_question(text: str) -> None:
 
 
 class BrowserEnv:
-    """One browsing and answering session at a time on a backend that others may share.
+    """The text browser as an environment for one episode at a time.
 
-    The same backend, question and commands give the same observations.
+    Several environments can share a backend. The same backend, question and commands give the same observations.
+
+    Args:
+        backend: The web to browse.
+        settings: Observation format and budgets. Default: those of the paper.
+        count_tokens: Counts the tokens of references for their budget.
     """
 
     def __init__(self, backend: Backend, settings: Settings | None = None, *, count_tokens: TokenCounter = count_words) -> None:
@@ -70,13 +77,17 @@ class BrowserEnv:
 
     @property
     def state(self) -> BrowserState:
-        """The state that the last observation was made from."""
+        """The current state, which the last observation shows.
+
+        Raises:
+            RuntimeError: No episode was begun with `reset`.
+        """
         if self._state is None:
             raise RuntimeError("call reset() first")
         return self._state
 
     def reset(self, question: Question | str) -> str:
-        """Begin with a question; returns the first observation.
+        """Begin an episode with a question; returns the first observation.
 
         Raises:
             ValueError: The question is empty or too long.
@@ -89,7 +100,11 @@ class BrowserEnv:
         return observe(self._state)
 
     def step(self, text: str) -> StepResult:
-        """Carry out the command in the first line of a text, or take all of it as the answer in the answering phase."""
+        """Carry out one reply: the command in its first line, or in the answering phase all of it as the answer.
+
+        Raises:
+            RuntimeError: The episode has not begun or has ended.
+        """
         state = self.state
         match state.phase:
             case "ended":
@@ -107,7 +122,7 @@ class BrowserEnv:
             case Invalid(_, reason):
                 return Outcome(state, problem=reason)
             case Search(query):
-                return Outcome(open_page(state, self._search(query), f"Search {shown(query)}"))
+                return Outcome(open_page(state, self._search(query), f"Search {shorten(query)}"))
             case Click(link_id):
                 return self._click(state, link_id)
             case _:
@@ -131,12 +146,12 @@ class BrowserEnv:
     def _click(self, state: BrowserState, link_id: int) -> Outcome:
         page = state.page
         if link_id >= len(page.link_urls):
-            known = f"0-{len(page.link_urls) - 1}" if page.link_urls else "it has none"
-            return Outcome(state, problem=f"link {link_id} is not on this page ({known})")
+            valid_ids = f"0-{len(page.link_urls) - 1}" if page.link_urls else "it has no links"
+            return Outcome(state, problem=f"link {link_id} is not on this page ({valid_ids})")
         url = page.link_urls[link_id]
         address, fragment = urldefrag(url)
         target = page if address == urldefrag(page.url)[0] else self._fetch(address)
-        past_action = f"Click {shown(page.link_text(link_id))} {page.link_domain(url)}".rstrip()
+        past_action = f"Click {shorten(page.link_text(link_id))} {page.link_domain(url)}".rstrip()
         return Outcome(open_page(state, target, past_action, fragment))
 
     def _fetch(self, url: str) -> Page:

@@ -1,59 +1,59 @@
-"""Everything that this project raises on purpose.
+"""All exceptions that this project raises on purpose.
 
 ::
 
     WebGPTError
-    ├── FetchError          a page could not be had; the environment shows it as an error page
-    │   ├── Unreachable     no server answers there
-    │   ├── Refused         a rule of the one door to the network forbids it
-    │   ├── NeedsJavaScript it shows next to nothing until its scripts have run
-    │   └── NotInCollection the address is not in this offline web
-    ├── CollectionError     a collection file is missing, corrupt, locked or of another version
-    ├── SnapshotError       a folder of snapshots cannot be used, or lacks what is replayed
-    ├── RecordError         a line of a records file cannot be read
-    ├── PolicyError         a policy could not give a completion
-    └── UsageError          what the person asked for cannot be done; the message says what to do
-        └── SearchConfigError   the search provider wants another key or address; no page, and no run goes on
+    ├── FetchError              a page is not available; the environment shows it as an error page
+    │   ├── Unreachable         the host does not exist or does not answer
+    │   ├── Refused             a rule of the network client forbids the request
+    │   ├── NeedsJavaScript     the page is nearly empty until its scripts have run
+    │   └── NotInCollection     the address is not in this collection
+    ├── CollectionError         a collection file is missing, damaged, locked or of another version
+    ├── SnapshotError           a snapshot folder cannot be used, or lacks what a replay needs
+    ├── RecordError             a file of records cannot be read or written
+    ├── PolicyError             a policy could not give a completion
+    └── UsageError              the request of a user cannot be fulfilled
+        └── SearchConfigError   the search provider rejects its key or address; the run ends
 
-Each message is one line that names the thing (address, file, line, flag) and says what to do about it. Bad model output is
-never an exception but a value (`browser_env.actions.Invalid`); a wrong argument from code is a `ValueError`.
+Each message is one line that names the address, file, line or flag and says what to do. Invalid commands of a policy are not
+exceptions but values (`browser_env.actions.Invalid`). Wrong arguments in code raise `ValueError`.
 """
 
 
 class WebGPTError(Exception):
-    """The root: catch this to catch all of them."""
+    """The base class of all errors that this project raises on purpose."""
 
 
 class FetchError(WebGPTError):
-    """Raised when a page could not be had. The message is shown to the policy on an error page."""
+    """Raised when a page or a search is not available. The message is shown to the policy on an error page."""
 
 
 class Refused(FetchError):
-    """Raised when a rule forbids to visit an address. The message names the rule."""
+    """Raised when a rule of the network client forbids a request. The message names the rule."""
 
 
 class NeedsJavaScript(FetchError):
-    """Raised when a page shows next to nothing until its scripts have run."""
+    """Raised when a page is nearly empty until its scripts have run."""
 
 
 class Unreachable(FetchError):
-    """Raised when a host is not known, or nothing listens there."""
+    """Raised when a host does not exist or does not answer."""
 
 
 class NotInCollection(FetchError):
-    """Raised when an address is not in an offline web."""
+    """Raised when an address is not in a collection."""
 
 
 class CollectionError(WebGPTError):
-    """Raised when a collection file is missing, corrupt, locked or of another version."""
+    """Raised when a collection file is missing, damaged, locked or of another version."""
 
 
 class SnapshotError(WebGPTError):
-    """Raised when a folder of snapshots cannot be used, or a replay asks for what is not in it: never shown as a page."""
+    """Raised when a snapshot folder cannot be used or lacks what a replay needs. Never shown as an error page."""
 
 
 class RecordError(WebGPTError):
-    """Raised when a line of a records file cannot be read."""
+    """Raised when a file of records cannot be read or written."""
 
 
 class PolicyError(WebGPTError):
@@ -61,8 +61,8 @@ class PolicyError(WebGPTError):
 
 
 class UsageError(WebGPTError):
-    """Raised when what the person asked for cannot be done."""
+    """Raised when the request of a user cannot be fulfilled."""
 
 
 class SearchConfigError(UsageError):
-    """Raised when a search provider refuses a key, or is not where it should be. It ends a run: every search would fail."""
+    """Raised when a search provider rejects its key or address. It ends the run, because every search would fail."""

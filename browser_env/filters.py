@@ -1,4 +1,4 @@
-"""What a policy must not see: blocked domains, and pages that give the answer away (Appendix A)."""
+"""Filters of what a policy may see: blocked domains, and pages that contain the question or its answer (Appendix A)."""
 
 import re
 from collections.abc import Iterable
@@ -6,24 +6,24 @@ from collections.abc import Iterable
 from browser_env.pages.page import Page, domain_of
 
 NGRAM = 10
-"""Words in a row that a page may not share with the question or its reference answer."""
+"""Number of consecutive words that a page may not share with the question or its reference answer."""
 
 _WORD = re.compile(r"\w+")
 
 
 def is_blocked(url: str, domains: Iterable[str]) -> bool:
-    """Whether an address is on one of some domains or a subdomain of one."""
+    """Whether an address belongs to one of the domains or a subdomain of one."""
     host = domain_of(url)
     return any(host == domain or host.endswith(f".{domain}") for domain in domains)
 
 
 def shares_ngram(text: str, grams: frozenset[str]) -> bool:
-    """Whether a text holds any of some sequences of words."""
+    """Whether a text contains any of the word sequences that `forbidden_ngrams` returns."""
     return bool(grams) and any(gram in grams for gram in _ngrams(text))
 
 
 def forbidden_ngrams(*texts: str | None) -> frozenset[str]:
-    """Every sequence of `NGRAM` words of some texts, without case and punctuation; shorter texts have none."""
+    """All sequences of `NGRAM` consecutive words of the texts, without case and punctuation."""
     return frozenset(gram for text in texts if text for gram in _ngrams(text))
 
 
@@ -33,5 +33,5 @@ def _ngrams(text: str) -> Iterable[str]:
 
 
 def without_blocked_links(page: Page, domains: tuple[str, ...]) -> Page:
-    """The page, its links to blocked domains turned into plain text before ids are given."""
+    """Turn links to blocked domains into plain text, so that they get no link ids."""
     return page.without_links(lambda url: is_blocked(url, domains))

@@ -1,8 +1,8 @@
-"""What is shown: the browsing text of Figure 1b and the answering text of Appendix A.
+"""Observations: the browsing text of Figure 1b and the answering prompt of Appendix A.
 
-One function makes it for the terminal, the model, the record and the tests, so a person and a policy see byte-equal text.
-Page text, titles and the question cannot contain ``♦``, so a heading is always ours; a reference stands after an empty line
-and holds none, so a quote cannot forge another.
+The terminal, models, records and tests all use `observe`, so people and policies see the same text, byte for byte. Page text,
+titles and questions cannot contain ``♦``, so pages cannot forge headings. A quote is one paragraph after an empty line and
+contains no empty line, so it cannot forge another quote.
 """
 
 from browser_env.pages.characters import END_OF_FIELD, SECTION, clean, clean_line
@@ -12,7 +12,7 @@ from browser_env.state import BrowserState
 
 
 def observe(state: BrowserState) -> str:
-    """The text on which the next command or the answer is given; empty when the episode has ended."""
+    """The observation of a state: the text to reply to with a command or the answer; empty when the episode has ended."""
     match state.phase:
         case "browsing":
             return _browsing(state)
@@ -23,13 +23,13 @@ def observe(state: BrowserState) -> str:
 
 
 def view_lines(state: BrowserState) -> tuple[str, ...]:
-    """The lines of the page that are in view."""
+    """The lines of the page in view that the observation shows."""
     top = state.visit.top
     return state.layout.lines[top : top + state.settings.view_height]
 
 
 def scrollbar(state: BrowserState) -> tuple[int, int]:
-    """First and last percent of the page that is in view (Figure 1b)."""
+    """The part of the page in view, as first and last percent (Figure 1b)."""
     lines = len(state.layout.lines)
     if not lines:
         return 0, 100

@@ -1,4 +1,4 @@
-"""Search results as a page like any other: link lines with snippets under them (Figure 1b)."""
+"""Search results as a page: a link and a snippet for each result (Figure 1b)."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from browser_env.pages.page import Page, PageBuilder
 
 
 def results_page(query: str, hits: Iterable[SearchHit]) -> Page:
-    """The page that a search shows. Titles and snippets are text from outside, so they are cleaned like a page's."""
+    """Make the results page of a search. Titles and snippets are cleaned like page text."""
     builder = PageBuilder()
     for hit in hits:
         if builder.length:

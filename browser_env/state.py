@@ -1,7 +1,7 @@
-"""The state of an episode and what each command does to it. No I/O: pages come in as arguments.
+"""The state of an episode and the effect of each command on it. No I/O: pages are passed as arguments.
 
-A page is a *visit*: Back shows the stored page with its cursor, a second search never overwrites the first, and a reference
-points at the snapshot that was read.
+Every opened page is a *visit* with its own position. Back returns to the stored visit, a new search does not overwrite an
+earlier one, and a reference points to the snapshot of the page that was read.
 """
 
 import re
@@ -19,55 +19,58 @@ from browser_env.pages.page import Layout, Page
 from browser_env.records import Ending, Phase, Question, Reference, Settings
 
 TokenCounter = Callable[[str], int]
-"""Counts the tokens of a text, for the reference budget."""
+"""Returns the number of tokens in a text, for the reference budget."""
 
 CONTEXT_LINES = 2
-"""Lines that stay in view after a scroll, so that a sentence at the border can be read."""
-FOUND_LINE = 1
-"""Line of the view, from 0, on which find puts its hit."""
-MAX_SHOWN = 300
-"""Characters of a query or link text that past actions show."""
+"""Lines that stay in view when scrolling, so that sentences at the border can be read."""
+FIND_LINE = 1
+"""Line of the view, counted from 0, to which Find scrolls its match."""
+MAX_ARGUMENT = 300
+"""Characters of a query or link text that the list of past actions shows."""
 
 BLANK = Page(url="about:blank", title="", text="")
-"""What is shown before the first search."""
+"""The page in view before the first search."""
 
 
 def count_words(text: str) -> int:
-    """The default token counter: words between white space."""
+    """Count words separated by white space; the default token counter."""
     return len(text.split())
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A page that was opened, and the place on it."""
+    """An opened page with the current position on it."""
 
     page: Page
     top: int = 0
     """First line in view."""
-    found: int = 0
-    """Offset in the page's text from which the next find starts."""
+    find_from: int = 0
+    """Offset in the page's text at which the next Find starts."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrowserState:
-    """Everything that an observation is made from."""
+    """The state of an episode; observations are computed from it alone."""
 
     question: Question
     settings: Settings
     count_tokens: TokenCounter = field(default=count_words, compare=False)
     visits: tuple[Visit, ...] = ()
-    """The way here; the last is in view."""
+    """Opened pages that Back can return to, and the page in view as the last."""
     references: tuple[Reference, ...] = ()
+    """Quoted passages; citation [1] is the first."""
     past_actions: tuple[str, ...] = ()
-    """As the observation words them; invalid actions are not among them."""
+    """Valid actions as the observation describes them."""
     actions_taken: int = 0
+    """Number of commands given, invalid ones included."""
     ending: Ending | None = None
-    """Why browsing ended; None while it goes on."""
+    """Reason that browsing ended; None while browsing."""
     answered: bool = False
+    """Whether the answer was given."""
 
     @property
     def phase(self) -> Phase:
-        """*answering* follows browsing if there is something to answer from (Appendix A)."""
+        """The current phase; *answering* follows browsing only if there are references (Appendix A)."""
         if self.ending is None:
             return "browsing"
         if self.answered or not self.references or self.ending in ("nonsense", "controversial"):
@@ -76,7 +79,7 @@ class BrowserState:
 
     @property
     def visit(self) -> Visit:
-        """What is in view."""
+        """The visit in view."""
         return self.visits[-1] if self.visits else Visit(BLANK)
 
     @property
@@ -86,41 +89,42 @@ class BrowserState:
 
     @property
     def layout(self) -> Layout:
-        """The lines of the page in view."""
+        """The page in view as wrapped lines."""
         return lay_out(self.page, self.settings.view_width)
 
     @property
     def actions_left(self) -> int:
-        """Commands left before browsing ends."""
+        """Number of commands left before browsing ends."""
         return self.settings.max_actions - self.actions_taken
 
     @property
     def reference_tokens_left(self) -> int:
-        """Tokens left for references, titles included."""
+        """Number of tokens left for references, titles included."""
         return self.settings.max_reference_tokens - sum(map(self.reference_tokens, self.references))
 
     def reference_tokens(self, reference: Reference) -> int:
-        """What a reference costs."""
+        """Number of tokens in a reference, title included."""
         return self.count_tokens(reference.full_title) + self.count_tokens(reference.extract)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an action did."""
+    """The result of an action."""
 
     state: BrowserState
+    """State after the action."""
     problem: str | None = None
-    """Why it could not be done: it was invalid, and only cost an action."""
+    """Reason that the action was invalid and had no effect but its cost. None: it was valid."""
     note: str | None = None
-    """What a person should know of a valid action that moved nothing."""
+    """Remark about a valid action without effect."""
 
 
 ReadingAction = Find | Quote | ScrollDown | ScrollUp | Top | Back | End
-"""The actions that need nothing but the pages that were opened already."""
+"""Actions on pages that are already open; they need no backend."""
 
 
 def apply(state: BrowserState, action: ReadingAction) -> Outcome:
-    """What an action does, before its cost is counted."""
+    """Apply an action on open pages to a state; `count_action` adds its cost."""
     match action:
         case Find(text):
             return _find(state, text)
@@ -137,7 +141,7 @@ def apply(state: BrowserState, action: ReadingAction) -> Outcome:
         case Back():
             if len(state.visits) < 2:
                 return Outcome(state, problem="there is no page before this one")
-            return Outcome(_did(replace(state, visits=state.visits[:-1]), "Back"))
+            return Outcome(_with_past_action(replace(state, visits=state.visits[:-1]), "Back"))
         case End(reason):
             return Outcome(replace(state, ending=_ENDINGS[reason]))
         case _:
@@ -152,72 +156,72 @@ _ENDINGS: dict[EndReason, Ending] = {
 
 
 def open_page(state: BrowserState, page: Page, past_action: str, fragment: str = "") -> BrowserState:
-    """Show a page as a new visit, at the place that a fragment names if it names one."""
+    """Show a page as a new visit, scrolled to the URL fragment if the page has it."""
     visit = Visit(page)
     offset = _fragment_offset(page, fragment) if fragment else None
     if offset is not None:
         visit = _at_line(state.settings, visit, lay_out(page, state.settings.view_width).line_at(offset))
-    return _did(replace(state, visits=(*state.visits, visit)), past_action)
+    return _with_past_action(replace(state, visits=(*state.visits, visit)), past_action)
 
 
 def answer(state: BrowserState) -> BrowserState:
-    """The state after the answer was given."""
+    """Record that the answer was given."""
     return replace(state, answered=True)
 
 
 def count_action(state: BrowserState) -> BrowserState:
-    """Count one action; the last one of the budget ends browsing."""
+    """Count one action; browsing ends when the budget is used up."""
     state = replace(state, actions_taken=state.actions_taken + 1)
     if state.ending is None and state.actions_left <= 0:
         state = replace(state, ending="max_actions")
     return state
 
 
-def shown(text: str) -> str:
-    """Text on one line, short enough for the list of past actions."""
+def shorten(text: str) -> str:
+    """Put a text on one line and cut it to the length that the list of past actions shows."""
     line = clean_line(text)
-    return line if len(line) <= MAX_SHOWN else f"{line[:MAX_SHOWN]}…"
+    return line if len(line) <= MAX_ARGUMENT else f"{line[:MAX_ARGUMENT]}…"
 
 
-def _did(state: BrowserState, past_action: str) -> BrowserState:
+def _with_past_action(state: BrowserState, past_action: str) -> BrowserState:
     return replace(state, past_actions=(*state.past_actions, past_action))
 
 
 def _find(state: BrowserState, text: str) -> Outcome:
     visit, layout = state.visit, state.layout
-    past_action = f"Find in page {shown(text)}"
-    hit = find_next(visit.page.normal, text, visit.found)
+    past_action = f"Find in page {shorten(text)}"
+    hit = find_next(visit.page.normal, text, visit.find_from)
     if hit is None:
-        return Outcome(_did(state, f"{past_action} (not found)"), note="the text is not on this page")
-    again = hit[1] == visit.found
-    visit = replace(_at_line(state.settings, visit, layout.line_at(hit[0]) - FOUND_LINE), found=hit[1])
-    note = "there is no other occurrence on this page" if again else None
-    return Outcome(_did(_moved(state, visit), past_action), note=note)
+        return Outcome(_with_past_action(state, f"{past_action} (not found)"), note="the text is not on this page")
+    is_same_match = hit[1] == visit.find_from
+    visit = replace(_at_line(state.settings, visit, layout.line_at(hit[0]) - FIND_LINE), find_from=hit[1])
+    note = "there is no other occurrence on this page" if is_same_match else None
+    return Outcome(_with_past_action(_with_visit(state, visit), past_action), note=note)
 
 
 def _scroll(state: BrowserState, lines: int, past_action: str) -> BrowserState:
-    return _did(_moved(state, _at_line(state.settings, state.visit, state.visit.top + lines)), past_action)
+    return _with_past_action(_with_visit(state, _at_line(state.settings, state.visit, state.visit.top + lines)), past_action)
 
 
 def _scroll_lines(settings: Settings) -> int:
     return max(1, settings.view_height - CONTEXT_LINES)
 
 
-def _moved(state: BrowserState, visit: Visit) -> BrowserState:
+def _with_visit(state: BrowserState, visit: Visit) -> BrowserState:
     return replace(state, visits=(*state.visits[:-1], visit)) if state.visits else state
 
 
 def _at_line(settings: Settings, visit: Visit, line: int) -> Visit:
-    """A visit with some line at the top of its view, or the nearest line that leaves no empty view."""
+    """Scroll a visit to a line, but not beyond the last full view of the page."""
     layout = lay_out(visit.page, settings.view_width)
     top = max(0, min(line, len(layout.lines) - settings.view_height))
-    return replace(visit, top=top, found=layout.starts[top] if layout.starts else 0)
+    return replace(visit, top=top, find_from=layout.starts[top] if layout.starts else 0)
 
 
 def _fragment_offset(page: Page, fragment: str) -> int | None:
     name, _, directive = fragment.partition(":~:text=")
     if directive:
-        # Scroll to text: [prefix-,]start[,end][,-suffix]; the first part without a dash at its border is the start.
+        # Text fragment: [prefix-,]start[,end][,-suffix]; the first part without a dash at its border is the start.
         parts = [unquote(part) for part in directive.partition("&")[0].split(",")]
         start = next((part for part in parts if not part.endswith("-") and not part.startswith("-")), "")
         if hit := find_next(page.normal, start, 0):
@@ -229,22 +233,22 @@ def _fragment_offset(page: Page, fragment: str) -> int | None:
 def _quote(state: BrowserState, text: str) -> Outcome:
     visit, page = state.visit, state.page
     if page.kind == "error" or (page.kind == "results" and not page.links):
-        return Outcome(state, problem="a message is no page; it cannot be quoted")
+        return Outcome(state, problem="error pages and empty results pages cannot be quoted")
     if "soft_404" in page.notes:
-        return Outcome(state, problem="this page says that there is none; it cannot be quoted")
+        return Outcome(state, problem="pages that report a missing page cannot be quoted")
     start = state.layout.starts[visit.top] if state.layout.starts else 0
     span = find_quote(page.normal, text, start)
     if isinstance(span, str):
         return Outcome(state, problem=span)
     references, is_full = _with_reference(state, _reference(page, span))
-    quoted = _did(replace(state, references=references), "Quote")
+    quoted = _with_past_action(replace(state, references=references), "Quote")
     if is_full or quoted.reference_tokens_left <= 0:
         quoted = replace(quoted, ending="max_references")
     return Outcome(quoted)
 
 
 def _reference(page: Page, span: Span) -> Reference:
-    """The reference that a span of a page makes. On a results page it is the hit's, whose words the snippet repeats."""
+    """Make a reference from a span of a page. On a results page it refers to the page of the search result."""
     start, end = span
     title, url = page.title, urldefrag(page.url)[0]
     if page.kind == "results" and (hit := page.link_before(start)):
@@ -253,10 +257,10 @@ def _reference(page: Page, span: Span) -> Reference:
 
 
 def _with_reference(state: BrowserState, new: Reference) -> tuple[tuple[Reference, ...], bool]:
-    """The references with a new one, and whether the budget was too small for it.
+    """Add a reference; returns all references and whether the budget was too small for the new one.
 
-    A quote that overlaps a reference of the same page is merged into it and keeps its number. One that does not fit is cut
-    at a word, or left out if no word fits.
+    A quote that overlaps a reference to the same page is merged into it and keeps its number. A quote that exceeds the budget
+    is cut at a word, or left out if no word fits.
     """
     for index, old in enumerate(state.references):
         if (old.page, old.url) == (new.page, new.url) and new.start < old.end and old.start < new.end:
@@ -275,7 +279,7 @@ def _with_reference(state: BrowserState, new: Reference) -> tuple[tuple[Referenc
 
 
 def _fitting(extract: str, room: int, count_tokens: TokenCounter) -> int:
-    """Length of the longest beginning of an extract, in whole words, that costs at most so many tokens."""
+    """Length in characters of the longest prefix of whole words that has at most `room` tokens."""
     if count_tokens(extract) <= room:
         return len(extract)
     ends = [match.end() for match in re.finditer(r"\S+", extract)]

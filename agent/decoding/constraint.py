@@ -104,8 +104,8 @@ class Constraint:
 def _findable(page_text: PageText, state: BrowserState) -> PageText:
     """The texts that a find may contain: without the one that the last find has moved the view to."""
     visit, starts = state.visit, state.layout.starts
-    has_found = visit.found != (starts[visit.top] if starts else 0)
-    return page_text.excluding_end(visit.found) if has_found else page_text
+    has_found = visit.find_from != (starts[visit.top] if starts else 0)
+    return page_text.excluding_end(visit.find_from) if has_found else page_text
 
 
 class ConstraintState:

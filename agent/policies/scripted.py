@@ -16,7 +16,7 @@ from browser_env.pages.characters import ELLIPSIS_BAR, clean_line
 from browser_env.pages.matching import MAX_PLAIN_WORDS
 from browser_env.pages.words import content_stems
 from browser_env.records import Reference
-from browser_env.state import BrowserState, shown
+from browser_env.state import BrowserState, shorten
 
 THRESHOLDS = (0.6, 0.45)
 """Share of a topic's terms that a sentence must hold to be quoted: after the first search, and after the second."""
@@ -125,7 +125,7 @@ def _browse(state: BrowserState) -> Action:
 
 
 def _search(query: str) -> Search | None:
-    return Search(query) if (query := shown(query).strip()) else None
+    return Search(query) if (query := shorten(query).strip()) else None
 
 
 def _choose(state: BrowserState, topic: Topic, trail: Trail) -> Action:
@@ -140,7 +140,7 @@ def _choose(state: BrowserState, topic: Topic, trail: Trail) -> Action:
 
 
 def _is_opened(hit: Hit, trail: Trail) -> bool:
-    click = f"Click {shown(hit.title)}"
+    click = f"Click {shorten(hit.title)}"
     return any(action == click or action.startswith(f"{click} ") for action in trail.opened)
 
 

@@ -1,1 +1,1 @@
-"""What every command needs of the web: the web options, opening the web they name, progress bars, exit codes."""
+"""What commands share: web options, opening a web, progress bars and exit codes."""

@@ -1,4 +1,4 @@
-"""The web that a command line names, and how building one shows that it goes on."""
+"""Opening the collection that a command line names, with a progress bar while one is built."""
 
 import platform
 from collections.abc import Iterator
@@ -14,15 +14,15 @@ from browser_env.offline_web.index_writer import OnItem
 from browser_env.offline_web.sources import Expected, Item, Skipped
 from browser_env.pages.document import Document
 
-SHOWN = 40
-"""Characters of an address beside the bar."""
+MAX_NAME = 40
+"""Characters of a page's address shown beside the progress bar."""
 
 
 def open_web(file: Path | None) -> Collection:
-    """A collection by its file, or the documentation of this Python, which is indexed on first use.
+    """Open a collection file, or without one the documentation of this Python, which is indexed on first use.
 
     Raises:
-        CollectionError: There is none, or it cannot be read.
+        CollectionError: The file does not exist or cannot be read, or the documentation cannot be indexed.
     """
     if file is not None:
         return Collection.open(file)
@@ -33,9 +33,15 @@ def open_web(file: Path | None) -> Collection:
 
 @contextmanager
 def build_progress(announcement: str) -> Iterator[OnItem]:
-    """One line on stderr when the first item comes, and in a terminal a bar that is gone when the build is done.
+    """Show the progress of a build on stderr: one line at the first item, and a bar if stderr is a terminal.
 
-    So nothing is shown where nothing is built.
+    If nothing is built, nothing is shown.
+
+    Args:
+        announcement: The line to print.
+
+    Yields:
+        The function to call with each item of the source.
     """
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -53,7 +59,7 @@ def build_progress(announcement: str) -> Iterator[OnItem]:
             case Expected(number):
                 bar.update(task, total=number)
             case Document(url=url):
-                bar.update(task, advance=1, description=url.rstrip("/").rpartition("/")[2][-SHOWN:])
+                bar.update(task, advance=1, description=url.rstrip("/").rpartition("/")[2][-MAX_NAME:])
             case Skipped():
                 bar.update(task, advance=1)
 

@@ -1,4 +1,4 @@
-"""How work that takes its time shows that it goes on."""
+"""Progress bars on terminals."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 def progress_bar(console: Console) -> Progress:
-    """Bars that count in a terminal, with the time that is left; gone in the end, and not there where nobody looks."""
+    """A bar with counts, elapsed and remaining time, removed at the end; disabled if the console is not a terminal."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -21,7 +21,7 @@ def progress_bar(console: Console) -> Progress:
 
 @contextmanager
 def counting(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr in a terminal that is told how many more are done, and is gone in the end."""
+    """Show a progress bar on stderr; yields the function to call with the number of items just completed."""
     console = Console(stderr=True, highlight=False)
     with progress_bar(console) as bar:
         task = bar.add_task(description, total=total)

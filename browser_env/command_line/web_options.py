@@ -1,4 +1,4 @@
-"""Which web is browsed, as every command line that browses asks it: an offline one in a file, or the live one."""
+"""The command-line options that select the web to browse: an offline collection, the live web, or a recording."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,52 +16,51 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebOptions:
-    """The web that is browsed. Its fields are flags, and these are their help texts."""
+    """Options of the web to browse: an offline collection, the live web, or a recording. Field texts are ``--help``."""
 
     collection: Path | None = None
-    """An offline web that `webgpt index` wrote. None: the documentation of this Python, which is indexed on first use."""
+    """Collection file to browse, made by `webgpt index`. Default: the documentation of this Python, indexed on first use."""
     web: bool = False
-    """Browse the live web instead, with a search provider."""
+    """Browse the live web, searching with --provider."""
     provider: str | None = None
-    """Who searches the live web: searxng, brave, tavily, exa, serper, you, kagi, mediawiki or duckduckgo. None:
-    SEARCH_PROVIDER, or else searxng."""
+    """Search provider for --web: searxng, brave, tavily, exa, serper, you, kagi, mediawiki or duckduckgo. Default:
+    SEARCH_PROVIDER, or searxng."""
     search_url: str | None = None
-    """Address of the provider. None: its variable (SEARXNG_URL ...), or else where it usually is."""
+    """URL of the search provider. Default: its environment variable, such as SEARXNG_URL, or its public URL."""
     ignore_robots: bool = False
-    """Visit pages of the live web that a robots.txt asks robots not to visit."""
+    """Visit pages even if the robots.txt of their site forbids it."""
     loopback_port: int | None = None
-    """A port of this machine from which pages of the live web may come. None: pages come from the internet alone."""
-
+    """Port of this machine from which --web may also load pages, such as a site under construction. Default: none."""
     browser: Literal["auto", "never", "always"] = "auto"
-    """Which pages of the live web are drawn by the Chromium that is installed: those that need it, none or all."""
+    """Pages of the live web to load in the installed Chromium: those that need JavaScript (auto), none or all."""
     record: Path | None = None
-    """Keep all that the web answers in this folder, and do not ask again for what is there."""
+    """Folder in which to record searches and pages for --replay; what it already contains is not requested again."""
     replay: Path | None = None
-    """Browse what was recorded in this folder, and nothing else."""
+    """Folder of a recording to browse instead of a web; nothing outside it is available."""
 
     def __post_init__(self) -> None:
         if self.web and self.collection is not None:
-            raise UsageError("--collection names an offline web and --web the live one; give one of them")
-        given = {
-            "--provider": self.provider,
-            "--search-url": self.search_url,
-            "--ignore-robots": self.ignore_robots,
-            "--loopback-port": self.loopback_port,
-            "--browser": None if self.browser == "auto" else self.browser,
-        }
+            raise UsageError("--collection is an offline web and --web the live web; pass only one of them")
         if self.replay is not None and (self.web or self.collection is not None or self.record is not None):
-            raise UsageError("--replay browses what was recorded; --web, --collection and --record do not go with it")
-        if not self.web and (alone := [flag for flag, value in given.items() if value is not None and value is not False]):
-            raise UsageError(f"{alone[0]} is for the live web; add --web")
+            raise UsageError("--replay cannot be combined with --web, --collection or --record")
+        live_only = {
+            "--provider": self.provider is not None,
+            "--search-url": self.search_url is not None,
+            "--ignore-robots": self.ignore_robots,
+            "--loopback-port": self.loopback_port is not None,
+            "--browser": self.browser != "auto",
+        }
+        if not self.web and (flag := next((flag for flag, is_given in live_only.items() if is_given), None)):
+            raise UsageError(f"{flag} needs --web")
 
     @contextmanager
     def open(self) -> Iterator[Backend]:
-        """The web, open until the end of the block; whoever waits for the documentation to be indexed is told.
+        """Open the web for the duration of the block; progress of indexing is shown on stderr.
 
         Raises:
-            CollectionError: The file cannot be read.
-            UsageError: The search provider does not exist or lacks something, or a browser is missing.
-            SnapshotError: The folder of snapshots cannot be used.
+            CollectionError: The collection file cannot be read.
+            UsageError: The search provider is unknown or not configured, or there is no Chromium for ``--browser always``.
+            SnapshotError: The folder of the recording cannot be used.
         """
         with ExitStack() as stack:
             if self.replay is not None or self.record is not None:
@@ -78,7 +77,7 @@ class WebOptions:
             yield web if store is None else SnapshotBackend(store, web)
 
     def _live(self, stack: ExitStack, store: "SnapshotStore | None") -> Backend:
-        # Here, because the clients of the network take as long to import as all the rest, and offline webs need none.
+        # Imported here because the network clients take as long to import as everything else, and offline webs need none.
         from browser_env.live_web.backend import LiveWeb
         from browser_env.live_web.drawing import document_loader
         from browser_env.live_web.search.engine import SearchEngine

@@ -43,7 +43,7 @@ from browser_env.observation import scrollbar, view_lines
 from browser_env.pages.characters import clean
 from browser_env.pages.page import Page
 from browser_env.records import Episode
-from browser_env.state import BrowserState, TokenCounter, count_words, shown
+from browser_env.state import BrowserState, TokenCounter, count_words, shorten
 from recorder.demonstrations.events import (
     JOURNAL,
     PAGES,
@@ -303,7 +303,7 @@ def _ending_note(browser: BrowserState) -> str | None:
 def _label(action: Action) -> str:
     match action:
         case Search(query):
-            return f"Search {shown(query)}"
+            return f"Search {shorten(query)}"
         case Quote():
             return "Quote"
         case Click():

@@ -301,7 +301,7 @@ Every step can be taken back. You can leave at any time, and go on later exactly
     def _find_text(self, text: str) -> None:
         """Find, with the cursor on the line in which the hit ends."""
         self._act(format_action(Find(text)))
-        if end := self.recording.state.browser.visit.found:
+        if end := self.recording.state.browser.visit.find_from:
             self.query_one(PageView).go_to(end - 1)
 
     def action_back(self) -> None:

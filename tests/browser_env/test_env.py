@@ -100,8 +100,8 @@ def test_moving_on_a_page(commands: list[str], top: int, past_action: str, note:
 @pytest.mark.parametrize(
     ("command", "problem"),
     [
-        ("Dance", "'Dance' is no command"),
-        ("", "no command"),
+        ("Dance", "'Dance' is not a command"),
+        ("", "the command is empty"),
         ("Clicked on link 5", "link 5 is not on this page (0-4)"),
         ("Clicked on link 999999", "link 999999 is not on this page (0-4)"),
         ("Quote: this stands nowhere", "not on this page"),
@@ -144,7 +144,7 @@ def test_a_second_search_does_not_overwrite_the_first() -> None:
     env = on_long()
     env.step("Search nothing at all")
     assert view_lines(env.state) == ("No results were found.",)
-    assert env.step("Quote: No results were found.").info.problem == "a message is no page; it cannot be quoted"
+    assert env.step("Quote: No results were found.").info.problem == "error pages and empty results pages cannot be quoted"
     env.step("Back")
     env.step("Back")
     assert env.state.page.title == "Search results for: lines"
@@ -156,7 +156,7 @@ def test_commands_before_the_first_search_move_nothing() -> None:
     for command in ("Scrolled down 3", "Top", "Find in page: x"):
         assert env.step(command).info.problem is None
     assert env.step("Quote: x").info.problem
-    assert env.step("Clicked on link 0").info.problem == "link 0 is not on this page (it has none)"
+    assert env.step("Clicked on link 0").info.problem == "link 0 is not on this page (it has no links)"
     assert env.state.page is BLANK
 
 
@@ -205,7 +205,7 @@ def test_a_page_that_cannot_be_had_is_an_error_page_that_cannot_be_quoted() -> N
     observation = env.step("Clicked on link 2").observation
     assert "♦Title\nError\n" in observation
     assert "http://gone.org/ does not exist" in observation
-    assert env.step("Quote: does not exist").info.problem == "a message is no page; it cannot be quoted"
+    assert env.step("Quote: does not exist").info.problem == "error pages and empty results pages cannot be quoted"
     env.step("Back")
     assert env.state.page.title == "Long"
 
@@ -460,4 +460,4 @@ def test_a_page_that_says_that_there_is_none_cannot_be_quoted() -> None:
     env.reset("Where are the crows?")
     env.step("Search crows")
     env.step("Clicked on link 0")
-    assert env.step("Quote: crows were here").info.problem == "this page says that there is none; it cannot be quoted"
+    assert env.step("Quote: crows were here").info.problem == "pages that report a missing page cannot be quoted"

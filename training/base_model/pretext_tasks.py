@@ -26,7 +26,7 @@ from browser_env.pages.page import Page
 from browser_env.pages.words import STOP_WORDS
 from browser_env.records import Question, Reference, Settings
 from browser_env.results import results_page
-from browser_env.state import BrowserState, apply, count_action, open_page, shown
+from browser_env.state import BrowserState, apply, count_action, open_page, shorten
 from training.scripted_people.clues import PHRASE_WORDS
 from training.scripted_people.quoting import headed
 
@@ -200,7 +200,7 @@ class Pretexts:
         sentence = find_quote(page.normal, told, 0)
         if isinstance(sentence, str):
             return None
-        earlier = (f"Search {other.full_name}", f"Click {page.title}", f"Find in page {shown(_landmark(other))}", "Quote")
+        earlier = (f"Search {other.full_name}", f"Click {page.title}", f"Find in page {shorten(_landmark(other))}", "Quote")
         return replace(
             state,
             references=(_reference(page, headed(page, other.short_name, sentence)),),

@@ -3,7 +3,7 @@
 from agent.evaluation.metrics import UNANSWERABLE
 from browser_env.actions import Back, Click, Find, Quote, Search, parse_action
 from browser_env.records import Episode
-from browser_env.state import shown
+from browser_env.state import shorten
 
 
 def mistakes(episode: Episode) -> frozenset[int]:
@@ -34,4 +34,4 @@ def _found_nothing(episode: Episode, number: int, text: str) -> bool:
     """Whether the observation after a find reports that the text is not on the page."""
     after = episode.steps[number + 1].observation if number + 1 < len(episode.steps) else ""
     past_actions = after.partition("♦Past actions\n")[2].partition("\n\n")[0].split("\n")
-    return past_actions[-1:] == [f"Find in page {shown(text)} (not found)"]
+    return past_actions[-1:] == [f"Find in page {shorten(text)} (not found)"]

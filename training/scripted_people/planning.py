@@ -18,7 +18,7 @@ from browser_env.observation import view_lines
 from browser_env.pages.matching import normal_form, quote_text
 from browser_env.pages.page import Page
 from browser_env.records import Question
-from browser_env.state import BrowserState, apply, shown
+from browser_env.state import BrowserState, apply, shorten
 from training.scripted_people.clues import named, phrases, queries
 from training.scripted_people.detours import Detours
 from training.scripted_people.targets import Target, TargetPlace, next_target, target_places
@@ -96,7 +96,7 @@ class Planner:
         if len(options) > 1 and self.detours.takes(f"query {target.index}", 1.5):
             options[0], options[1] = options[1], options[0]
         done = self._searches()
-        untried = [query for query in options if shown(query) not in done]
+        untried = [query for query in options if shorten(query) not in done]
         return Search(untried[0]) if untried else End(EndReason.ANSWER if self.state.references else EndReason.NONSENSE)
 
     def _choose_result(self, target: Target) -> Action:
@@ -201,7 +201,7 @@ class Planner:
         name = topic.name or topic.place or ""
         done = self._searches()
         if not done:
-            return Search(shown(name or " ".join(topic.keywords)).strip() or shown(self._question.text).strip())
+            return Search(shorten(name or " ".join(topic.keywords)).strip() or shorten(self._question.text).strip())
         is_in_results = any(topic.last in f"{hit.title} {hit.snippet}" for hit in hits(view_lines(self.state)))
         is_dotted = bool(topic.name) and "." in name
         if is_dotted and not is_in_results and len(done) == 1 and self.detours.takes("second query", 3.0):
@@ -223,7 +223,7 @@ def _steps_by_find(state: BrowserState, place: TargetPlace, text: str, max_finds
     positions = set()
     for number in range(1, max_finds + 1):
         state = apply(state, Find(text)).state
-        position = state.visit.top, state.visit.found
+        position = state.visit.top, state.visit.find_from
         if state.past_actions[-1].endswith("(not found)") or position in positions:
             return 0
         positions.add(position)

@@ -86,18 +86,18 @@ def test_benchmark_on_the_live_web(towns: TownServer, asked: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "variables", "expected"),
     [
-        (("--provider", "brave"), {}, "--provider is for the live web; add --web"),
-        (("--web", "--collection", "x"), {}, "--collection names an offline web and --web the live one"),
+        (("--provider", "brave"), {}, "--provider needs --web"),
+        (("--web", "--collection", "x"), {}, "--collection is an offline web and --web the live web"),
         (("--web", "--provider", "bing"), {}, "there is no search provider 'bing'"),
         (("--web", "--provider", "brave"), {}, "brave needs a key: set BRAVE_API_KEY"),
         (("--web",), {"SEARCH_PROVIDER": "exa"}, "exa needs a key: set EXA_API_KEY"),
         (("--web", "--search-url", "nowhere"), {}, "is no address of a server"),
-        (("--browser", "never"), {}, "--browser is for the live web; add --web"),
+        (("--browser", "never"), {}, "--browser needs --web"),
         (("--web", "--browser", "always"), {"PATH": "/nowhere"}, "no Chromium or Chrome is installed"),
         (
             ("--web", "--replay", "x"),
             {},
-            "--replay browses what was recorded; --web, --collection and --record do not go with it",
+            "--replay cannot be combined with --web, --collection or --record",
         ),
     ],
 )

@@ -53,7 +53,7 @@ def test_problems_and_notes_are_said_on_stderr(webgpt: Run, small_collection: Pa
     note, no_link, no_command = done.stderr.splitlines()
     assert note == "! this is the top of the page"
     assert no_link.startswith("! link 9999 is not on this page (0-")
-    assert no_command.startswith("! 'foo' is no command; expected Search <query>")
+    assert no_command.startswith("! 'foo' is not a command; expected Search <query>")
     assert done.stdout.endswith("♦Actions left: 95\n♦Next action\n")
 
 

@@ -274,9 +274,9 @@ def test_an_odd_question_is_answered_and_stored(tmp_path: Path, text: str) -> No
 
 
 ODD_COMPLETIONS = [
-    ("nothing", "", "no command was given", ""),
-    ("line-break", "\n", "no command was given", "\n"),
-    ("lone-surrogate", "Sea\udc80rch", "is no command", "Sea\ufffdrch"),
+    ("nothing", "", "the command is empty", ""),
+    ("line-break", "\n", "the command is empty", "\n"),
+    ("lone-surrogate", "Sea\udc80rch", "is not a command", "Sea\ufffdrch"),
     ("10-MB", "Search " + "x" * 10_000_000, "the command has 10,000,007 characters", "Search " + "x" * (MAX_COMPLETION - 7)),
     ("10-MB-on-many-lines", "Top\n" * 2_500_000, "the first 20,000 were kept", "Top\n" * 5_000),
 ]

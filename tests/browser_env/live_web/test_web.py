@@ -155,9 +155,9 @@ def test_default_is_an_offline_web(small_collection: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"provider": "brave"}, "--provider is for the live web; add --web"),
-        ({"loopback_port": 80}, "--loopback-port is for the live web"),
-        ({"ignore_robots": True}, "--ignore-robots is for the live web"),
+        ({"provider": "brave"}, "--provider needs --web"),
+        ({"loopback_port": 80}, "--loopback-port needs --web"),
+        ({"ignore_robots": True}, "--ignore-robots needs --web"),
     ],
 )
 def test_flags_of_the_live_web_need_it(options: dict[str, object], expected: str) -> None:

@@ -173,7 +173,7 @@ def test_single_scrolls_become_commands_of_up_to_three(session: Session, scrolls
         ("Clicked on link 77", "link 77 is not on this page (0-2)"),
         ("Quote: nothing of the kind", "the quoted text is not on this page"),
         ("End: Answer", "quote something first; the answer must cite it"),
-        ("Jump", "'Jump' is no command"),
+        ("Jump", "'Jump' is not a command"),
     ],
 )
 def test_what_does_nothing_is_answered_and_costs_nothing(session: Session, command: str, problem: str) -> None:
@@ -335,7 +335,7 @@ def test_what_breaks_on_the_web_is_a_page(tmp_path: Path, no_fsync: None) -> Non
     with open_session(tmp_path, Broken([])) as session:
         done(session, "Search crows")
         assert session.view().page.text == "ZeroDivisionError: one two"
-        assert session.do(Select(start=0, end=10)).problem == "a message is no page; it cannot be quoted"
+        assert session.do(Select(start=0, end=10)).problem == "error pages and empty results pages cannot be quoted"
         state = session.state
     with open_session(tmp_path) as session:
         assert session.state == state
