@@ -2,7 +2,7 @@
 
 Scripts stand in for people: one demonstrates how to answer questions about the Python documentation, one compares answers. The
 defaults take about ten minutes on two cores, enough to see every stage but too little for a good policy; `webgpt reproduce`
-trains one in an hour and forty minutes.
+trains one in an hour and forty minutes. Killed, the same command resumes.
 """
 
 import sys
@@ -10,9 +10,10 @@ from pathlib import Path
 
 from agent import LanguageModel, RewardModelScore, best_of_n, load_questions
 from agent.evaluation.metrics import final_answer, is_correct
-from browser_env import Collection, Question, Settings, append_record, default_collection
-from training import CloningConfig, Labeler, PPOConfig, RewardModelConfig, clone, demonstrations, train_ppo, train_reward_model
-from training.scripted_people.labeler import compared, draw_others
+from browser_env import Collection, Episode, Question, Settings, default_collection, read_records
+from training import CloningConfig, Labeler, PPOConfig, RewardModelConfig, clone, train_ppo, train_reward_model
+from training.scripted_people.comparisons import add_comparisons, draw_others
+from training.scripted_people.demonstrations import add_demonstrations
 
 VIEW = Settings(view_height=12, max_actions=12)  # an observation takes about 400 tokens of the small base model
 
@@ -20,7 +21,8 @@ VIEW = Settings(view_height=12, max_actions=12)  # an observation takes about 40
 def main(folder: str = "runs/example", collection: str | None = None, num: str = "200") -> None:
     """Demonstrate, clone, compare, train a reward model, improve with PPO, and answer with best-of-2."""
     out = Path(folder)
-    out.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
+    demonstrations, comparisons = out / "demonstrations.jsonl", out / "comparisons.jsonl"
 
     def open_web() -> Collection:
         return Collection.open(Path(collection)) if collection else default_collection()
@@ -29,16 +31,12 @@ def main(folder: str = "runs/example", collection: str | None = None, num: str =
         return list(load_questions(f"pydoc:{split}", open_docs=open_web))[: int(num)]
 
     with open_web() as web:
-        demonstrated = list(demonstrations(web, questions("bc"), VIEW))
-        for episode in demonstrated:
-            append_record(out / "demonstrations.jsonl", episode)
-        clone(CloningConfig(demonstrations=(str(out / "demonstrations.jsonl"),), epochs=2), out / "cloned", backend=web)
+        add_demonstrations(demonstrations, web, questions("bc"), VIEW, noise=0.1, seeds=[0])
+        clone(CloningConfig(demonstrations=(str(demonstrations),)), out / "cloned", backend=web)
 
-        for pair in draw_others(demonstrated, 0):  # a good answer beside the answer to another question
-            answers = [compared(episode) for episode in pair]
-            append_record(out / "comparisons.jsonl", Labeler(seed=0).compare(pair[0].question, answers))
-        reward = RewardModelConfig(policy=str(out / "cloned"), comparisons=(str(out / "comparisons.jsonl"),), batch_size=8)
-        train_reward_model(reward, out / "reward")
+        pairs = draw_others(read_records(demonstrations, Episode), seed=0)  # good answers beside answers to other questions
+        add_comparisons(comparisons, pairs, Labeler(seed=0), seed=0)
+        train_reward_model(RewardModelConfig(policy=str(out / "cloned"), comparisons=(str(comparisons),)), out / "reward")
 
         train_ppo(
             out / "better",
@@ -46,7 +44,7 @@ def main(folder: str = "runs/example", collection: str | None = None, num: str =
             reward_model=str(out / "reward"),
             backend=web,
             questions=questions("rl"),
-            questions_name="rl",
+            questions_name="pydoc:rl",
             config=PPOConfig(iterations=1, episodes=4, answers=2, minibatches=4, min_actions=8, max_actions=12),
         )
 
