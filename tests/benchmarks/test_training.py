@@ -25,7 +25,8 @@ from training.behavior_cloning.data import StepSource
 from training.ppo.config import PPOConfig
 from training.ppo.log import read_metrics
 from training.ppo.networks import ValueNetwork
-from training.ppo.trainer import PPO, World
+from training.ppo.trainer import PPO, Callbacks
+from training.ppo.world import World
 from training.supervised.batches import IGNORED
 from training.supervised.optimization import Optimization
 from training.supervised.trainers import CloningTrainer, training_arguments
@@ -114,7 +115,7 @@ def test_ppo(
         ppo = PPO(config, world, trained, tokenizer, ValueNetwork(copy.deepcopy(scorer)), tmp_path / "run")
         torch.set_num_threads(1)
         marks[:] = [time.process_time()]
-        ppo.run(on_iteration=mark)
+        ppo.run(Callbacks(on_iteration=mark))
 
     benchmark.pedantic(run, rounds=1)
     found = read_metrics(tmp_path / "run")

@@ -1,7 +1,7 @@
-"""`webgpt train ppo`: a policy that is better at what a reward model likes."""
+"""`webgpt train ppo`: reinforcement learning of a policy from a reward model."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,20 +21,20 @@ from training.ppo.config import PPOConfig
 
 if TYPE_CHECKING:
     from training.ppo.metrics import IterationMetrics
-    from training.ppo.trainer import PPO, Result
+    from training.ppo.trainer import PPO, Callbacks, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReinforcementLearning:
-    """Improve a cloned policy by PPO: browse, answer, and become likelier to do what the reward model liked (paper, 3.2).
+    """Improve a cloned policy by PPO: run episodes, score their answers, and make high-scoring behaviour likelier (paper, 3.2).
 
-    The policy goes to the folder --out and is used as --policy hf:DIR. Each iteration adds a line of figures to
-    DIR/run/metrics.jsonl and an episode to DIR/run/examples.jsonl (webgpt view shows them). Stopped or killed, the same command
-    goes on from the last checkpoint and ends with the same weights.
+    The policy is saved in the folder --out; use it as --policy hf:DIR. Each iteration appends its figures to
+    DIR/run/metrics.jsonl and an episode to DIR/run/examples.jsonl (webgpt view shows episodes). After an interrupt, the same
+    command continues from the last checkpoint and ends with the same weights.
 
-    What to look at: score rises while KL, the distance from the cloned policy over an episode, stays within its budget; 1-2 %
-    of tokens are clipped (more: a smaller --learning-rate); entropy that falls to 0 and answers that all read alike are a
-    collapse; a score that rises while people like the examples less is reward hacking: stop earlier.
+    Signs of health: the score rises while the KL divergence from the cloned policy stays within its budget, and 1-2 % of tokens
+    are clipped. More clipping: lower --learning-rate. Entropy near 0 and answers that all read alike: the policy has collapsed.
+    A rising score with worse examples: the reward model is being exploited, so stop earlier.
 
     On several GPUs or processes, with the same steps: torchrun --nproc_per_node N -m agent.cli train ppo ...
 
@@ -42,59 +42,57 @@ class ReinforcementLearning:
     """
 
     policy: Annotated[str, arg(metavar="PATH_OR_ID")]
-    """The cloned policy that it begins as and is held near to: a folder (`webgpt train bc`), or a hub name."""
+    """Cloned policy that training starts from and is penalised for leaving: a folder (`webgpt train bc`) or a hub name."""
     reward_model: Annotated[str, arg(metavar="DIR")]
-    """What scores answers (`webgpt train rm`), trained from this policy; the value network begins as it too."""
+    """Reward model that scores answers and initialises the value network (`webgpt train rm`); trained from the same policy."""
     questions: Annotated[str, arg(metavar="SET")]
-    """What is asked: pydoc:rl, a file of questions, and what else `webgpt questions` takes."""
+    """Question set to train on: pydoc:rl, a file of questions, or any other set that `webgpt questions` accepts."""
     out: Annotated[Path, arg(metavar="DIR")]
-    """Folder of the new policy; made if there is none."""
+    """Folder of the new policy; created if it does not exist."""
     limit: Annotated[int | None, arg(metavar="N")] = None
-    """Use a random sample of so many questions. None: all of them."""
+    """Number of questions to sample from the set. Default: all questions."""
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
-    """An offline web that `webgpt index` wrote. None: the documentation of this Python, which is indexed on first use."""
+    """Offline web to browse, a file that `webgpt index` wrote. Default: the documentation of this Python, indexed on first
+    use."""
     zero_value: bool = False
-    """Begin with values of 0 instead of the reward model's scores."""
+    """Start the value network at 0 instead of the reward model's scores; use it with --group-size above 1."""
     bfloat16: bool = False
-    """Train in mixed precision: faster on GPUs and on CPUs with AMX."""
+    """Train in mixed precision; faster on GPUs and on CPUs with AMX."""
     weights: Literal["bfloat16", "float32"] = "bfloat16"
-    """Of the model on disk."""
+    """Data type of the saved weights."""
     threads: int = 1
-    """Of torch in each process. With other jobs running, one is faster than two."""
+    """Number of torch threads in each process. 1 is fastest if other jobs run on the machine."""
     config: Annotated[PPOConfig, arg(name="")] = field(default_factory=PPOConfig)
-    """How it is trained."""
+    """Settings of PPO."""
 
     def run(self) -> int:
-        """Train, with a line for each iteration on stderr; the first and the last figures on stdout."""
+        """Train, with a line for each iteration on stderr; print the first and the last figures to stdout."""
         prepare(self.threads)
         from training.ppo.log import read_metrics
+        from training.ppo.processes import make_accelerator
         from training.ppo.train import RUN, train_ppo
-        from training.ppo.trainer import make_accelerator
 
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit must be at least 1, got {self.limit}")
-        everything = list(load_questions(self.questions, open_docs=lambda: open_web(self.collection)))
-        asked = choose(everything, self.limit, self.config.seed)
+        questions = list(load_questions(self.questions, open_docs=lambda: open_web(self.collection)))
         accelerator = make_accelerator(bfloat16=self.bfloat16)
-        with open_web(self.collection) as web, _progress(self.config, accelerator.is_main_process) as shown:
+        with open_web(self.collection) as web, _progress(self.config, accelerator.is_main_process) as callbacks:
             try:
                 result = train_ppo(
                     self.out,
                     policy=self.policy.removeprefix("hf:"),
                     reward_model=self.reward_model,
                     backend=web,
-                    questions=asked,
+                    questions=choose(questions, self.limit, self.config.seed),
                     questions_name=self.questions,
                     config=self.config,
                     zero_value=self.zero_value,
                     weights=self.weights,
                     accelerator=accelerator,
-                    on_begin=shown.begin,
-                    on_iteration=shown.iteration,
-                    on_progress=shown.episodes,
+                    callbacks=callbacks,
                 )
             except KeyboardInterrupt:
-                raise KeyboardInterrupt(f"the same command goes on from the last checkpoint in {self.out / RUN}") from None
+                raise KeyboardInterrupt(f"the same command continues from the last checkpoint in {self.out / RUN}") from None
         if accelerator.is_main_process:
             print(summary(read_metrics(self.out / RUN), result))
             print(f"Written to {self.out}; use it as --policy hf:{self.out}", file=sys.stderr)
@@ -103,12 +101,12 @@ class ReinforcementLearning:
 
 
 def summary(metrics: "list[IterationMetrics]", result: "Result") -> str:
-    """The first and the last figures of a run as text."""
+    """A table of the first and the last figures of a run, and the reason why it stopped."""
     first, last = metrics[0], metrics[-1]
-    rows: list[tuple[str, str, str]] = [
-        ("", "first", "last"),
-        ("score", f"{first.score:+.3f}", f"{last.score:+.3f}"),
-        *([("gold score", f"{first.gold_score:+.3f}", f"{last.gold_score:+.3f}")] if _both_gold(first, last) else []),
+    rows = [("", "first", "last"), ("score", f"{first.score:+.3f}", f"{last.score:+.3f}")]
+    if first.gold_score is not None and last.gold_score is not None:
+        rows.append(("gold score", f"{first.gold_score:+.3f}", f"{last.gold_score:+.3f}"))
+    rows += [
         ("KL of an episode", f"{first.kl:.2f}", f"{last.kl:.2f}"),
         ("entropy of a token", f"{first.entropy:.3f}", f"{last.entropy:.3f}"),
         ("explained variance", f"{first.explained_variance:+.2f}", f"{last.explained_variance:+.2f}"),
@@ -116,50 +114,39 @@ def summary(metrics: "list[IterationMetrics]", result: "Result") -> str:
         ("commands", f"{first.commands:.1f}", f"{last.commands:.1f}"),
         ("invalid commands", f"{first.invalid_commands:.0%}", f"{last.invalid_commands:.0%}"),
     ]
-    why = "the KL budget is used up" if result.stopped_by == "kl_budget" else "all iterations are done"
-    lines = [f"{name:20}{one:>10}{other:>10}" for name, one, other in rows]
-    return "\n".join([*lines, "", f"Stopped after {result.iterations} iterations: {why}."])
-
-
-def _both_gold(first: "IterationMetrics", last: "IterationMetrics") -> bool:
-    return first.gold_score is not None and last.gold_score is not None
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """What is told of a run while it goes on."""
-
-    begin: "Callable[[PPO], None]"
-    iteration: "Callable[[IterationMetrics, Episode], None]"
-    episodes: Callable[[int], None]
+    reason = "the KL budget is used up" if result.stopped_by == "kl_budget" else "all iterations are done"
+    table = [f"{name:20}{early:>10}{late:>10}" for name, early, late in rows]
+    return "\n".join([*table, "", f"Stopped after {result.iterations} iterations: {reason}."])
 
 
 @contextmanager
-def _progress(config: PPOConfig, is_main: bool) -> Iterator[_Shown]:
-    """A bar over the episodes of an iteration on stderr in a terminal, and a line for each iteration."""
+def _progress(config: PPOConfig, is_main: bool) -> "Iterator[Callbacks]":
+    """Callbacks that show a bar over the episodes of an iteration, in a terminal, and a line for each iteration on stderr."""
     from training.ppo.log import EXAMPLES_FILE, METRICS_FILE, has_tensorboard
+    from training.ppo.trainer import Callbacks
 
     console = Console(stderr=True, highlight=False, quiet=not is_main)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not (is_main and console.is_terminal)) as bar:
         task = bar.add_task("browsing", total=None)
 
-        def begin(run: "PPO") -> None:
-            share = -(-config.episodes // run.accelerator.num_processes)
-            bar.update(task, total=share)
+        def say(line: str) -> None:
+            console.print(line, soft_wrap=True, markup=False)
+
+        def on_begin(run: "PPO") -> None:
+            bar.update(task, total=-(-config.episodes // run.accelerator.num_processes))
             if run.progress.iteration:
-                console.print(f"Going on after iteration {run.progress.iteration}.", soft_wrap=True, markup=False)
-            files = f"{METRICS_FILE} and {EXAMPLES_FILE}"
-            where = f"{files}; for TensorBoard's files: pip install tensorboard" if not has_tensorboard() else files
-            console.print(f"Figures and examples: {run.out}, {where}.", soft_wrap=True, markup=False)
+                say(f"Continuing after iteration {run.progress.iteration}.")
+            hint = "" if has_tensorboard() else "; for TensorBoard files: pip install tensorboard"
+            say(f"Figures and examples: {run.out}, {METRICS_FILE} and {EXAMPLES_FILE}{hint}.")
 
-        def iteration(metrics: "IterationMetrics", example: Episode) -> None:
+        def on_iteration(metrics: "IterationMetrics", example: Episode) -> None:
             bar.reset(task, description="browsing")
-            console.print(metrics.line(), soft_wrap=True, markup=False)
+            say(metrics.line())
 
-        def episodes(number: int) -> None:
-            bar.advance(task, number)
+        def on_episode(episode: Episode) -> None:
+            bar.advance(task)
             if bar.tasks[0].finished:
                 bar.update(task, description="answering and learning")
 
-        yield _Shown(begin, iteration, episodes)
+        yield Callbacks(on_begin=on_begin, on_iteration=on_iteration, on_episode=on_episode)

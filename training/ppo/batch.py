@@ -1,155 +1,144 @@
-"""What an iteration of PPO learns from: rows to compute, and a number of each kind for every token of every action.
+"""The training batch of an iteration: packed rows with per-token log-probabilities, values, advantages and returns.
 
-The tokens stand one after the other, episode by episode and turn by turn, and everything else is a view of that: the rows are
-its groups of turns, the trajectories its episodes.
+Tokens are stored in one sequence, episode by episode and turn by turn; rows and trajectories are slices of it.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from training.objectives import GAELevel, action_lambdas, advantages, kl_rewards, masked_whiten, means_of_others
+from training.objectives import action_lambdas, advantages, kl_rewards, masked_whiten, means_of_others
+from training.ppo.config import PPOConfig
 from training.ppo.experience import Experience, Turn
-from training.ppo.packing import Group
+from training.ppo.packing import Row
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """An experience with what is said of it: of its answers by the score, of its tokens by the networks, each of shape (N,)."""
+    """An experience with the scores of its answers and the outputs of the networks for its N tokens, each of shape (N,)."""
 
     experience: Experience
     scores: tuple[float, ...]
-    """Of its answers."""
+    """Scores of its answers."""
     gold: float | None
-    """Of its episode, by the other judge."""
+    """Score of its episode by the gold judge, if there is one."""
     logprobs: Tensor
+    """Log-probabilities under the policy that sampled, in nats."""
     ref_logprobs: Tensor
+    """Log-probabilities under the cloned policy, in nats."""
     values: Tensor
     entropies: Tensor
+    """Entropies of the policy's distribution at each token, in nats."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lot:
-    """Rows, and the numbers of their N tokens."""
+class Batch:
+    """Rows and the learning targets of their N tokens, each of shape (N,)."""
 
-    groups: tuple[Group, ...]
+    rows: tuple[Row, ...]
     starts: tuple[int, ...]
-    """Where each group's tokens begin among the N."""
+    """Index of the first token of each row."""
     old_logprobs: Tensor
     old_values: Tensor
     advantages: Tensor
-    """Normalised."""
+    """Normalised over the batch."""
     returns: Tensor
 
-    def tokens(self, groups: Sequence[int]) -> Tensor:
-        """Indices of the tokens of some groups, one group after the other."""
-        return token_indices(self.groups, self.starts, groups)
+    def tokens(self, chosen: Sequence[int]) -> Tensor:
+        """Indices of the tokens of the chosen rows, row by row."""
+        return token_indices(self.rows, self.starts, chosen)
 
 
-def make_lot(
-    evaluated: Sequence[Evaluated],
-    rewards: Sequence[float],
-    *,
-    run_up: int | None,
-    kl_coefficient: float,
-    max_action_tokens: int,
-    lam: float,
-    gae_level: GAELevel,
-    gamma: float,
-) -> Lot:
-    """Rewards, advantages and returns of everything.
+def make_batch(evaluated: Sequence[Evaluated], rewards: Sequence[float], config: PPOConfig, *, overlap: int | None) -> Batch:
+    """Compute the advantages and returns of all tokens.
 
     Args:
-        evaluated: Everything, in an order that all processes agree on.
-        rewards: What each trajectory ends with, in order.
-        run_up: See `groups_of`.
-        kl_coefficient: See `kl_rewards`.
-        max_action_tokens: See `action_lambdas`, like the next two.
-        lam: See there.
-        gae_level: See there.
-        gamma: See `advantages`.
+        evaluated: All experiences, in the same order on every process.
+        rewards: Final reward of each trajectory, in order.
+        config: Coefficients of the objective.
+        overlap: See `rows_of`.
     """
-    trajectories = [trajectory for one in evaluated for trajectory in one.experience.trajectories]
+    trajectories = [trajectory for item in evaluated for trajectory in item.experience.trajectories]
     lengths = [[len(turn.tokens) for turn in trajectory] for trajectory in trajectories]
-    sizes = [sum(each) for each in lengths]
-    padded = {
-        name: pad_sequence([*torch.split(torch.cat([getattr(one, name) for one in evaluated]), sizes)], batch_first=True)
-        for name in ("logprobs", "ref_logprobs", "values")
-    }
-    lambdas = [torch.tensor(action_lambdas(each, max_action_tokens, lam, gae_level)) for each in lengths]
+    sizes = [sum(turn_lengths) for turn_lengths in lengths]
     mask = pad_sequence([torch.ones(size) for size in sizes], batch_first=True)
-    received = kl_rewards(padded["logprobs"], padded["ref_logprobs"], torch.tensor(rewards), mask, kl_coefficient)
-    estimates = advantages(received, padded["values"], pad_sequence(lambdas, batch_first=True), mask, gamma)
-    kept = mask.bool()
-    groups = [group for one in evaluated for group in groups_of(one.experience, run_up)]
-    return Lot(
-        tuple(groups),
-        tuple(starts_of(groups)),
-        old_logprobs=padded["logprobs"][kept],
-        old_values=padded["values"][kept],
-        advantages=masked_whiten(estimates, mask)[kept],
-        returns=(estimates + padded["values"])[kept],
+
+    def padded(tensors: Sequence[Tensor]) -> Tensor:
+        return pad_sequence([*torch.split(torch.cat([*tensors]), sizes)], batch_first=True)
+
+    logprobs = padded([item.logprobs for item in evaluated])
+    ref_logprobs = padded([item.ref_logprobs for item in evaluated])
+    values = padded([item.values for item in evaluated])
+    lambdas = [action_lambdas(own, config.max_action_tokens, config.lam, config.gae_level) for own in lengths]
+    received = kl_rewards(logprobs, ref_logprobs, torch.tensor(rewards), mask, config.kl_coefficient)
+    estimates = advantages(received, values, pad_sequence([*map(torch.tensor, lambdas)], batch_first=True), mask, config.gamma)
+    is_token = mask.bool()
+    rows = [row for item in evaluated for row in rows_of(item.experience, overlap)]
+    return Batch(
+        tuple(rows),
+        tuple(starts_of(rows)),
+        old_logprobs=logprobs[is_token],
+        old_values=values[is_token],
+        advantages=masked_whiten(estimates, mask)[is_token],
+        returns=(estimates + values)[is_token],
     )
 
 
 def baselines(evaluated: Sequence[Evaluated], scores: Sequence[float], group_size: int) -> list[float]:
-    """What is taken from the score of each trajectory where several episodes have the same question.
+    """The baseline of each trajectory when several episodes share a question.
 
-    It is the mean score of the other episodes, each with all its answers; the same for an episode and for its other answers.
+    It is the mean score of the question's other episodes, where an episode's score is the mean over its answers. All
+    trajectories of an experience have the same baseline.
 
     Args:
-        evaluated: Everything; the episodes of a question have numbers one after the other.
-        scores: Of the trajectories, in order.
+        evaluated: All experiences; the episodes of a question have consecutive numbers.
+        scores: Score of each trajectory, in order.
         group_size: Episodes of each question.
     """
-    numbers = [len(one.experience.trajectories) for one in evaluated]
-    waiting = iter(scores)
-    means = [math.fsum(islice(waiting, number)) / number for number in numbers]
-    others = means_of_others(means, [one.experience.index // group_size for one in evaluated])
+    numbers = [len(item.experience.trajectories) for item in evaluated]
+    remaining = iter(scores)
+    means = [math.fsum(islice(remaining, number)) / number for number in numbers]
+    others = means_of_others(means, [item.experience.index // group_size for item in evaluated])
     return [mean for mean, number in zip(others, numbers, strict=True) for _ in range(number)]
 
 
-def groups_of(experience: Experience, run_up: int | None) -> list[Group]:
-    """The rows of an experience, whose tokens one after the other are those of its turns.
+def rows_of(experience: Experience, overlap: int | None) -> list[Row]:
+    """The rows of an experience, whose completion tokens are those of its turns in order.
 
     Args:
-        experience: That did not fail.
-        run_up: That the answers need to share a row (`training.ppo.packing`); None: they are rows of their own.
+        experience: An experience that did not fail.
+        overlap: Overlap that packed answers need (`training.ppo.packing`). None: each answer has a row of its own.
     """
-    groups = [_group([turn]) for turn in experience.browsing]
-    if run_up is not None and experience.answering and len(experience.answering[0].prompt) >= run_up:
-        return [*groups, _group(experience.answering)]
-    return [*groups, *(_group([turn]) for turn in experience.answering)]
+    rows = [_row([turn]) for turn in experience.browsing]
+    if overlap is not None and experience.answering and len(experience.answering[0].prompt) >= overlap:
+        return [*rows, _row(experience.answering)]
+    return [*rows, *(_row([turn]) for turn in experience.answering)]
 
 
-def _group(turns: Sequence[Turn]) -> Group:
-    """The turns of one prompt as a row."""
-    return Group(turns[0].prompt, [turn.tokens for turn in turns], [turn.allowed for turn in turns])
+def _row(turns: Sequence[Turn]) -> Row:
+    """The row of some turns with the same prompt."""
+    return Row(turns[0].prompt, [turn.tokens for turn in turns], [turn.allowed for turn in turns])
 
 
-def starts_of(groups: Sequence[Group]) -> list[int]:
-    """Where the tokens of each group begin, if they stand one after the other."""
-    starts, start = [], 0
-    for group in groups:
-        starts.append(start)
-        start += group.num_tokens
-    return starts
+def starts_of(rows: Sequence[Row]) -> list[int]:
+    """The index of the first completion token of each row, counted over all rows."""
+    return [*accumulate((row.num_tokens for row in rows), initial=0)][:-1]
 
 
-def token_indices(groups: Sequence[Group], starts: Sequence[int], chosen: Sequence[int]) -> Tensor:
-    """Where the tokens of some of the groups stand, one group after the other."""
-    return torch.cat([torch.arange(starts[one], starts[one] + groups[one].num_tokens) for one in chosen])
+def token_indices(rows: Sequence[Row], starts: Sequence[int], chosen: Sequence[int]) -> Tensor:
+    """The indices of the completion tokens of the chosen rows, row by row."""
+    return torch.cat([torch.arange(starts[row], starts[row] + rows[row].num_tokens) for row in chosen])
 
 
 def per_episode(evaluated: Sequence[Evaluated], estimate: Callable[[Tensor, Tensor], Tensor]) -> float:
-    """A divergence from the cloned policy, summed over a browsing episode with its own answer; the mean over episodes."""
+    """KL divergence from the cloned policy, summed over a browsing episode with its own answer; the mean over episodes."""
     sums = []
-    for one in evaluated:
-        number = sum(len(turn.tokens) for turn in one.experience.trajectories[0])  # stands first among its tokens
-        sums.append(float(estimate(one.logprobs[:number], one.ref_logprobs[:number]).sum()))
+    for item in evaluated:
+        number = sum(len(turn.tokens) for turn in item.experience.trajectories[0])  # the episode's tokens come first
+        sums.append(float(estimate(item.logprobs[:number], item.ref_logprobs[:number]).sum()))
     return sum(sums) / len(sums)

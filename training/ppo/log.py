@@ -1,7 +1,7 @@
-"""What PPO tells of each iteration: a line of figures, an episode to read, and TensorBoard's files.
+"""The log of a run: one line of figures and one example episode for each iteration, and TensorBoard files.
 
-One line of ``metrics.jsonl`` and one of ``examples.jsonl`` for each iteration, so a run that was stopped between a line and its
-checkpoint is put right by keeping as many lines as the checkpoint has iterations.
+``metrics.jsonl`` and ``examples.jsonl`` have one line for each iteration. A run that was stopped between a line and its
+checkpoint is repaired by truncating both to the iterations of the checkpoint.
 """
 
 import importlib.util
@@ -18,10 +18,10 @@ METRICS_FILE, EXAMPLES_FILE, TENSORBOARD_FOLDER = "metrics.jsonl", "examples.jso
 
 
 class RunLog:
-    """Writes the figures of a run."""
+    """Writes the figures and examples of a run."""
 
     def __init__(self, out: Path, iteration: int) -> None:
-        """Go on from an iteration; what was written of it and later ones is dropped."""
+        """Open the log in folder `out` to continue at an iteration; lines of this and later iterations are deleted."""
         self._metrics, self._examples = out / METRICS_FILE, out / EXAMPLES_FILE
         for file in (self._metrics, self._examples):
             _keep_lines(file, iteration)
@@ -32,7 +32,7 @@ class RunLog:
             self._writer = SummaryWriter(str(out / TENSORBOARD_FOLDER), purge_step=iteration)
 
     def write(self, metrics: IterationMetrics, example: Episode) -> None:
-        """Add an iteration."""
+        """Append the line of an iteration and one of its episodes."""
         append_record(self._examples, example)
         with self._metrics.open("a") as file:
             file.write(json.dumps(asdict(metrics), allow_nan=False) + "\n")
@@ -42,24 +42,25 @@ class RunLog:
             self._writer.flush()
 
     def close(self) -> None:
-        """Nothing is written any more."""
+        """Close the TensorBoard writer."""
         if self._writer is not None:
             self._writer.close()
 
 
 def has_tensorboard() -> bool:
-    """Whether it is installed; without it there are the lines alone."""
+    """Whether TensorBoard is installed."""
     return importlib.util.find_spec("tensorboard") is not None
 
 
 def read_metrics(out: Path) -> list[IterationMetrics]:
-    """The figures of a run so far."""
+    """The figures of all finished iterations of the run in folder `out`."""
     file = out / METRICS_FILE
     lines = file.read_text().splitlines() if file.is_file() else []
     return [IterationMetrics(**json.loads(line)) for line in lines]
 
 
 def _keep_lines(file: Path, number: int) -> None:
+    """Truncate a file to its first lines."""
     if file.is_file():
         lines = file.read_bytes().splitlines(keepends=True)
         if len(lines) > number:

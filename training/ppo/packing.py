@@ -1,18 +1,17 @@
-"""Several completions of one prompt in one row, so that the prompt is read once.
+"""Packed rows: several completions share one prompt in one row, so that the prompt is computed once.
 
-The sixteen answers over the same references differ in their last tokens only. In a packed row every completion sees the prompt
-and itself and none of the others: a boolean mask (T × T) says so, and position ids let each begin where the prompt ends. The
-numbers are those of separate rows, to rounding.
+The sixteen answers over the same references have their prompt as a shared prefix. In a packed row every completion attends to
+the prompt and itself and to no other completion: a boolean mask (T × T) ensures that, and position ids let each completion
+begin where the prompt ends. The results equal those of separate rows, up to rounding.
 
-Short convolutions (LFM2) move information between neighbours and would mix the answers. So each completion takes a *run-up*:
-the last tokens of the prompt stand in front of it once more. The first of them see the neighbours of another row through the
-first convolution, the next ones through the second, and if there are (kernel − 1) of them for each convolution, none of that
-arrives at the completion, while attention looks at the prompt itself and never at a run-up. Recurrences and windows cannot
-be packed.
+Short convolutions (LFM2) mix neighbouring tokens and would mix the answers. Each completion is therefore preceded by an
+*overlap*: the last tokens of the prompt are repeated in front of it. The first convolution contaminates the first of these
+tokens with another completion, the next convolution a few more; with (kernel − 1) tokens for each convolution, nothing reaches
+the completion itself. Attention uses the prompt and never an overlap. Recurrences and sliding windows cannot be packed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,163 +20,190 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 FULL, CONVOLUTION = "full_attention", "conv"
-"""Kinds of layers, as transformers calls them."""
+"""Kinds of layers in the configurations of transformers."""
 Ids = NDArray[np.int64]
 Allowed = Sequence[Ids | None]
-"""For each token of a completion the ids among which it was chosen; None: all of them."""
+"""For each token of a completion the ids that constrained decoding allowed at its position; None where all were."""
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Row:
     """Completions of one prompt, as token ids."""
 
     prompt: Sequence[int]
     completions: Sequence[Sequence[int]]
     allowed: Sequence[Allowed] = ()
-    """One for each completion; empty: nothing is forbidden."""
+    """The allowed ids of each completion. Empty: all ids were allowed."""
 
     @property
     def num_tokens(self) -> int:
-        """Tokens of the completions."""
+        """Number of tokens in the completions."""
         return sum(map(len, self.completions))
 
     @property
     def length(self) -> int:
-        """Tokens of the row: the last of a completion predicts nothing and is left out."""
+        """Number of tokens in the row, which omits the last token of each completion because it predicts nothing."""
         return len(self.prompt) + self.num_tokens - len(self.completions)
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows for a model, and where in them N tokens of completions are predicted. Those of a group stand together, in order."""
+class MicroBatch:
+    """Model inputs for some rows, and the positions that predict their N completion tokens, row by row."""
 
     input_ids: Tensor
-    """Shape (B, T), padded on the right, where no token of a causal model looks."""
-    rows: Tensor
-    """Row in which a token is predicted, shape (N,)."""
-    places: Tensor
-    """Position from which it is predicted, shape (N,)."""
+    """Shape (B, T), padded on the right, where causal models do not look."""
+    row_indices: Tensor
+    """Row of each completion token, shape (N,)."""
+    positions: Tensor
+    """Position that predicts each completion token, shape (N,)."""
     targets: Tensor
-    """The tokens, shape (N,)."""
+    """The completion tokens, shape (N,)."""
     allowed: list[Ids | None] | None = None
-    """For each of the N tokens; None: nothing is forbidden."""
+    """Allowed ids at each of the N tokens. None: all ids are allowed everywhere."""
     position_ids: Tensor | None = None
-    """Shape (B, T); None: 0, 1, 2, …"""
+    """Shape (B, T). None: 0, 1, 2, …"""
     mask: Tensor | None = None
-    """True where the second position is seen from the first, shape (B, 1, T, T); None: all before it and itself."""
+    """True where the first position attends to the second, shape (B, 1, T, T). None: a causal mask."""
 
     def allowed_mask(self, vocab_size: int) -> Tensor | None:
-        """True at the tokens that could be sampled, shape (N, V)."""
+        """True at the ids that could be sampled, shape (N, V); None if all could."""
         if self.allowed is None:
             return None
-        held = [row for row, ids in enumerate(self.allowed) if ids is not None]
-        chosen = [ids for ids in self.allowed if ids is not None]
+        constrained = [token for token, ids in enumerate(self.allowed) if ids is not None]
+        choices = [ids for ids in self.allowed if ids is not None]
         mask = torch.ones(len(self.allowed), vocab_size, dtype=torch.bool)
-        mask[held] = False
-        rows = np.repeat(held, [len(ids) for ids in chosen])
-        mask[torch.from_numpy(rows), torch.from_numpy(np.concatenate(chosen))] = True
+        mask[constrained] = False
+        tokens = np.repeat(constrained, [len(ids) for ids in choices])
+        mask[torch.from_numpy(tokens), torch.from_numpy(np.concatenate(choices))] = True
         return mask.to(self.input_ids.device)
 
 
-def collate(groups: Sequence[Group], device: torch.device | str = "cpu", *, run_up: int = 0) -> Batch:
-    """The batch of some groups; those of several completions become packed rows.
+def collate(rows: Sequence[Row], device: torch.device | str = "cpu", *, overlap: int = 0) -> MicroBatch:
+    """Make a micro-batch; rows with several completions are packed.
 
     Args:
-        groups: Those of several completions have prompts of at least `run_up` tokens.
-        device: Where it is used.
-        run_up: Tokens that are repeated in front of each completion of a packed row.
+        rows: Rows. The prompt of a packed row has at least `overlap` tokens.
+        device: Device of the result.
+        overlap: Prompt tokens to repeat in front of each completion of a packed row.
     """
-    is_packed = any(len(group.completions) > 1 for group in groups)
-    run_up = run_up if is_packed else 0
-    width = max(group.length + run_up * len(group.completions) for group in groups)
-    input_ids = torch.zeros(len(groups), width, dtype=torch.long)
-    position_ids = torch.zeros(len(groups), width, dtype=torch.long)
-    mask = torch.eye(width, dtype=torch.bool).repeat(len(groups), 1, 1) if is_packed else None  # padding sees itself, or is NaN
-    rows: list[int] = []
-    places: list[int] = []
-    targets: list[int] = []
-    allowed: list[Ids | None] = []
-    for row, group in enumerate(groups):
-        read = len(group.prompt)
-        input_ids[row, :read] = torch.as_tensor(group.prompt)
-        position_ids[row, :read] = torch.arange(read)
-        if mask is not None:
-            mask[row, :read, :read] = torch.ones(read, read, dtype=torch.bool).tril()
-        start = read
-        for number, completion in enumerate(group.completions):
-            if run_up and len(group.completions) > 1:
-                assert read >= run_up
-                end = start + run_up
-                input_ids[row, start:end] = torch.as_tensor(group.prompt[-run_up:])
-                position_ids[row, start:end] = torch.arange(read - run_up, read)
-                if mask is not None:
-                    mask[row, start:end, :read] = torch.ones(run_up, read, dtype=torch.bool).tril(read - run_up)
-                    mask[row, start:end, start:end] = False  # each sees itself in the prompt, and must not count twice
-                start = end
-            end = start + len(completion) - 1
-            input_ids[row, start:end] = torch.as_tensor(completion[:-1])
-            position_ids[row, start:end] = torch.arange(read, read + end - start)
-            if mask is not None:
-                mask[row, start:end, :read] = True
-                mask[row, start:end, start:end] = torch.ones(end - start, end - start, dtype=torch.bool).tril()
-            rows += [row] * len(completion)
-            places += [read - 1, *range(start, end)]
-            targets += completion
-            allowed += group.allowed[number] if group.allowed else [None] * len(completion)
-            start = end
-    return Batch(
-        input_ids.to(device),
-        torch.tensor(rows, device=device),
-        torch.tensor(places, device=device),
-        torch.tensor(targets, device=device),
+    is_packed = any(len(row.completions) > 1 for row in rows)
+    width = max(row.length + (overlap * len(row.completions) if is_packed else 0) for row in rows)
+    inputs = _Inputs(
+        input_ids=torch.zeros(len(rows), width, dtype=torch.long),
+        position_ids=torch.zeros(len(rows), width, dtype=torch.long),
+        # Padding attends to itself, because attention to nothing is NaN.
+        mask=torch.eye(width, dtype=torch.bool).repeat(len(rows), 1, 1) if is_packed else None,
+    )
+    for index, row in enumerate(rows):
+        inputs.write_row(index, row, overlap if len(row.completions) > 1 else 0)
+    allowed = inputs.allowed
+    return MicroBatch(
+        inputs.input_ids.to(device),
+        torch.tensor(inputs.row_indices, device=device),
+        torch.tensor(inputs.positions, device=device),
+        torch.tensor(inputs.targets, device=device),
         allowed if any(ids is not None for ids in allowed) else None,
-        position_ids.to(device) if is_packed else None,
-        None if mask is None else mask[:, None].to(device),
+        inputs.position_ids.to(device) if is_packed else None,
+        None if inputs.mask is None else inputs.mask[:, None].to(device),
     )
 
 
-def hidden_states(base_model: Any, batch: Batch) -> Tensor:
-    """What a trunk has computed where the tokens of a batch are predicted, shape (N, hidden size).
+@dataclass(slots=True)
+class _Inputs:
+    """The inputs of a micro-batch while rows are written to them."""
 
-    No key-value cache: with one, some of transformers' models would read packed rows as if they were not.
+    input_ids: Tensor
+    position_ids: Tensor
+    mask: Tensor | None
+    row_indices: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)
+    allowed: list[Ids | None] = field(default_factory=list)
+
+    def write_row(self, index: int, row: Row, overlap: int) -> None:
+        """Write a prompt and its completions, each behind its overlap."""
+        prompt_length = len(row.prompt)
+        assert prompt_length >= overlap
+        self._write(index, 0, row.prompt, position=0)
+        self._attend(index, 0, prompt_length, prefix=0)
+        start = prompt_length
+        for number, completion in enumerate(row.completions):
+            if overlap:
+                self._write(index, start, row.prompt[-overlap:], position=prompt_length - overlap)
+                self._attend_from_overlap(index, start, overlap, prompt_length)
+                start += overlap
+            end = start + len(completion) - 1
+            self._write(index, start, completion[:-1], position=prompt_length)
+            self._attend(index, start, end - start, prefix=prompt_length)
+            self.row_indices += [index] * len(completion)
+            self.positions += [prompt_length - 1, *range(start, end)]
+            self.targets += completion
+            self.allowed += row.allowed[number] if row.allowed else [None] * len(completion)
+            start = end
+
+    def _write(self, index: int, start: int, tokens: Sequence[int], *, position: int) -> None:
+        """Write tokens whose position ids count from `position`."""
+        end = start + len(tokens)
+        self.input_ids[index, start:end] = torch.as_tensor(tokens)
+        self.position_ids[index, start:end] = torch.arange(position, position + len(tokens))
+
+    def _attend(self, index: int, start: int, length: int, *, prefix: int) -> None:
+        """Let tokens attend to a prefix of the row and causally to each other."""
+        if self.mask is not None:
+            rows = self.mask[index, start : start + length]
+            rows[:, :prefix] = True
+            rows[:, start : start + length] = torch.ones(length, length, dtype=torch.bool).tril()
+
+    def _attend_from_overlap(self, index: int, start: int, overlap: int, prompt_length: int) -> None:
+        """Let overlap tokens attend to the prompt up to their place there, and not to the overlap, which would count twice."""
+        if self.mask is not None:
+            rows = self.mask[index, start : start + overlap]
+            rows[:, :prompt_length] = torch.ones(overlap, prompt_length, dtype=torch.bool).tril(prompt_length - overlap)
+            rows[:, start : start + overlap] = False
+
+
+def hidden_states(base_model: Any, batch: MicroBatch) -> Tensor:
+    """The last hidden states of a trunk at the positions that predict completion tokens, shape (N, hidden size).
+
+    There is no key-value cache: with one, some models of transformers ignore the mask of packed rows.
     """
     output = base_model(input_ids=batch.input_ids, use_cache=False, **masking(base_model.config, batch))
-    states: Tensor = output.last_hidden_state[batch.rows, batch.places]
+    states: Tensor = output.last_hidden_state[batch.row_indices, batch.positions]
     return states
 
 
-def masking(config: Any, batch: Batch) -> dict[str, Any]:
-    """What a model is given besides token ids; nothing if every token sees all before it."""
+def masking(config: Any, batch: MicroBatch) -> dict[str, Any]:
+    """The mask and position ids of a micro-batch as a model's arguments; empty for a plain causal mask."""
     if batch.mask is None:
         return {}
-    # A model of several kinds of layers takes a mask for each: that of a convolution is for padding on the left.
-    mask = {FULL: batch.mask, CONVOLUTION: None} if CONVOLUTION in _kinds(config) else batch.mask
+    # A model with several kinds of layers takes a mask for each kind; that of a convolution is for padding on the left.
+    mask = {FULL: batch.mask, CONVOLUTION: None} if CONVOLUTION in _layer_kinds(config) else batch.mask
     return {"attention_mask": mask, "position_ids": batch.position_ids}
 
 
 @torch.no_grad()
-def packing_run_up(base_model: Any, *, tolerance: float = 1e-3) -> int | None:
-    """The run-up that a trunk needs to compute the same for packed rows as for separate ones; None: none would do.
+def packing_overlap(base_model: Any, *, tolerance: float = 1e-3) -> int | None:
+    """The overlap that a trunk needs to compute the same for packed and separate rows; None if it cannot be packed.
 
-    What its configuration says is tried out on a few tokens. Attention over a window would pass such a trial and fail on long
-    rows, so it counts as unable.
+    The overlap follows from the configuration and is tested on a few tokens. A sliding window would pass this test and fail on
+    long rows, so it is refused beforehand.
     """
     config = base_model.config
-    kinds = _kinds(config)
+    kinds = _layer_kinds(config)
     if not set(kinds) <= {FULL, CONVOLUTION} or getattr(config, "sliding_window", None):
         return None
-    run_up = kinds.count(CONVOLUTION) * (getattr(config, "conv_L_cache", 1) - 1)
-    prompt = [(number * 7 + 1) % config.vocab_size for number in range(max(5, run_up))]
+    overlap = kinds.count(CONVOLUTION) * (getattr(config, "conv_L_cache", 1) - 1)
+    prompt = [(number * 7 + 1) % config.vocab_size for number in range(max(5, overlap))]
     completions = [[token % config.vocab_size for token in tokens] for tokens in ([6, 7, 8], [3, 2, 1, 4, 9, 5], [5])]
     device = next(base_model.parameters()).device
     try:
-        packed = hidden_states(base_model, collate([Group(prompt, completions)], device, run_up=run_up))
-    except (TypeError, ValueError, RuntimeError, KeyError):  # it has no such inputs, or cannot read such a mask
+        packed = hidden_states(base_model, collate([Row(prompt, completions)], device, overlap=overlap))
+    except (TypeError, ValueError, RuntimeError, KeyError):  # the model has no such arguments, or does not support the mask
         return None
-    apart = hidden_states(base_model, collate([Group(prompt, [completion]) for completion in completions], device))
-    return run_up if bool((packed - apart).abs().max() <= tolerance * apart.abs().max()) else None
+    separate = hidden_states(base_model, collate([Row(prompt, [completion]) for completion in completions], device))
+    return overlap if bool((packed - separate).abs().max() <= tolerance * separate.abs().max()) else None
 
 
-def _kinds(config: Any) -> list[str]:
-    """Of the layers; models that name none have attention in all of them."""
+def _layer_kinds(config: Any) -> list[str]:
+    """The kind of each layer; a configuration without layer types has attention in all layers."""
     return list(getattr(config, "layer_types", None) or [FULL])

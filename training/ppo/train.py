@@ -1,6 +1,6 @@
-"""PPO from folders to a folder: loads the cloned policy and the reward model, trains, and saves what came of it."""
+"""PPO from folders to a folder: loads the cloned policy and the reward model, trains, and saves the new policy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,39 +13,39 @@ from agent.question_sets.selection import digest
 from browser_env.backends import Backend
 from browser_env.env import check_question
 from browser_env.errors import UsageError
-from browser_env.records import Episode, Question, Settings
+from browser_env.records import Question, Settings
 from training.ppo.config import PPOConfig
-from training.ppo.experience import OnProgress
-from training.ppo.metrics import IterationMetrics
 from training.ppo.networks import ValueNetwork
-from training.ppo.trainer import PPO, Gold, Result, World, make_accelerator
+from training.ppo.processes import make_accelerator
+from training.ppo.trainer import PPO, Callbacks, Result
+from training.ppo.world import Gold, World
 from training.runs import begin_run, save_model
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 RUN = "run"
-"""Folder in that of the model: configuration, checkpoint, figures and examples."""
+"""Folder inside the model's folder for the configuration, the checkpoint, the figures and the examples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PPORun:
-    """What a run is made of; all of it decides the result."""
+    """The configuration of a run: everything that decides its result."""
 
     policy: str
     """Folder or hub name of the cloned policy."""
     reward_model: str
-    """Folder or hub name of the reward model, which gives the score and is what the value network begins as."""
+    """Folder or hub name of the reward model, which scores answers and initialises the value network."""
     questions: str
-    """Name of the set."""
+    """Name of the question set."""
     questions_digest: str
-    """Of the questions themselves."""
+    """Digest of the questions."""
     backend: str
     """Name of the web."""
     settings: Settings
     """Format of the episodes."""
     zero_value: bool = False
-    """The value network begins with the reward model's trunk and an output of 0."""
+    """Whether the value network starts with the reward model's trunk and an output of 0."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
 
 
@@ -63,74 +63,58 @@ def train_ppo(
     weights: str = "bfloat16",
     gold: Gold | None = None,
     accelerator: "Accelerator | None" = None,
-    on_begin: Callable[[PPO], None] | None = None,
-    on_iteration: Callable[[IterationMetrics, Episode], None] | None = None,
-    on_progress: OnProgress | None = None,
+    callbacks: Callbacks | None = None,
 ) -> Result:
-    """Train, or go on where an earlier start was stopped; the policy is then ``hf:OUT``.
+    """Train a policy, or continue an interrupted training; the new policy is ``hf:OUT``.
 
-    Args:
-        out: Folder of the new policy.
-        policy: Folder or hub name of the cloned policy.
-        reward_model: Folder or hub name of the reward model, with the policy's tokenizer.
-        backend: The web.
-        questions: What is asked.
-        questions_name: Where they come from, for the record.
-        settings: Format of the episodes; None: what the policy was trained on.
-        config: Of the loop; None: its defaults.
-        zero_value: See `PPORun`.
-        weights: Type of the weights on disk, as torch names it.
-        gold: A judge for the log.
-        accelerator: See `PPO`.
-        on_begin: Told of the run before its first iteration.
-        on_iteration: See `PPO.run`, like the next.
-        on_progress: See there.
+    `PPORun` describes `policy`, `reward_model` and `zero_value`; `World` describes `backend`, `questions` and `gold`; `PPO`
+    describes `accelerator`. The record of the run has `questions_name`. `settings` default to those that the policy was trained
+    on. `weights` is the data type of the saved weights, as torch names it.
 
     Raises:
-        UsageError: Something that was named is not there or does not fit.
+        UsageError: A question is invalid, a model cannot be loaded, or the two have different tokenizers.
     """
-    import torch
+    config, accelerator = config or PPOConfig(), accelerator or make_accelerator()
+    _check_questions(questions, questions_name)
+    cloned, score, value = _load_models(policy, reward_model, zero_value, config, accelerator)
+    settings = settings or cloned.settings or Settings()
+    if accelerator.is_main_process:
+        about = {"policy": policy, "reward_model": reward_model, "questions": questions_name, "backend": backend.name}
+        run = PPORun(**about, questions_digest=digest(questions), settings=settings, zero_value=zero_value, ppo=config)
+        begin_run(out / RUN, run)
+    world = World(backend=backend, questions=questions, settings=settings, score=score, gold=gold)
+    training = PPO(config, world, cloned.model, cloned.tokenizer, value, out / RUN, accelerator=accelerator)
+    result = training.run(callbacks)
+    _save(out, cloned, settings, weights, accelerator)
+    return result
 
-    config = config or PPOConfig()
-    accelerator = accelerator or make_accelerator()
+
+def _check_questions(questions: Sequence[Question], name: str) -> None:
     for question in questions:
         try:
             check_question(question.text)
         except ValueError as error:
-            raise UsageError(f"{questions_name}: question {question.id}: {error}") from error
+            raise UsageError(f"{name}: question {question.id}: {error}") from error
+
+
+def _load_models(
+    policy: str, reward_model: str, zero_value: bool, config: PPOConfig, accelerator: "Accelerator"
+) -> tuple[LanguageModel, RewardModelScore, ValueNetwork]:
+    """The cloned policy in float32, the reward model, and a value network that is initialised from it."""
+    import torch
+
     cloned = LanguageModel.load(policy, options=SamplingOptions(free=config.free), device="cpu", dtype=torch.float32)
     score = RewardModelScore.load(reward_model, device=str(accelerator.device))
     if score.tokenizer.get_vocab() != cloned.tokenizer.get_vocab():
         raise UsageError(f"{reward_model} and {policy} have different tokenizers: train the reward model from this policy")
-    trunk = Path(reward_model).expanduser()
-    value: Any = load_scalar_model(str(trunk) if trunk.is_dir() else reward_model)
-    settings = settings or cloned.settings or Settings()
-    folder = out / RUN
-    run = PPORun(
-        policy=policy,
-        reward_model=reward_model,
-        questions=questions_name,
-        questions_digest=digest(questions),
-        backend=backend.name,
-        settings=settings,
-        zero_value=zero_value,
-        ppo=config,
-    )
+    folder = Path(reward_model).expanduser()
+    model: Any = load_scalar_model(str(folder) if folder.is_dir() else reward_model)
+    return cloned, score, ValueNetwork(model, score.normalization, starts_at_zero=zero_value)
+
+
+def _save(out: Path, trained: LanguageModel, settings: Settings, weights: str, accelerator: "Accelerator") -> None:
+    import torch
+
     if accelerator.is_main_process:
-        begin_run(folder, run)
-    training = PPO(
-        config,
-        World(backend=backend, questions=questions, settings=settings, score=score, gold=gold),
-        cloned.model,
-        cloned.tokenizer,
-        ValueNetwork(value, score.normalization, starts_at_zero=zero_value),
-        folder,
-        accelerator=accelerator,
-    )
-    if on_begin:
-        on_begin(training)
-    result = training.run(on_iteration, on_progress)
-    if accelerator.is_main_process:
-        save_model(out, training.policy.model, cloned.tokenizer, settings, dtype=getattr(torch, weights))
+        save_model(out, trained.model, trained.tokenizer, settings, dtype=getattr(torch, weights))
     accelerator.wait_for_everyone()
-    return result

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from training.ppo.networks import PolicyNetwork
-from training.ppo.packing import Group, collate, hidden_states, packing_run_up
+from training.ppo.packing import Row, collate, hidden_states, packing_overlap
 
 SIZES: dict[str, Any] = {
     "vocab_size": 40,
@@ -36,7 +36,7 @@ MODELS: dict[str, tuple[Any, Any]] = {
 }
 PROMPT = [5, 9, 2, 7, 7, 3]
 COMPLETIONS = [[4, 1, 8], [4], [11, 30, 2, 5, 1], [8, 8]]
-OTHER = Group([3, 1], [[9, 9, 2]])
+OTHER = Row([3, 1], [[9, 9, 2]])
 
 
 def network(kind: str) -> PolicyNetwork:
@@ -45,8 +45,8 @@ def network(kind: str) -> PolicyNetwork:
     return PolicyNetwork(model(config))
 
 
-def apart(completions: list[list[int]]) -> list[Group]:
-    return [Group(PROMPT, [completion]) for completion in completions]
+def apart(completions: list[list[int]]) -> list[Row]:
+    return [Row(PROMPT, [completion]) for completion in completions]
 
 
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "lfm2", "deep"])
@@ -54,11 +54,11 @@ def test_packed_answers_have_the_log_probabilities_and_gradients_of_separate_one
     policy = network(kind)
     weights = torch.arange(1.0, 15.0)
     found = []
-    run_up = packing_run_up(policy.model.base_model)
-    assert run_up is not None
-    for groups in ([OTHER, Group(PROMPT, COMPLETIONS)], [OTHER, *apart(COMPLETIONS)]):
+    overlap = packing_overlap(policy.model.base_model)
+    assert overlap is not None
+    for groups in ([OTHER, Row(PROMPT, COMPLETIONS)], [OTHER, *apart(COMPLETIONS)]):
         policy.zero_grad()
-        logprobs, entropies = policy(collate(groups, run_up=run_up))
+        logprobs, entropies = policy(collate(groups, overlap=overlap))
         (logprobs * weights).sum().backward()
         gradient = torch.cat([parameter.grad.flatten() for parameter in policy.parameters()])
         # Entries are sums of large terms that cancel, so they are as exact as the largest of them.
@@ -66,31 +66,31 @@ def test_packed_answers_have_the_log_probabilities_and_gradients_of_separate_one
     torch.testing.assert_close(found[0], found[1], atol=5e-6, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("kind", "run_up"), [("llama", 0), ("deep", 6)])
-def test_a_completion_is_not_changed_by_those_that_it_shares_a_row_with(kind: str, run_up: int) -> None:
+@pytest.mark.parametrize(("kind", "overlap"), [("llama", 0), ("deep", 6)])
+def test_a_completion_is_not_changed_by_those_that_it_shares_a_row_with(kind: str, overlap: int) -> None:
     policy = network(kind)
     with torch.no_grad():
-        one = policy(collate([Group(PROMPT, COMPLETIONS)], run_up=run_up))[0]
-        other = policy(collate([Group(PROMPT, [[12, 13, 14], *COMPLETIONS[1:]])], run_up=run_up))[0]
+        one = policy(collate([Row(PROMPT, COMPLETIONS)], overlap=overlap))[0]
+        other = policy(collate([Row(PROMPT, [[12, 13, 14], *COMPLETIONS[1:]])], overlap=overlap))[0]
     torch.testing.assert_close(one[3:], other[3:])
     assert not torch.allclose(one[:3], other[:3])
 
 
-def test_without_its_run_up_a_convolution_mixes_the_answers() -> None:
+def test_without_its_overlap_a_convolution_mixes_the_answers() -> None:
     policy = network("deep")
     with torch.no_grad():
         separate = policy(collate(apart(COMPLETIONS)))[0]
-        for run_up, is_enough in ((0, False), (5, False), (6, True)):
-            packed = policy(collate([Group(PROMPT, COMPLETIONS)], run_up=run_up))[0]
+        for overlap, is_enough in ((0, False), (5, False), (6, True)):
+            packed = policy(collate([Row(PROMPT, COMPLETIONS)], overlap=overlap))[0]
             assert torch.allclose(packed, separate, atol=1e-6) is is_enough
 
 
-RUN_UPS = [("llama", 0), ("qwen2", 0), ("lfm2", 2), ("deep", 6), ("window", None)]
+OVERLAPS = [("llama", 0), ("qwen2", 0), ("lfm2", 2), ("deep", 6), ("window", None)]
 
 
-@pytest.mark.parametrize(("kind", "expected"), RUN_UPS, ids=[case[0] for case in RUN_UPS])
-def test_the_run_up_that_an_architecture_needs(kind: str, expected: int | None) -> None:
-    assert packing_run_up(network(kind).model.base_model) == expected
+@pytest.mark.parametrize(("kind", "expected"), OVERLAPS, ids=[case[0] for case in OVERLAPS])
+def test_the_overlap_that_an_architecture_needs(kind: str, expected: int | None) -> None:
+    assert packing_overlap(network(kind).model.base_model) == expected
 
 
 @pytest.mark.parametrize("kind", [*MODELS])
@@ -129,8 +129,8 @@ def test_what_was_not_allowed_has_no_probability() -> None:
     policy = network("llama")
     allowed = [np.array([4, 6]), None, np.array([8])]
     with torch.no_grad():
-        got, entropies = policy(collate([Group(PROMPT, [COMPLETIONS[0]], [allowed]), OTHER]))
-        free, _ = policy(collate([Group(PROMPT, [COMPLETIONS[0]]), OTHER]))
+        got, entropies = policy(collate([Row(PROMPT, [COMPLETIONS[0]], [allowed]), OTHER]))
+        free, _ = policy(collate([Row(PROMPT, [COMPLETIONS[0]]), OTHER]))
         logits = policy.model(torch.tensor([PROMPT])).logits[0, -1]
     torch.testing.assert_close(got[0], logits[[4, 6]].log_softmax(-1)[0])
     assert got[2] == 0
@@ -139,7 +139,7 @@ def test_what_was_not_allowed_has_no_probability() -> None:
 
 
 def test_a_packed_row_reads_its_prompt_once() -> None:
-    group = Group(PROMPT, COMPLETIONS)
+    group = Row(PROMPT, COMPLETIONS)
     batch = collate([group])
     assert batch.input_ids.shape == (1, group.length) == (1, len(PROMPT) + 2 + 0 + 4 + 1)
     assert len(batch.targets) == group.num_tokens == 11

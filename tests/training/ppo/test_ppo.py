@@ -31,7 +31,7 @@ from agent.models.reward_model import Normalization, RewardModelScore, save_norm
 from agent.models.scalar_model import load_scalar_model
 from agent.models.tokens import prompt_ids
 from agent.policy import Completion, Prompt
-from agent.rollouts.rollout import rollout
+from agent.rollouts.rollout import Task, rollout
 from agent.score import Scored
 from browser_env.backends import FakeBackend
 from browser_env.env import BrowserEnv
@@ -43,13 +43,14 @@ from browser_env.state import BrowserState
 from tests.training.ppo.toy import ANSWERS, COMMANDS, QUESTIONS, toy_config, toy_models, toy_run, toy_tokenizer, toy_world
 from training.base_model.tokenizer import train_tokenizer
 from training.ppo.config import PPOConfig
-from training.ppo.experience import Task, collect
+from training.ppo.experience import Experience, collect
 from training.ppo.log import read_metrics
 from training.ppo.metrics import IterationMetrics, scalars
 from training.ppo.networks import ValueNetwork
-from training.ppo.packing import Group, collate
+from training.ppo.packing import Row, collate
 from training.ppo.train import train_ppo
-from training.ppo.trainer import PPO, World
+from training.ppo.trainer import PPO, Callbacks
+from training.ppo.world import World, iteration_tasks
 
 SCRIPT = Path(__file__).with_name("toy_ppo.py")
 CROWS = Page("http://a.org/crows", "Crows", "Crows bring gifts to people.\n\nThey are clever birds.\n\nThey live in parks.")
@@ -154,9 +155,9 @@ class Led:
         return [self.allowed(state)]
 
 
-def led_tasks(number: int) -> list[Task]:
+def led_tasks(number: int) -> dict[int, Task]:
     settings = replace(toy_world().settings, max_actions=20)
-    return [Task(index, QUESTIONS[index % 2], settings, 7 + index) for index in range(number)]
+    return {index: Task(QUESTIONS[index % 2], 7 + index, settings) for index in range(number)}
 
 
 def small_run(kind: str, tokenizer: Any, folder: Path, **changes: Any) -> PPO:
@@ -174,7 +175,9 @@ def small_run(kind: str, tokenizer: Any, folder: Path, **changes: Any) -> PPO:
 
 
 def weights(run: PPO) -> list[torch.Tensor]:
-    return [parameter.detach().clone() for network in (run.policy, run.value) for parameter in network.parameters()]
+    return [
+        parameter.detach().clone() for network in (run.learner.policy, run.learner.value) for parameter in network.parameters()
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------------ the algorithm
@@ -188,7 +191,7 @@ def test_ppo_reaches_the_optimum_of_the_toy_world(models: Path, tmp_path: Path) 
     assert found[-1].kl > 1 > abs(found[0].kl)
     assert found[-1].entropy < found[0].entropy
     greedy = LanguageModel(
-        run.policy.model,
+        run.learner.policy.model,
         run.tokenizer,
         name="greedy",
         options=SamplingOptions(temperature=0, max_command_tokens=2, max_answer_tokens=2, free=True),
@@ -255,7 +258,7 @@ def test_values_begin_as_the_reward_models_scores(tokenizer: Any, tmp_path: Path
     score = RewardModelScore.load(reward)
     item = Scored(ASKED[0].text, (), "They bring gifts.")
     ids = scored_ids(score.tokenizer, item)
-    batch = collate([Group(ids, [[1]])])  # what is expected behind the last token
+    batch = collate([Row(ids, [[1]])])  # what is expected behind the last token
     model = load_scalar_model(str(reward))
     with torch.no_grad():
         assert ValueNetwork(model, score.normalization)(batch).tolist() == pytest.approx(score([item]), abs=1e-5)
@@ -277,10 +280,13 @@ def test_training_ends_when_the_kl_budget_is_used_up(models: Path, tmp_path: Pat
 
 def test_the_value_network_can_be_trained_alone_at_first(models: Path, tmp_path: Path) -> None:
     run = toy_run(tmp_path, models, iterations=1, value_only_iterations=1, episodes=8)
-    policy, value = ([parameter.detach().clone() for parameter in network.parameters()] for network in (run.policy, run.value))
+    policy, value = (
+        [parameter.detach().clone() for parameter in network.parameters()]
+        for network in (run.learner.policy, run.learner.value)
+    )
     run.run()
-    assert all(torch.equal(old, new) for old, new in zip(policy, run.policy.parameters(), strict=True))
-    assert not all(torch.equal(old, new) for old, new in zip(value, run.value.parameters(), strict=True))
+    assert all(torch.equal(old, new) for old, new in zip(policy, run.learner.policy.parameters(), strict=True))
+    assert not all(torch.equal(old, new) for old, new in zip(value, run.learner.value.parameters(), strict=True))
 
 
 class Rising:
@@ -315,18 +321,18 @@ def test_no_answer_is_worth_the_lowest_score_of_the_run(models: Path, tmp_path: 
 
 def test_each_pass_asks_every_question_once_with_budgets_over_the_whole_range(models: Path, tmp_path: Path) -> None:
     run = toy_run(tmp_path, models, episodes=10, min_actions=2, max_actions=4)
-    tasks = [task for iteration in range(6) for task in run.tasks(iteration)]
+    tasks = [task for iteration in range(6) for task in iteration_tasks(run.world, run.config, iteration)]
     for start in range(0, len(tasks), 2):
         assert {task.question.id for task in tasks[start : start + 2]} == {"crows", "owls"}
     assert len({tasks[start].question.id for start in range(0, len(tasks), 2)}) == 2
     assert Counter(task.settings.max_actions for task in tasks).keys() == {2, 3, 4}
     assert len({task.seed for task in tasks}) == len(tasks)
-    assert run.tasks(3) == run.tasks(3)
+    assert iteration_tasks(run.world, run.config, 3) == iteration_tasks(run.world, run.config, 3)
 
 
 def test_episodes_of_one_question_are_a_group_with_seeds_of_their_own(models: Path, tmp_path: Path) -> None:
     run = toy_run(tmp_path, models, episodes=12, group_size=3)
-    tasks = [task for iteration in range(3) for task in run.tasks(iteration)]
+    tasks = [task for iteration in range(3) for task in iteration_tasks(run.world, run.config, iteration)]
     asked = [task.question.id for task in tasks]
     assert all(len(set(asked[start : start + 3])) == 1 for start in range(0, len(asked), 3))
     assert all(set(asked[start : start + 6]) == {"crows", "owls"} for start in range(0, len(asked), 6))
@@ -358,19 +364,28 @@ def test_an_episode_does_not_depend_on_its_batch(tokenizer: Any) -> None:
     sampler = LanguageModel(
         policy_of("lfm2", tokenizer), tokenizer, name="m", options=SamplingOptions(max_command_tokens=16, max_answer_tokens=8)
     )
-    tasks = [
-        Task(number, ASKED[number % 5], Settings(view_width=40, view_height=4, max_actions=2 + number % 3), 7 + number)
-        for number in range(9)
-    ]
+    tasks = {
+        index: Task(ASKED[index % 5], 7 + index, Settings(view_width=40, view_height=4, max_actions=2 + index % 3))
+        for index in range(9)
+    }
     backend = FakeBackend([CROWS])
-    told: list[int] = []
-    together = collect(sampler, backend, tasks, tokenizer, num_answers=2, on_progress=told.append)
+    ended: list[Episode] = []
+    together = collect(sampler, backend, tasks, tokenizer, num_answers=2, on_episode=ended.append)
     apart = [
-        one for task in tasks for one in collect(sampler, backend, [task], tokenizer, num_answers=2, batch_size=1, threads=1)
+        experience
+        for index, task in tasks.items()
+        for experience in collect(sampler, backend, {index: task}, tokenizer, num_answers=2, batch_size=1, threads=1)
     ]
-    assert [[turn.tokens for turn in one.turns] for one in together] == [[turn.tokens for turn in one.turns] for one in apart]
-    assert sum(told) == 9
-    assert [one.episode.settings.max_actions for one in together] == [task.settings.max_actions for task in tasks]
+
+    def tokens(experiences: list[Experience]) -> list[list[tuple[int, ...]]]:
+        return [[turn.tokens for turn in experience.turns] for experience in experiences]
+
+    assert tokens(together) == tokens(apart)
+    assert len(ended) == 9
+    assert [experience.index for experience in together] == [*tasks]
+    assert [experience.episode.settings.max_actions for experience in together] == [
+        task.settings.max_actions for task in tasks.values()
+    ]
 
 
 def test_answering_only_episodes_share_the_prompt_and_differ_in_their_answers(models: Path) -> None:
@@ -388,7 +403,7 @@ def test_answering_only_episodes_share_the_prompt_and_differ_in_their_answers(mo
 
 def test_episodes_that_cannot_be_finished_are_left_out(tokenizer: Any, tmp_path: Path) -> None:
     run = small_run("llama", tokenizer, tmp_path, iterations=1, min_actions=3, max_actions=6, episodes=10)
-    sampler: Any = run._sampler
+    sampler: Any = run.sampler
     first = BrowserEnv(run.world.backend, run.world.settings).reset(ASKED[0])
     sampler.limits = replace(
         sampler.limits, context=len(prompt_ids(tokenizer, first)) + 25
@@ -399,7 +414,7 @@ def test_episodes_that_cannot_be_finished_are_left_out(tokenizer: Any, tmp_path:
     assert found.num_episodes == 10 - found.num_failed
     sampler.limits = replace(sampler.limits, context=10)
     run.progress = type(run.progress)()
-    with pytest.raises(PolicyError, match=r"none of the 10 episodes .* the first: PolicyError: the prompt has"):
+    with pytest.raises(PolicyError, match=r"all 10 episodes of an iteration failed; the first: PolicyError: the prompt has"):
         run.run()
 
 
@@ -421,7 +436,7 @@ def test_a_run_makes_a_policy_with_its_settings_and_is_not_mixed_with_another(to
             questions_name="crows",
             settings=settings,
             config=PPOConfig(**{**SMALL, **changes}),
-            on_iteration=lambda metrics, _: told.append(metrics),
+            callbacks=Callbacks(on_iteration=lambda metrics, _: told.append(metrics)),
         )
 
     assert train().iterations == 2

@@ -17,7 +17,8 @@ from browser_env.pages.page import Page
 from browser_env.records import Question, Settings
 from training.ppo.config import PPOConfig
 from training.ppo.networks import ValueNetwork
-from training.ppo.trainer import PPO, World
+from training.ppo.trainer import PPO
+from training.ppo.world import World
 
 PAGES = (
     Page("http://a.org/crows", "Crows", "Crows bring gifts to people."),

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from tests.training.ppo.toy import toy_run
-from training.ppo.trainer import make_accelerator
+from training.ppo.processes import make_accelerator
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
