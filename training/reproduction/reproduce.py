@@ -198,8 +198,7 @@ class Reproduction:
             config=self.config.ppo(),
             zero_value=self.config.amounts.ppo_group > 1,  # rewards relative to the mean of a group are 0 at first
             gold=lambda episodes: [gold_score_of(episode) for episode in episodes],
-            callbacks=Callbacks(on_iteration=lambda metrics, example: self.say(f"  {metrics.line()}")),
-            on_iteration=lambda metrics, example: self.log(f"  {metrics.line()}"),
+            callbacks=Callbacks(on_iteration=lambda metrics, example: self.log(f"  {metrics.line()}")),
         )
         self.log(f"  {result.iterations} iterations, stopped by {result.stopped_by}")
 
