@@ -1,7 +1,7 @@
-"""The live web as a backend: a search engine, and pages through the one door to the network.
+"""The live web as a backend: a search engine, and pages fetched through the network client.
 
-Rollouts ask for the same things again and again, so what was asked within the last minutes is not asked again; an episode keeps
-the pages that it has seen in any case.
+Results and pages are cached for some minutes, because rollouts request the same ones again and again. An episode keeps the
+pages that it has visited in any case.
 """
 
 import time
@@ -14,28 +14,28 @@ from browser_env.live_web.loading import Load
 from browser_env.live_web.search.engine import SearchEngine
 from browser_env.network.robots import Robots
 from browser_env.pages.page import Page
-from browser_env.rendering.render import ReadingMode, render
+from browser_env.rendering.main_content import ReadingMode
+from browser_env.rendering.render import render
 
 V = TypeVar("V")
 
-
 MAX_AGE: Final = 600.0
-"""Seconds after which a page or a search is asked for again, at the latest."""
+"""Seconds for which pages and results are cached."""
 MAX_CHARACTERS: Final = 16_000_000
-"""Of pages, and again of results, that are kept; what find and quote derive from a page takes about nine bytes a character."""
+"""Size of each cache, for pages and for results; *find* and *quote* need about nine more bytes a character."""
 OVERHEAD: Final = 2_000
 """Characters that a page or a list of results counts for besides its text."""
 
 
 class LiveWeb:
-    """A `browser_env.backends.Backend` on the internet; for many threads.
+    """A `browser_env.backends.Backend` on the internet. Thread-safe.
 
     Args:
-        engine: Where queries go.
-        load: What gets documents.
-        robots: What sites ask of robots; None: nobody looks.
-        mode: Whether pages are shown in full or their main content only.
-        clock: Seconds from anywhere.
+        engine: Search engine.
+        load: Loads documents.
+        robots: Rules of robots.txt files. Default: they are not checked.
+        mode: Whether to show pages in full or their main content only.
+        clock: Returns the time in seconds, from any origin.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class LiveWeb:
 
 
 class _Recent(Generic[V]):
-    """Values by what was asked; each is made once in `MAX_AGE` seconds."""
+    """Cache of the answers to requests; an answer is reused for `MAX_AGE` seconds."""
 
     def __init__(self, clock: Callable[[], float], size: Callable[[V], int]) -> None:
         self._cache: Cache[str, V] = Cache(MAX_CHARACTERS, lambda value: OVERHEAD + size(value), max_age=MAX_AGE, clock=clock)
         self._requests: SingleFlight[str, V] = SingleFlight()
 
-    def get(self, asked: str, make: Callable[[str], V]) -> V:
-        value = self._cache.get(asked)
-        return self._requests.get(asked, lambda: self._cache.keep(asked, make(asked))) if value is None else value
+    def get(self, request: str, fetch: Callable[[str], V]) -> V:
+        value = self._cache.get(request)
+        return self._requests.get(request, lambda: self._cache.keep(request, fetch(request))) if value is None else value

@@ -27,7 +27,7 @@ from browser_env.live_web.visit import POLL_SECONDS, Visit
 from browser_env.network.client import Network
 from browser_env.network.messages import Response
 from browser_env.pages.document import Document
-from browser_env.rendering.render import is_html
+from browser_env.rendering.kinds import is_html
 
 FLAGS: Final = (
     "--host-resolver-rules=MAP * ~NOTFOUND",  # for IP addresses, too

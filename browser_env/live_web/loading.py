@@ -1,4 +1,4 @@
-"""Loading a document of the live web: the `Load` protocol, and the page that a loaded document becomes."""
+"""Loads documents of the live web."""
 
 import re
 from collections.abc import Callable
@@ -8,29 +8,29 @@ from typing import Final
 from browser_env.network.client import Network
 from browser_env.network.messages import Response
 from browser_env.pages.document import Document
+from browser_env.rendering.kinds import is_html
 from browser_env.rendering.refresh import refresh_target
-from browser_env.rendering.render import is_html
 
 Load = Callable[[str], Document]
-"""From an address to the document there; raises FetchError. A browser that draws pages is one, as `Fetcher` is."""
+"""Returns the document at an address; raises FetchError. Implemented by `Fetcher` and `browser_env.live_web.drawing.Drawer`."""
 
 
 NOT_READ: Final = re.compile(
     r"(?:image|audio|video|font|model)/.*|application/(?:.*zip|.*rar.*|font-.*|vnd\.ms-.*|vnd\.openxml.*)"
 )
-"""Media types of which nothing can be shown, so that they are not read."""
+"""Media types that cannot be shown as text; their bodies are not read."""
 
 
 def is_readable(media_type: str) -> bool:
-    """Whether a document of some media type may be a page; its first bytes decide in the end."""
+    """Whether a document of a media type may be shown as text; its first bytes decide in the end."""
     return NOT_READ.fullmatch(media_type) is None
 
 
 def fetch(network: Network, url: str) -> Response:
-    """What is at an address; of a page that soon sends its visitors on, what is there, once.
+    """Fetch an address, and follow one refresh of the page (``<meta http-equiv="refresh">``).
 
     Raises:
-        FetchError: It could not be had.
+        FetchError: The address could not be fetched.
     """
     response = network.request(url, wanted=is_readable)
     if response.status < 300 and is_html(response.document):
@@ -42,7 +42,7 @@ def fetch(network: Network, url: str) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Loads documents as they are, without running their scripts."""
+    """Loads documents without running their scripts; implements `Load`."""
 
     network: Network
 

@@ -1,1 +1,1 @@
-"""The one door to the network: guarded connections, address checks, compression limits, rate limits, robots.txt."""
+"""The network client: address checks, size and time limits, rate limits and robots.txt for every request."""

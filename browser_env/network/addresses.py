@@ -1,7 +1,7 @@
-"""Addresses of the web as they are asked for, and which of the internet's addresses anybody may ask.
+"""Web addresses in the form in which they are requested, and public IP addresses.
 
-What counts is the address that a name resolves to, not how it is spelled: ``2130706433``, ``0x7f.1`` and ``localhost`` are all
-refused for being 127.0.0.1. Nothing here opens a connection; `browser_env.network.client` does, and only to what passes here.
+Rules hold for the IP address that a host name resolves to, not for its spelling: ``2130706433``, ``0x7f.1`` and ``localhost``
+are all refused as 127.0.0.1. `browser_env.network.connection` applies them.
 """
 
 import ipaddress
@@ -18,21 +18,21 @@ from browser_env.errors import Refused
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-"""Addresses whose last 32 bits are an IPv4 address that a gateway connects to."""
+"""IPv6 addresses whose last 32 bits are an IPv4 address that a gateway connects to."""
 GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
-"""The only part of IPv6 from which public addresses are given out."""
+"""The only IPv6 block from which public addresses are assigned."""
 NOT_PUBLIC: Final = tuple(map(ipaddress.ip_network, ("192.88.99.0/24", "3fff::/20")))
-"""Relays of 6to4, and a second block for documentation: global to Python 3.11, but nobody's servers."""
+"""Blocks that Python 3.11 calls global, but that contain no servers: 6to4 relays, and a block for documentation."""
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _CONTROLS = re.compile("[\x00-\x1f\x7f]")
 _SAFE = "!$%&'()*+,/:;=?@[]~"
-"""What stands in a path or query as it is; a percent sign is believed to be the start of an escape."""
+"""Characters that are not escaped in a path or query; a percent sign is taken for the start of an escape."""
 
 
 def embedded_addresses(address: IPAddress) -> Iterator[IPAddress]:
-    """Every IPv4 address that traffic to an IPv6 address may reach: mapped, translated or tunnelled."""
+    """IPv4 addresses that an IPv6 address may lead to: mapped, translated or tunnelled."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
             yield address.ipv4_mapped
@@ -45,9 +45,9 @@ def embedded_addresses(address: IPAddress) -> Iterator[IPAddress]:
 
 
 def is_public(address: IPAddress) -> bool:
-    """Whether an address, and each that is wrapped in it, belongs to the public internet.
+    """Whether an IP address, with every address embedded in it, belongs to the public internet.
 
-    `is_global` alone is not enough: it holds for 224.0.0.1, and for 64:ff9b::7f00:1 and 2002:7f00:1::, which are 127.0.0.1.
+    `is_global` is not enough: it is true for 224.0.0.1, and for 64:ff9b::7f00:1 and 2002:7f00:1::, which lead to 127.0.0.1.
     """
     if wrapped := list(embedded_addresses(address)):
         return all(map(is_public, wrapped))
@@ -62,24 +62,24 @@ def is_public(address: IPAddress) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class WebAddress:
-    """An http or https address, its parts as they go over the wire."""
+    """An http or https address, its parts as they are sent."""
 
     scheme: str
     host: str
-    """ASCII, in lower case; an IPv6 address without its brackets."""
+    """Host name in ASCII and lower case, or an IP address; IPv6 without brackets."""
     port: int
     target: str
-    """Path and query, escaped; the fragment is not sent."""
+    """Escaped path and query, without the fragment."""
 
     @property
     def netloc(self) -> str:
-        """Host, and port if it is not the scheme's own, as in the Host header."""
+        """Value of the Host header: the host, and the port unless it is the default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port: what a browser's same-origin policy compares."""
+        """Origin as in the same-origin policy: scheme, host and port."""
         return f"{self.scheme}://{self.netloc}"
 
     def __str__(self) -> str:
@@ -87,17 +87,17 @@ class WebAddress:
 
 
 def parse_address(url: str) -> WebAddress:
-    """Read an address.
+    """Parse a web address.
 
     Raises:
-        Refused: It is no http(s) address with a plain host, or it holds a user name or password.
+        Refused: It is not an http(s) address with a plain host name, or it contains a user name or password.
     """
     try:
         parts = urlsplit(url)
         port = parts.port
         host = _ascii_host(parts.hostname or "")
         target = quote(parts.path or "/", _SAFE) + (f"?{quote(parts.query, _SAFE)}" if parts.query else "")
-    except ValueError as error:  # idna's errors and those of surrogates are of this kind
+    except ValueError as error:  # includes errors of idna and of lone surrogates
         raise Refused(f"{_shown(url)} is no web address: {_reason(error)}") from error
     if parts.scheme not in DEFAULT_PORTS or not _HOST.fullmatch(host):
         raise Refused(f"{_shown(url)} is no http or https address")
@@ -109,17 +109,17 @@ def parse_address(url: str) -> WebAddress:
 
 
 def _reason(error: Exception) -> str:
-    """What an error says, without an address that might hold a password."""
+    """Message of an error, without an address that may contain a password."""
     return str(error) if "@" not in str(error) else "it cannot be read"
 
 
 def _shown(url: str) -> str:
-    """An address in a message; what may be a password is left out."""
+    """An address for a message, without what may be a password."""
     return repr(f"{url.partition(':')[0][:20]}:…{url.rpartition('@')[2][:200]}" if "@" in url else url[:200])
 
 
 def _ascii_host(host: str) -> str:
-    """A host as DNS knows it, mapped as browsers do (UTS 46): full-width digits and dots become plain ones."""
+    """A host name in ASCII, mapped as browsers do (UTS 46): full-width digits and dots become plain ones."""
     if host.isascii():
         return host
     return idna.encode(host, uts46=True).decode("ascii")

@@ -1,7 +1,6 @@
-"""Compressed bodies, read in small pieces: a server cannot make this machine hold more than is asked of it.
+"""Decompression of bodies in small pieces, so that a caller can limit their size.
 
-A decompressor that gives back all it can make of its input turns 10 kB into gigabytes. These give at most a piece at a time, so
-whoever reads can count and stop.
+An ordinary decompressor turns 10 kB into gigabytes at once. These return at most a piece at a time.
 """
 
 import sys
@@ -17,22 +16,22 @@ else:
     from backports import zstd
 
 PIECE: Final = 65_536
-"""Most bytes that are made at a time."""
+"""Maximum bytes of a piece."""
 MAX_LAYERS: Final = 3
-"""Encodings on top of each other that are undone."""
+"""Maximum number of nested encodings."""
 MAX_WINDOW_LOG: Final = 23
-"""Base-2 logarithm of the window that zstd may ask for: 8 MB (RFC 9659)."""
+"""Base-2 logarithm of the largest zstd window, 8 MB (RFC 9659)."""
 
 
 def decompress(chunks: Iterable[bytes], content_encoding: str) -> Iterator[bytes]:
-    """A body as it was before compression, in pieces of about `PIECE` bytes at most.
+    """Decompress a body, in pieces of about `PIECE` bytes at most.
 
     Args:
-        chunks: The body as it came.
-        content_encoding: The header, with the encoding that was applied last at its end.
+        chunks: The compressed body.
+        content_encoding: The Content-Encoding header; the encoding that was applied last is at its end.
 
     Raises:
-        ValueError: An encoding is unknown, or the body is not what the header says, or ends early.
+        ValueError: An encoding is unknown, or the body does not match it, or ends early.
     """
     names = [name for part in content_encoding.lower().split(",") if (name := part.strip()) not in ("", "identity")]
     if len(names) > MAX_LAYERS:
@@ -62,7 +61,7 @@ def _inflate(chunks: Iterable[bytes], window_bits: Callable[[bytes], int]) -> It
                 raise ValueError(str(error)) from error
             data = b""
             if decoder.eof:
-                data, decoder = decoder.unused_data.lstrip(b"\0"), None  # another member; zeros are padding
+                data, decoder = decoder.unused_data.lstrip(b"\0"), None  # another gzip member follows; zeros are padding
     if decoder is not None:
         raise ValueError("the compressed body ends early")
 
@@ -72,7 +71,7 @@ def _gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _deflate(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """With the header that the standard asks for or, as some servers send it, without."""
+    """Deflate with the zlib header of the standard, or without it, as some servers send it."""
     return _inflate(chunks, lambda data: 15 if data[0] & 0x0F == 8 else -15)
 
 
@@ -108,7 +107,7 @@ def _zstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 raise ValueError(str(error)) from error
             data = b""
             if decoder.eof:
-                data, decoder = decoder.unused_data, None  # another frame
+                data, decoder = decoder.unused_data, None  # another frame follows
     if decoder is not None:
         raise ValueError("the compressed body ends early")
 
@@ -121,4 +120,4 @@ _DECODERS: dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]] = {
     "zstd": _zstd,
 }
 ACCEPT_ENCODING: Final = "gzip, deflate, br, zstd"
-"""What is asked for."""
+"""The Accept-Encoding header."""

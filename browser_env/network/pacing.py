@@ -1,29 +1,26 @@
-"""What keeps many sessions from being a burden: hosts are asked at a pace they can bear, and nothing twice at once."""
+"""Rate limit of the requests to each host."""
 
 import threading
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
 from browser_env.errors import Refused
 
-K = TypeVar("K")
-V = TypeVar("V")
-
 MAX_HOSTS: Final = 10_000
-"""Hosts that are remembered before those that may be asked freely again are forgotten."""
+"""Number of hosts above which those without recent requests are forgotten."""
 
 
 class Pace:
-    """Lets so many requests a second through to each host, after a first burst; for many threads.
+    """Rate limiter with a burst (generic cell rate algorithm), for each host. Thread-safe.
 
-    The time at which the last request of a host was due, at a steady rate, is all that is remembered of it.
+    It stores one time for each host: when the last request would have been due at a steady rate.
 
     Args:
-        per_second: Requests to one host.
-        burst: Requests that may go at once after a pause.
-        max_wait: Seconds; whoever would wait for longer is refused.
-        clock: Seconds from anywhere.
-        sleep: Waits for so many seconds.
+        per_second: Rate of requests to one host.
+        burst: Requests that may be sent at once after a pause.
+        max_wait: Longest wait in seconds; a request that would wait longer is refused.
+        clock: Returns the time in seconds, from any origin.
+        sleep: Waits for a number of seconds.
     """
 
     def __init__(
@@ -38,10 +35,10 @@ class Pace:
         self._lock = threading.Lock()
 
     def wait(self, host: str) -> None:
-        """Return when the host may be asked.
+        """Wait until a request to a host may be sent.
 
         Raises:
-            Refused: Too many others are waiting for it.
+            Refused: Too many requests are waiting for the host.
         """
         with self._lock:
             now = self._clock()

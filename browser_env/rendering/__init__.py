@@ -1,1 +1,1 @@
-"""How bytes become a page. `browser_env.rendering.render.render` is the door; each file here has one subject."""
+"""Renders documents to pages of text: `browser_env.rendering.render.render` for bytes, a module for each kind of document."""

@@ -1,7 +1,7 @@
-"""Bytes to text, as browsers decode it. Parsers are given nothing but text.
+"""Decodes bytes as browsers do, before any parser sees them.
 
-Parsers that decode for themselves lose the whole page over one character that its label does not have: gb2312 and shift_jis
-pages are in truth gb18030 and cp932.
+Parsers that decode by themselves lose a whole page over one character that is not in the declared encoding: pages that declare
+gb2312 or shift_jis are often gb18030 or cp932.
 """
 
 import re
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 Source = Literal["bom", "http", "meta", "utf-8", "default"]
-"""What named the encoding: a byte order mark, the Content-Type header, the document, its being valid UTF-8, or nothing."""
+"""Origin of the encoding: byte order mark, Content-Type header, declaration in the document, valid UTF-8, or the default."""
 
 MAX_REPLACED = 0.01
-"""Share of characters that may be wrong before the next candidate is tried."""
+"""Share of undecodable characters above which the next encoding is tried."""
 META_BYTES = 1024
-"""How far into a document its own declaration is looked for."""
+"""First bytes of a document that are searched for its declaration."""
 
 _LABELS = """
 utf-8: utf-8 utf8 unicode-1-1-utf-8 unicode11utf8 unicode20utf8 x-unicode20utf8
@@ -57,14 +57,14 @@ iso2022-jp: iso-2022-jp csiso2022jp
 cp932: shift_jis shift-jis sjis x-sjis ms_kanji ms932 windows-31j csshiftjis
 cp949: euc-kr ks_c_5601-1987 ks_c_5601-1989 ksc5601 ksc_5601 korean windows-949 cseuckr csksc56011987 iso-ir-149
 """
-# Python's codec, and the labels for which browsers use it (https://encoding.spec.whatwg.org/#names-and-labels).
+# Each line: Python's codec, then the labels for which browsers use it (https://encoding.spec.whatwg.org/#names-and-labels).
 
 CODECS = {
     label: codec.strip()
     for codec, labels in (line.split(":", 1) for line in _LABELS.replace("\n    ", " ").strip().split("\n"))
     for label in labels.split()
 }
-"""Python's codec by label."""
+"""Python's codec of each label."""
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _HTTP_CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([^\s"';,]+)""", re.IGNORECASE)
 _META_CHARSET = re.compile(rb"""<meta\s[^>]*?charset\s*=\s*["']?\s*([^\s"'/>;]+)""", re.IGNORECASE)
@@ -74,18 +74,18 @@ _COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The text of some bytes, and how it was had."""
+    """Decoded text, and how it was decoded."""
 
     text: str
     encoding: str
     """Python's name of the codec."""
     source: Source
     replaced: int
-    """Characters that could not be decoded and are U+FFFD."""
+    """Number of U+FFFD characters that replace undecodable bytes."""
 
 
 def decode(body: bytes, content_type: str | None) -> Decoded:
-    """The text of any bytes whatsoever, by the first encoding that fits; never raises."""
+    """Decode any bytes by the first encoding that fits, or the one with the smallest share of errors; never raises."""
     best: Decoded | None = None
     for encoding, source in _candidates(body, content_type):
         decoded = _decode(body, encoding, source)
@@ -98,7 +98,7 @@ def decode(body: bytes, content_type: str | None) -> Decoded:
 
 
 def http_encoding(content_type: str | None) -> str | None:
-    """The codec that a Content-Type header names; None if it names none that is known."""
+    """Codec of the charset in a Content-Type header; None without a known charset."""
     match = _HTTP_CHARSET.search(content_type or "")
     return match and CODECS.get(match[1].lower())
 
@@ -119,7 +119,7 @@ def _declared_encoding(head: bytes) -> str | None:
     head = _COMMENT.sub(b"", head)
     match = _META_CHARSET.search(head) or _XML_ENCODING.search(head)
     encoding = match and CODECS.get(match[1].decode("ascii", "replace").lower())
-    return "utf-8" if encoding in ("utf-16-le", "utf-16-be") else encoding  # it could be read as ASCII
+    return "utf-8" if encoding in ("utf-16-le", "utf-16-be") else encoding  # it was read as ASCII, so it is not UTF-16
 
 
 def _decode(body: bytes, encoding: str, source: Source) -> Decoded:

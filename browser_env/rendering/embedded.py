@@ -1,4 +1,4 @@
-"""The text of pages that need JavaScript to show it, where their source carries it along as data."""
+"""Text of pages that need JavaScript, where their source contains it as data."""
 
 import json
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ from browser_env.rendering.tree import Tree, elements, parse, text_of, texts
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
 SCRIPT_SHARE = 0.8
-"""Share of the source that is script, above which a page is an application."""
-LEAST_PROSE = 60
-"""Characters from which a string with spaces in it, among an application's data, counts as prose."""
+"""Share of scripts in the source above which a page is an application."""
+MIN_PROSE = 60
+"""Characters of a string with spaces in an application's data from which it counts as prose."""
 
 _APPLICATION_ROOTS = frozenset({"root", "app", "__next", "__nuxt", "___gatsby", "react-root", "app-root"})
 
 
 def needs_javascript(tree: Tree, source_length: int) -> bool:
-    """Whether a page with little visible text would show more if its scripts ran."""
+    """Whether a page with little visible text seems to show more when its scripts run."""
     scripts = tree.by_tag.get("script", [])
     if not scripts:
         return False
@@ -32,7 +32,7 @@ def needs_javascript(tree: Tree, source_length: int) -> bool:
 
 
 def embedded_text(tree: Tree) -> list[str]:
-    """Paragraphs from the best source that has any: JSON-LD, the data of Next.js, the page's summary of itself."""
+    """Paragraphs of the first source that has any: JSON-LD, data of Next.js, the page's description."""
     for source in (_structured_data, _application_data, _summary):
         if paragraphs := list(dict.fromkeys(source(tree))):
             return paragraphs
@@ -51,7 +51,7 @@ def _application_data(tree: Tree) -> Iterator[str]:
     for script in tree.by_tag.get("script", []):
         if script.attributes.get("id") == "__NEXT_DATA__":
             for value in _values(_json(text_of(script))):
-                if isinstance(value, str) and len(value) >= LEAST_PROSE and value.count(" ") > len(value) / 20:
+                if isinstance(value, str) and len(value) >= MIN_PROSE and value.count(" ") > len(value) / 20:
                     yield from _paragraphs(value)
 
 
@@ -64,7 +64,7 @@ def _summary(tree: Tree) -> Iterator[str]:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """The paragraphs of a text that may be HTML."""
+    """Paragraphs of a text that may be HTML."""
     plain = "".join(texts(parse(text).root)) if "<" in text else text
     for paragraph in plain.split("\n"):
         if paragraph.strip():
@@ -80,7 +80,7 @@ def _json(text: str) -> Json:
 
 
 def _values(root: Json) -> Iterator[Json]:
-    """Everything inside a JSON value, itself included, in order."""
+    """A JSON value and all values inside it, in order."""
     stack = [root]
     while stack:
         value = stack.pop()

@@ -1,7 +1,7 @@
-"""Text as it flows down a page: white space collapsed as a browser does it, blocks set apart, lines indented.
+"""Text layout of a page: collapses white space as browsers do, separates blocks and indents lines.
 
-White space is owed, never written ahead: spaces and line breaks wait until something visible follows them. So no line ends
-in white space, no page begins or ends with an empty line, and a link's span holds exactly its visible text.
+Spaces and line breaks are written only when visible text follows them. So no line ends in white space, no page begins or ends
+with an empty line, and the span of a link contains exactly its visible text.
 """
 
 import re
@@ -12,9 +12,9 @@ from browser_env.pages.characters import clean
 from browser_env.pages.page import Page, PageBuilder
 
 MAX_INDENT = 40
-"""Columns; what is nested deeper stands no further to the right."""
+"""Maximum columns of indentation; deeper nesting is not indented further."""
 LINE, PARAGRAPH = 1, 2
-"""Line breaks between two blocks: none empty, or one."""
+"""Number of line breaks between two blocks: without or with an empty line."""
 
 _UNCLEAN = re.compile("[^\t\n\f\r -~\xa0]")
 _RUN = re.compile("[ \t\n\f\r]{2,}|[\t\n\f\r]")
@@ -22,28 +22,33 @@ _NBSP = "\xa0"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """How far the text is indented, and the marker that its next line starts with instead, if any."""
+class Indentation:
+    """Indentation of the text around a list item or block, to be restored at its end."""
 
     indent: str
     marker: str | None
+    """Marker of a list item whose first line is not written yet."""
 
 
 class Flow:
-    """Writes text, links and places down a page. With `one_line`, breaks become spaces: a cell of a table."""
+    """Writes text, links, anchors and headings one after another.
+
+    Args:
+        one_line: Whether to write spaces instead of line breaks: a cell of a table.
+    """
 
     def __init__(self, *, one_line: bool = False) -> None:
         self.builder = PageBuilder()
         self.anchors: list[tuple[str, int]] = []
         self.headings: list[tuple[int, int]] = []
         self.indent = ""
-        """What each new line starts with."""
+        """Spaces at the start of each new line."""
         self.num_breaks = 0
-        """Line breaks asked for so far; tells whether something took more than one line."""
+        """Number of line breaks so far; if it grows, an element took more than one line."""
         self._one_line = one_line
         self._marker: str | None = None
         self._space = ""
-        self._owed = 0
+        self._breaks = 0
         self._tight_at: int | None = None
         self._at_start = True
         self._url: str | None = None
@@ -54,11 +59,11 @@ class Flow:
 
     @property
     def length(self) -> int:
-        """Characters written."""
+        """Number of characters written."""
         return self.builder.length + len(self._link_text)
 
     def text(self, text: str) -> None:
-        """Running text; a no-break space is a space that does not collapse."""
+        """Write running text; no-break spaces become spaces that do not collapse."""
         if _UNCLEAN.search(text):
             text = clean(text)
         text = _RUN.sub(" ", text)
@@ -67,14 +72,14 @@ class Flow:
         self._write(text)
 
     def preformatted(self, text: str) -> None:
-        """Text whose spaces and line breaks stand as they are; tabs stop at every eighth column."""
+        """Write preformatted text; tabs become spaces up to every eighth column."""
         if self._one_line:
             self.text(text)
             return
         for number, line in enumerate(clean(text).split("\n")):
             if number:
                 self._break()
-                self._owed += bool(self.length)
+                self._breaks += bool(self.length)
             self._write(line.expandtabs())
 
     def _write(self, text: str) -> None:
@@ -86,8 +91,8 @@ class Flow:
         space = (self._space + text[:start]).replace(_NBSP, " ")
         self._space = text[start + len(body) :]
         if self._at_start:
-            self.builder.write("\n" * self._owed + (self.indent if self._marker is None else self._marker))
-            self._owed, self._marker, self._at_start = 0, None, False
+            self.builder.write("\n" * self._breaks + (self.indent if self._marker is None else self._marker))
+            self._breaks, self._marker, self._at_start = 0, None, False
         if self._link_text:
             self._link_text += space
         elif space:
@@ -104,30 +109,30 @@ class Flow:
             self._link_text += body
 
     def space(self) -> None:
-        """At least one space before what follows on this line."""
+        """Write a space before the next text of this line, unless there is one."""
         if not self._at_start:
             self._space = self._space or " "
 
     def line_break(self) -> None:
-        """A line break; never more than one empty line in a row."""
+        """Write a line break; at most one empty line in a row."""
         if self._one_line:
             self.space()
             return
         self._break()
         if self.length:
-            self._owed = min(self._owed + 1, PARAGRAPH)
+            self._breaks = min(self._breaks + 1, PARAGRAPH)
 
     def block(self, gap: int = PARAGRAPH) -> None:
-        """The border of a block: at least so many line breaks since what was written last."""
+        """Begin or end a block: at least `gap` line breaks before the next text."""
         if self._one_line:
             self.space()
             return
         self._break()
         if self.length:
-            self._owed = max(min(self._owed, PARAGRAPH), LINE if self.length == self._tight_at else gap)
+            self._breaks = max(min(self._breaks, PARAGRAPH), LINE if self.length == self._tight_at else gap)
 
     def keep_tight(self) -> None:
-        """No empty line before what follows: the first block of a definition stands right under its term."""
+        """Write no empty line before the next block: the first block of a definition follows its term directly."""
         self._tight_at = self.length
 
     def _break(self) -> None:
@@ -137,29 +142,29 @@ class Flow:
         self._at_start = True
 
     def end_cell(self, *, broken: bool) -> None:
-        """The border between two cells of a layout table: a space, or a line break if the cell took several lines."""
+        """Separate two cells of a layout table: by a space, or by a line break if the cell took several lines."""
         if broken:
             self.block(LINE)
         else:
             self._space = "" if self._at_start else " "
 
-    def begin_item(self, marker: str) -> Place:
-        """Begin a list item or an indented block: its first line starts with the marker, the others stand under its text."""
-        place = Place(self.indent, self._marker)
+    def begin_item(self, marker: str) -> Indentation:
+        """Begin a list item or block: its first line starts with the marker, the others are indented by its width."""
+        outer = Indentation(self.indent, self._marker)
         if self._one_line:
             self.text(marker)
         elif len(self.indent) + len(marker) <= MAX_INDENT:
             self._marker = (self.indent if self._marker is None else self._marker) + marker
             self.indent += " " * len(marker)
-        return place
+        return outer
 
-    def end_item(self, place: Place) -> None:
-        """End it; without text it leaves no marker."""
-        self.indent = place.indent
-        self._marker = None if self._marker is None else place.marker
+    def end_item(self, outer: Indentation) -> None:
+        """End a list item or block; the marker of one without text is not written."""
+        self.indent = outer.indent
+        self._marker = None if self._marker is None else outer.marker
 
     def row(self, cells: Sequence[Page]) -> None:
-        """A row of a data table, on one line: ``a | b | c``."""
+        """Write a row of a data table: ``a | b | c``."""
         self.block(LINE)
         for number, cell in enumerate(cells):
             if number:
@@ -177,12 +182,12 @@ class Flow:
         self.block(LINE)
 
     def open_link(self, url: str) -> None:
-        """What follows is a link, up to `close_link` or the next one."""
+        """Begin a link; it ends at `close_link` or the next link."""
         self.close_link()
         self._url = url
 
     def close_link(self) -> None:
-        """What follows is not a link."""
+        """End the link."""
         self._end_link_text()
         self._url = None
 
@@ -193,21 +198,21 @@ class Flow:
             self.builder.link(text, self._url)
 
     def anchor(self, name: str) -> None:
-        """Name the place of the next visible text."""
+        """Set an anchor at the next visible text."""
         self._names.append(name)
 
     def open_heading(self) -> None:
-        """What follows is a heading, up to `close_heading`."""
+        """Begin a heading."""
         self._in_heading = True
 
     def close_heading(self) -> None:
-        """What follows is no heading."""
+        """End the heading."""
         if self._heading is not None:
             self.headings.append((self._heading, self.length))
         self._in_heading, self._heading = False, None
 
     def page(self, url: str, title: str, notes: Iterable[str] = ()) -> Page:
-        """The page made of what was written. Places named after its last text stand at its end."""
+        """Build the page. Anchors after the last text are at its end."""
         self.close_link()
         self.anchors.extend((name, self.length) for name in self._names)
         self._names.clear()

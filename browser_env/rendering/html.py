@@ -1,11 +1,10 @@
-"""HTML to a `Page`: what a person would see of it, as text.
+"""Renders HTML to a `Page`: the text that a person would see.
 
-*full* keeps everything visible; *reader* keeps the main content. The rules are the conformance table of
-``tests/browser_env/rendering/test_html.py``, a row each. Where a rule left a choice: ``div`` and its kin are set apart by an
-empty line; rows of a layout table are lines, and their cells share one unless a cell has several; a superscript of one
-character is ``x^2``, a longer one ``x^{10}``, a bracketed one ``word^[1]``; buttons keep their text, selections show what is
-chosen, other form controls have none; the fallback content of audio, video and objects is kept, since it is written for
-browsers like this.
+Mode *full* keeps everything visible, *reader* the main content. Each rule is a row of the table in
+``tests/browser_env/rendering/test_html.py``. Block elements such as ``div`` are separated by an empty line. Rows of a layout
+table are lines; their cells share a line unless one takes several. A superscript is ``x^2``, ``x^{10}`` if longer, ``word^[1]``
+if bracketed. Buttons keep their text and selections their chosen option; other form controls have no text. The fallback content
+of audio, video and objects is kept, since it is meant for text browsers.
 """
 
 import re
@@ -24,13 +23,13 @@ from browser_env.rendering.truncation import cut, truncation_line
 from browser_env.rendering.walker import Walker
 
 MAX_TITLE = 300
-"""Characters of a title."""
+"""Characters after which a title is cut."""
 SHORT = 200
-"""Characters. A page with less visible text may hide it behind a dialog or a script."""
-SOFT_404_MOST = 600
-"""Characters of a page that says that there is none, although its status does not."""
-READER_LEAST, READER_SHARE = 250, 0.15
-"""Characters, and share of the full text, that the main content must have to be believed."""
+"""Characters of visible text below which a dialog or a script may hide the rest of a page."""
+SOFT_404_CHARACTERS = 600
+"""Characters up to which a page can be a "not found" page with a status of 200."""
+MIN_MAIN_CHARACTERS, MIN_MAIN_SHARE = 250, 0.15
+"""Characters, and share of the full text, that the main content must have; with less, the full page is shown."""
 
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _BLOCK = "(?:p|div|li|tr|table|pre|ul|ol|dl|dt|dd|h[1-6]|section|article|blockquote)"
@@ -42,10 +41,16 @@ _NOT_FOUND = re.compile(
 
 
 def render_html(html: str, url: str, *, mode: ReadingMode = "full", followable: Callable[[str], bool] = is_http) -> Page:
-    """The page that some HTML shows; `followable` says which absolute addresses become links.
+    """Render HTML.
+
+    Args:
+        html: Decoded source.
+        url: Address of the page.
+        mode: Whether to render the page in full or its main content only.
+        followable: Whether an absolute address becomes a link.
 
     Raises:
-        NeedsJavaScript: It shows next to nothing without its scripts.
+        NeedsJavaScript: The page shows next to nothing without its scripts.
     """
     source = cut(html, _BLOCK_END)
     tree = parse(source)
@@ -59,11 +64,11 @@ def render_html(html: str, url: str, *, mode: ReadingMode = "full", followable: 
         _write_embedded(tree, walker.flow, url)
         notes.append("embedded")
     title = _title(tree, url)
-    if walker.flow.length < SOFT_404_MOST and any(_NOT_FOUND.search(said) for said in (title, _heading(tree))):
+    if walker.flow.length < SOFT_404_CHARACTERS and any(map(_NOT_FOUND.search, (title, _heading(tree)))):
         notes.append("soft_404")
     if mode == "reader":
         main = _walk(main_content(tree.root), links)
-        if main.flow.length >= max(READER_LEAST, READER_SHARE * walker.flow.length):
+        if main.flow.length >= max(MIN_MAIN_CHARACTERS, MIN_MAIN_SHARE * walker.flow.length):
             walker = main
             notes.append("reader")
     if walker.hidden:
@@ -86,8 +91,8 @@ def _walk(root: Element, links: Links, *, dialogs: bool = False) -> Walker:
 def _write_embedded(tree: Tree, flow: Flow, url: str) -> None:
     paragraphs = embedded_text(tree)
     if not paragraphs:
-        said = clean_line(flow.page(url, "").text)
-        raise NeedsJavaScript(f"{url} needs JavaScript to be read" + (f"; without it, it says: {said}" if said else ""))
+        text = clean_line(flow.page(url, "").text)
+        raise NeedsJavaScript(f"{url} needs JavaScript to be read" + (f"; without it, it says: {text}" if text else ""))
     for paragraph in paragraphs:
         flow.block()
         flow.text(paragraph)
@@ -95,7 +100,7 @@ def _write_embedded(tree: Tree, flow: Flow, url: str) -> None:
 
 
 def _base(tree: Tree, url: str) -> str:
-    """What relative addresses are resolved against: the first ``<base href>``, itself resolved, or the page's address."""
+    """Base address of links: the first ``<base href>``, or the address of the page."""
     for element in tree.by_tag.get("base", []):
         if "href" in element.attributes:
             return absolute(url, element.attributes["href"]) or url
@@ -103,7 +108,7 @@ def _base(tree: Tree, url: str) -> str:
 
 
 def _title(tree: Tree, url: str) -> str:
-    """The page's title, its ``og:title``, its first heading, the domain, or the last part of the address."""
+    """Title of the page: the first of title, ``og:title``, heading, domain and last part of the address that is not empty."""
     candidates = (
         *(text_of(element) for element in tree.by_tag.get("title", [])[:1]),
         *(
@@ -119,5 +124,5 @@ def _title(tree: Tree, url: str) -> str:
 
 
 def _heading(tree: Tree) -> str:
-    """The text of the first heading of the highest level."""
+    """Text of the first heading of the highest level."""
     return next((clean_line(text_of(tree.by_tag[tag][0])) for tag in _HEADINGS if tree.by_tag.get(tag)), "")

@@ -1,4 +1,4 @@
-"""Where links lead: addresses made absolute, and which of them can be followed."""
+"""Links: absolute addresses, and which of them can be followed."""
 
 import re
 from collections.abc import Callable
@@ -13,22 +13,22 @@ _TRACKING = re.compile(r"(?<=[?&])(?:utm_\w+|gclid|fbclid|msclkid|mc_[ce]id)=[^&
 
 
 def is_http(url: str) -> bool:
-    """Whether an address can be fetched from the web: http(s) with a plain host and without credentials."""
+    """Whether an address can be fetched: http(s) with a plain host name and without credentials."""
     try:
         parts = urlsplit(url)
         return (
             parts.scheme in ("http", "https")
             and parts.username is None
-            and parts.port != 0  # reading it raises for a port that is no number
+            and parts.port != 0  # raises for a port that is not a number
             and _HOST.fullmatch(parts.hostname or "") is not None
-            and clean(parts.netloc) == parts.netloc  # a domain is shown
+            and clean(parts.netloc) == parts.netloc  # a domain is shown in observations
         )
     except ValueError:
         return False
 
 
 def absolute(base: str, href: str) -> str | None:
-    """An address as a browser resolves it; None if it cannot be read."""
+    """Resolve an address as browsers do; None if it is malformed."""
     href = _NOT_IN_ADDRESS.sub("", href.strip())
     try:
         return _ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", urljoin(base, href))
@@ -37,12 +37,17 @@ def absolute(base: str, href: str) -> str | None:
 
 
 def without_tracking(url: str) -> str:
-    """An address without the parameters that only say where a visitor came from."""
+    """An address without tracking parameters such as ``utm_source``."""
     return _TRACKING.sub("", url).rstrip("?&")
 
 
 class Links:
-    """The addresses of one page, resolved once each."""
+    """Resolves the links of one page.
+
+    Args:
+        base: Address that relative links are resolved against.
+        followable: Whether an absolute address can be followed.
+    """
 
     def __init__(self, base: str, followable: Callable[[str], bool]) -> None:
         self._base = base
@@ -51,9 +56,9 @@ class Links:
         self._first: dict[str, str] = {}
 
     def resolve(self, href: str) -> str | None:
-        """The absolute address; None if it cannot be followed.
+        """Absolute address of a link; None if it cannot be followed.
 
-        Addresses that differ only in tracking parameters are one: the first that was seen.
+        Of addresses that differ only in tracking parameters, the first that was resolved stands for all.
         """
         if href not in self._resolved:
             url = absolute(self._base, href)

@@ -1,4 +1,4 @@
-"""The markers of list items, as browsers count them."""
+"""Markers of list items, numbered as browsers do."""
 
 from dataclasses import dataclass
 
@@ -15,16 +15,18 @@ _ROMAN = tuple(
 
 @dataclass(slots=True)
 class ItemCounter:
-    """Counts the items of one list. Unordered lists have no numbers."""
+    """Counter of the items of one list."""
 
     style: str | None
     """The ``type`` of an ordered list; None for an unordered one."""
     number: int = 1
+    """Number of the next item."""
     step: int = 1
+    """1, or -1 for a reversed list."""
 
     @classmethod
     def of(cls, element: Element) -> "ItemCounter":
-        """The counter of a list element."""
+        """Create the counter of a list element."""
         if element.tag != "ol":
             return cls(None)
         attributes = element.attributes
@@ -33,7 +35,7 @@ class ItemCounter:
         return cls(attributes.get("type", "1"), _integer(attributes.get("start"), length), -1 if reverse else 1)
 
     def marker(self, item: Element) -> str:
-        """What stands before the next item; its ``value`` sets the count."""
+        """Marker of the next item, whose ``value`` attribute sets the number."""
         if self.style is None:
             return "* "
         self.number = _integer(item.attributes.get("value"), self.number)
@@ -43,7 +45,7 @@ class ItemCounter:
 
 
 def _integer(value: str | None, default: int) -> int:
-    """An integer attribute of at most nine digits."""
+    """Value of an integer attribute with at most nine digits, or the default."""
     text = (value or "").strip()
     digits = text.removeprefix("-")
     return int(text) if digits.isascii() and digits.isdecimal() and len(digits) < 10 else default

@@ -1,4 +1,4 @@
-"""Markdown (CommonMark with tables) to a `Page`, by way of HTML."""
+"""Renders Markdown (CommonMark with tables) to a `Page` by way of HTML."""
 
 import re
 from collections.abc import Callable
@@ -15,10 +15,10 @@ _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?:.*\n)*?---[ \t]*(?:\n|\Z)")
 
 
 def render_markdown(text: str, url: str, *, mode: ReadingMode = "full", followable: Callable[[str], bool] = is_http) -> Page:
-    """The page that some Markdown shows; its title is its first heading. Front matter is left out.
+    """Render Markdown; the title is the first heading. Front matter is left out.
 
     Raises:
-        FetchError: It holds HTML that shows next to nothing without JavaScript.
+        NeedsJavaScript: It contains HTML that shows next to nothing without JavaScript.
     """
     return render_html(_parser().render(_FRONT_MATTER.sub("", text)), url, mode=mode, followable=followable)
 

@@ -1,7 +1,7 @@
-"""The text of PDF files, page by page.
+"""Renders PDF files as text, page by page.
 
-A PDF is a program for a machine that draws, and its readers have a history of files that never end or take all memory. So it is
-read in a process of its own, which has a limit on its time and on its memory, and of which nothing but text comes back.
+A PDF can make its reader run forever or use all memory. It is therefore read in a process with limits on time and memory, which
+returns only text.
 """
 
 import json
@@ -17,25 +17,28 @@ from browser_env.pages.page import Page, PageBuilder
 from browser_env.rendering.plain_text import name_of
 
 MAX_BYTES: Final = 20_000_000
+"""Bytes of the largest file that is read."""
 MAX_SECONDS: Final = 20
-"""After which reading is given up; what was read until `ENOUGH_SECONDS` is shown."""
+"""Seconds after which the process is killed."""
 ENOUGH_SECONDS: Final = 10
+"""Seconds after which no further page is read; those before are shown."""
 MAX_MEMORY: Final = 1_500_000_000
-"""Bytes of address space of the process that reads."""
+"""Bytes of address space of the process."""
 MAX_CHARACTERS: Final = 5_000_000
+"""Characters after which no further page is read."""
 _EMPTY_LINES = re.compile(r"\n\s*\n\s*")
 
 
 def render_pdf(body: bytes, url: str) -> Page:
-    """The pages of a PDF, a line ``[Page n]`` above each.
+    """Render a PDF; each of its pages begins with a line ``[Page n]``.
 
     Raises:
-        FetchError: It is too large, broken, encrypted or without text, or it takes too long.
+        FetchError: The file is too large, broken, encrypted or without text, or reading it takes too long.
     """
     if len(body) > MAX_BYTES:
         raise FetchError(f"{url} is a PDF of more than {MAX_BYTES / 1e6:g} MB")
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "browser_env.rendering.pdf"],
             input=body,
             capture_output=True,
@@ -45,8 +48,8 @@ def render_pdf(body: bytes, url: str) -> Page:
     except subprocess.TimeoutExpired as error:
         raise FetchError(f"{url} is a PDF that cannot be read within {MAX_SECONDS} seconds") from error
     try:
-        result = json.loads(done.stdout)
-    except ValueError as error:  # it was ended by one of its limits
+        result = json.loads(process.stdout)
+    except ValueError as error:  # a limit ended the process
         raise FetchError(f"{url} is a PDF that cannot be read: it is broken, or takes more memory than it may") from error
     if isinstance(result, str):
         raise FetchError(f"{url} is a PDF {result}")
@@ -69,7 +72,7 @@ def _page(url: str, title: str, pages: list[str], num_pages: int) -> Page:
 
 
 def extract(body: bytes, max_seconds: float = ENOUGH_SECONDS) -> dict[str, object] | str:
-    """Title, pages and their number; or what is wrong with the file, as the end of a sentence."""
+    """Title, page texts and number of pages of a PDF; or the reason why it cannot be read, as the end of a sentence."""
     import time
 
     try:
@@ -95,7 +98,7 @@ def extract(body: bytes, max_seconds: float = ENOUGH_SECONDS) -> dict[str, objec
     except DependencyError:
         return "that is encrypted in a way that cannot be read here"
     except (PyPdfError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError) as error:
-        return f"that is broken: {type(error).__name__}"  # the parser stumbles over what it did not expect in many ways
+        return f"that is broken: {type(error).__name__}"  # pypdf raises many kinds of errors for broken files
     if not any(map(str.strip, pages)):
         return f"without text ({num_pages} pages): its pages are pictures"
     return {"title": title, "pages": pages, "num_pages": num_pages}
@@ -105,7 +108,7 @@ def _main() -> None:
     try:
         import resource
     except ImportError:
-        pass  # Windows has no such limits; the time is limited from outside
+        pass  # Windows has no such limits; the parent limits the time
     else:
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
         resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS, MAX_SECONDS))

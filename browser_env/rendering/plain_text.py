@@ -1,4 +1,4 @@
-"""Plain text, JSON and XML to a `Page`: line by line, as they stand."""
+"""Renders plain text, JSON and XML to a `Page`, line by line."""
 
 import json
 import re
@@ -10,13 +10,13 @@ from browser_env.pages.page import Page, domain_of
 from browser_env.rendering.truncation import cut, truncation_line
 
 LONG_LINE = 500
-"""Characters from which a line of JSON is not meant to be read."""
+"""Average characters of a line above which JSON is not laid out for reading."""
 
 _EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 
 
 def render_text(text: str, url: str) -> Page:
-    """Each line as it is, without white space at its end; tabs stop at every eighth column. Addresses in it are no links."""
+    """Render plain text without white space at the ends of lines; tabs become spaces. Addresses are not links."""
     source = cut(text, _EMPTY_LINE)
     shown = "\n".join(line.expandtabs().rstrip() for line in clean(source).split("\n")).strip("\n")
     if len(source) == len(text):
@@ -26,15 +26,15 @@ def render_text(text: str, url: str) -> Page:
 
 
 def render_json(text: str, url: str) -> Page:
-    """JSON as text, indented if it came on one long line."""
+    """Render JSON, indented if its lines are long."""
     if len(text) > LONG_LINE and text.count("\n") < len(text) / LONG_LINE:
-        with suppress(ValueError, RecursionError):  # what is no JSON is shown as it stands
+        with suppress(ValueError, RecursionError):  # invalid JSON is shown as it is
             text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     return render_text(text, url)
 
 
 def name_of(url: str) -> str:
-    """What a document without a title is called: the file's name, or the domain."""
+    """Title of a document that has none: the file name, or the domain."""
     try:
         name = clean_line(unquote(urlsplit(url).path.rpartition("/")[2]))
     except ValueError:

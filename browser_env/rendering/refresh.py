@@ -1,4 +1,4 @@
-"""``<meta http-equiv=refresh>``: where a page sends its visitors by itself."""
+"""Redirects by ``<meta http-equiv=refresh>``."""
 
 import re
 
@@ -7,15 +7,24 @@ from browser_env.rendering.links import absolute, is_http
 from browser_env.rendering.tree import parse
 
 MAX_SECONDS = 5
-"""A page that waits for longer wants to be read first."""
+"""Longest delay of a refresh that is followed; a page with a longer one is meant to be read."""
 READ_BYTES = 65_536
-"""How far into a page it is looked for."""
+"""First bytes of a page that are searched."""
 
 _CONTENT = re.compile(r"\s*(\d+)(?:\.\d*)?\s*[;,\s]\s*(?:url\s*=\s*)?(.+)", re.IGNORECASE | re.DOTALL)
 
 
 def refresh_target(body: bytes, content_type: str | None, url: str) -> str | None:
-    """The address that some HTML leads to within `MAX_SECONDS`; None if it stays, or leads to itself or away from the web."""
+    """Address of the first refresh within `MAX_SECONDS`.
+
+    Args:
+        body: HTML.
+        content_type: The Content-Type header.
+        url: Address of the page.
+
+    Returns:
+        The absolute address; None without a refresh, or if it leads to the same page, from https to http or away from the web.
+    """
     head = body[:READ_BYTES]
     if b"refresh" not in head.lower():
         return None

@@ -1,4 +1,4 @@
-"""Which tables hold data, and their cells in rows: every row complete, whatever spans what."""
+"""Data tables, as opposed to layout tables, and their cells with spans expanded."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from itertools import takewhile
 from browser_env.rendering.tree import Element
 
 MAX_ROWS = 200
-"""Rows of a data table that are shown; a line says how many there were."""
+"""Rows of a data table that are shown; a last line tells how many there are."""
 MAX_SPANNED_CELLS = 1000
-"""Cells of a table that colspan and rowspan may add."""
+"""Cells that the spans of a table may add."""
 HEADER_EVERY = 30
-"""Rows after which a header is repeated, so that every screen of 40 lines has it."""
+"""Rows after which the header is repeated, so that every view of 40 lines has it."""
 MAX_PLAIN_CELL = 150
-"""Characters. Where nothing says that a table holds data (no header, caption or border), a longer cell makes it a layout."""
+"""Characters of a cell above which a table without header, caption or border is a layout table."""
 
 _UNSEEN = frozenset({"col", "colgroup", "script", "style", "template"})
 _NEVER_IN_DATA = frozenset({"table", "form", "h1", "h2", "h3", "h4", "h5", "h6", "article", "section", "nav", "iframe"})
@@ -39,27 +39,31 @@ class Row:
 
     element: Element
     cells: tuple[Element | None, ...]
-    """By column, spanned ones repeated; None where the source has no cell. Rows may differ in length."""
+    """Cells by column, spanned cells repeated; None where the source has no cell. Rows may differ in length."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataTable:
-    """A table of data: what to show, row by row."""
+    """The captions and rows of a data table."""
 
     captions: tuple[Element, ...]
     rows: tuple[Row, ...]
-    """At most `MAX_ROWS`."""
+    """The first `MAX_ROWS` rows."""
     num_header_rows: int
-    """Rows at the top that hold headers alone."""
+    """Number of rows at the top that contain only header cells."""
     num_rows: int
-    """Rows of the source."""
+    """Number of rows in the source."""
 
 
 def data_table(table: Element, is_hidden: Callable[[Element], bool]) -> DataTable | None:
-    """The table's data; None if it only lays out the page.
+    """Read a data table; None if the table only lays out the page.
 
-    Layout is what has a role of presentation, one column, another table inside, or neither header, caption nor border and
-    cells that are longer than data. Any text outside the cells makes it a layout too, so no word is lost.
+    A layout table has the role *presentation*, one column, another table inside, or long cells without any header, caption or
+    border. A table with text outside its cells also counts as layout, so that the text is not lost.
+
+    Args:
+        table: A ``table`` element.
+        is_hidden: Whether to leave out a row or cell.
     """
     role = table.attributes.get("role", "").strip().lower()
     if role in ("presentation", "none"):
@@ -94,7 +98,7 @@ def data_table(table: Element, is_hidden: Callable[[Element], bool]) -> DataTabl
 
 
 def _parts(table: Element) -> Iterator[Element | None]:
-    """Captions, heads and rows in order; None for anything else that can be seen."""
+    """Captions, heads and rows in order; None for any other visible content."""
     stack = list(reversed(table.children))
     while stack:
         node = stack.pop()
@@ -147,7 +151,7 @@ def _span(cell: Element, name: str) -> int:
 
 
 def _expanded(rows: list[tuple[Element, list[Element]]]) -> tuple[Row, ...]:
-    """Rows with spanned cells repeated, as long as there are not too many of them."""
+    """Rows with spanned cells repeated, up to `MAX_SPANNED_CELLS`."""
     budget = MAX_SPANNED_CELLS
     from_above: dict[int, tuple[Element, int]] = {}
     expanded: list[Row] = []
@@ -160,7 +164,7 @@ def _expanded(rows: list[tuple[Element, list[Element]]]) -> tuple[Row, ...]:
                 column += 1
             across, down = _span(cell, "colspan"), min(_span(cell, "rowspan"), len(rows) - number)
             if len(cells) == 1 and not from_above:
-                across = 1  # a heading over the whole width is said once
+                across = 1  # a heading across the table is shown once
             if across * down - 1 > budget:
                 across = down = 1
             budget -= across * down - 1

@@ -1,15 +1,15 @@
-"""Pages that are too long are cut, and say so."""
+"""Truncation of long documents, and the line that tells of it."""
 
 import re
 
 MAX_CHARACTERS = 5_000_000
-"""Of decoded source that are read."""
+"""Characters of decoded source that are rendered."""
 _SEARCHED = 65_536
-"""Characters before the cut in which a good place for it is looked for."""
+"""Characters before the limit in which a boundary is looked for."""
 
 
 def cut(text: str, boundary: re.Pattern[str]) -> str:
-    """At most `MAX_CHARACTERS` of a text, ending after the last boundary (or else the last white space) before that."""
+    """Cut a text to at most `MAX_CHARACTERS`, after the last boundary near the limit, or else at the last white space."""
     if len(text) <= MAX_CHARACTERS:
         return text
     tail = MAX_CHARACTERS - _SEARCHED
@@ -18,5 +18,5 @@ def cut(text: str, boundary: re.Pattern[str]) -> str:
 
 
 def truncation_line(num_read: int, num_characters: int) -> str:
-    """What stands at the end of a page that was cut."""
+    """Last line of a truncated page."""
     return f"[Page truncated: {num_read / 1e6:.1f} MB of {num_characters / 1e6:.1f} MB]"

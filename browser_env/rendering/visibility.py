@@ -1,7 +1,6 @@
-"""What a page hides from people, and so from models: hidden text is the usual way to smuggle instructions in.
+"""Hidden elements and overlays, by their attributes and inline styles. Hidden text often carries injected instructions.
 
-Only what the source itself says is known here; style sheets are not read. ``opacity: 0`` is not counted as hiding: pages that
-fade in carry it on whole sections.
+Style sheets are not read. ``opacity: 0`` does not count as hidden: pages that fade in have it on whole sections.
 """
 
 import re
@@ -24,15 +23,15 @@ _CONSENT_ID = re.compile(
 
 
 def style_of(element: Element) -> str:
-    """Its inline style, in lower case, without white space."""
+    """Inline style of an element, in lower case and without white space."""
     return "".join(element.attributes.get("style", "").lower().split())
 
 
 def is_hidden(element: Element) -> bool:
-    """Whether an element says that it is not shown. An image is seen even where it is hidden from screen readers."""
+    """Whether an element is hidden. An image with an alternative text is visible even if it is hidden from screen readers."""
     attributes = element.attributes
     if element.tag in ("html", "body"):
-        return False  # hidden until a script has run
+        return False  # some pages hide these until a script has run
     if "hidden" in attributes and attributes["hidden"].lower() != "until-found":
         return True
     if attributes.get("aria-hidden", "").lower() == "true" and not (element.tag == "img" and attributes.get("alt")):
@@ -41,7 +40,7 @@ def is_hidden(element: Element) -> bool:
 
 
 def is_dialog(element: Element) -> bool:
-    """Whether an element lies over the page until it is answered: a dialog, or a banner that asks for consent."""
+    """Whether an element is a dialog or a consent banner, which covers the page until it is answered."""
     attributes = element.attributes
     return (
         attributes.get("role", "").lower() in ("dialog", "alertdialog")
@@ -51,24 +50,24 @@ def is_dialog(element: Element) -> bool:
 
 
 def is_preformatted(style: str) -> bool:
-    """Whether a style keeps spaces and line breaks."""
+    """Whether a style preserves spaces and line breaks."""
     return _PREFORMATTED.search(style) is not None
 
 
 def background(style: str) -> str | None:
-    """The background colour that a style sets."""
+    """Background colour of a style; None if it sets none."""
     match = _BACKGROUND.search(style)
     return match and _color(match[1])
 
 
-def is_invisible_on(style: str, behind: str | None) -> bool:
-    """Whether a style gives text the colour of what is behind it."""
+def is_invisible_on(style: str, background_color: str | None) -> bool:
+    """Whether a style gives text the colour of its background."""
     match = _COLOR.search(style)
-    return match is not None and behind is not None and _color(match[1]) == behind
+    return match is not None and background_color is not None and _color(match[1]) == background_color
 
 
 def _color(value: str) -> str:
-    """One spelling of a colour, for the spellings in use."""
+    """A colour in one notation, ``#rrggbb`` where possible."""
     value = {"white": "#ffffff", "black": "#000000"}.get(value, value)
     if rgb := _RGB.fullmatch(value):
         return "#" + "".join(f"{min(int(part), 255):02x}" for part in rgb.groups())

@@ -1,7 +1,8 @@
-"""The walk over a page's tree that writes down what is visible: one handler a tag.
+"""Writes the visible content of a tree as text: one handler for each tag.
 
-A handler is given an element and returns what to walk in its place: nodes, and calls to make in between. They wait on a stack
-of the walk's own, so depth costs memory and nothing else. Elements without a handler are walked through.
+A handler receives an element and returns the steps that replace it: nodes to visit, and functions to call in between. The
+walker keeps them on a stack of its own, so nesting is not limited by recursion. The children of elements without a handler are
+visited.
 """
 
 import re
@@ -12,7 +13,7 @@ from typing import TypeAlias
 
 from browser_env.pages.characters import clean_line
 from browser_env.pages.page import Page
-from browser_env.rendering.flow import LINE, PARAGRAPH, Flow, Place
+from browser_env.rendering.flow import LINE, PARAGRAPH, Flow
 from browser_env.rendering.links import Links
 from browser_env.rendering.lists import ItemCounter
 from browser_env.rendering.tables import HEADER_EVERY, DataTable, data_table
@@ -20,30 +21,35 @@ from browser_env.rendering.tree import Element, Node, elements, text_of, walk
 from browser_env.rendering.visibility import background, is_dialog, is_hidden, is_invisible_on, is_preformatted, style_of
 
 Step: TypeAlias = Node | Callable[[], object]
-"""What is walked: an element, a text, or a call."""
+"""A step of the walker: an element to visit, a text to write, or a function to call."""
 Handler: TypeAlias = "Callable[[Walker, Element], Sequence[Step]]"
 
 SCANNED = 100
-"""Nodes inside an element that are looked at ahead: with more, nested elements would cost the square of their number."""
+"""Nodes inside an element that a handler may look at; without a limit, nested elements would take quadratic time."""
 
-_TELLING = frozenset({"aria-hidden", "aria-modal", "class", "hidden", "id", "role", "style"})
+_MEANINGFUL_ATTRIBUTES = frozenset({"aria-hidden", "aria-modal", "class", "hidden", "id", "role", "style"})
 _HEADING_CLASS = "section-title"
-"""The headings of pydoc's pages are cells of this class."""
+"""Class of the cells that are headings on pydoc's pages."""
 _PERMALINKS = frozenset("¶#§🔗")
 _TEX = re.compile(r"\{\\(?:display|text)style\s+(.*)\}", re.DOTALL)
 _TINY = re.compile(r"\s*[01](?:px)?\s*")
 
 
 class Walker:
-    """Writes the visible content of elements into a flow."""
+    """Writes the visible content of elements to a `Flow`.
+
+    Args:
+        links: Resolves the links of the page.
+        dialogs: Whether to write dialogs, too.
+        one_line: Whether to write everything on one line: a cell of a table.
+    """
 
     def __init__(self, links: Links, *, dialogs: bool = False, one_line: bool = False) -> None:
-        """With `dialogs`, those are written too."""
         self.flow = Flow(one_line=one_line)
         self.hidden: set[Element] = set()
-        """Elements with text that were left out because they are hidden."""
+        """Hidden elements with text, which were not written."""
         self.dialogs: set[Element] = set()
-        """Elements with text that were left out because they are dialogs."""
+        """Dialogs with text, which were not written."""
         self._links = links
         self._with_dialogs = dialogs
         self._lists: list[ItemCounter] = []
@@ -51,7 +57,7 @@ class Walker:
         self._background: str | None = None
 
     def walk(self, root: Element) -> None:
-        """Write what is visible of an element."""
+        """Write the visible content of an element."""
         stack: list[Step] = [root]
         while stack:
             step = stack.pop()
@@ -62,7 +68,7 @@ class Walker:
                     self.flow.text(step)
             elif isinstance(step, Element):
                 handler = HANDLERS.get(step.tag)
-                if not _TELLING.isdisjoint(step.attributes):
+                if not _MEANINGFUL_ATTRIBUTES.isdisjoint(step.attributes):
                     if not self._enter(step, stack):
                         continue
                     if step.attributes.get("role") == "heading" or _HEADING_CLASS in step.attributes.get("class", ""):
@@ -72,11 +78,11 @@ class Walker:
                 step()
 
     def _enter(self, element: Element, stack: list[Step]) -> bool:
-        """Do what an element's attributes say; whether it is visible."""
+        """Apply the attributes of an element; returns whether it is visible."""
         if self._is_hidden(element):
             return False
         attributes = element.attributes
-        if is_dialog(element) and self._passes_over(element):
+        if is_dialog(element) and self._skips_dialog(element):
             return False
         if name := attributes.get("id"):
             self.flow.anchor(name)
@@ -99,7 +105,7 @@ class Walker:
             self.hidden.add(element)
         return hidden
 
-    def _passes_over(self, dialog: Element) -> bool:
+    def _skips_dialog(self, dialog: Element) -> bool:
         if not self._with_dialogs and text_of(dialog).strip():
             self.dialogs.add(dialog)
         return not self._with_dialogs
@@ -117,7 +123,7 @@ class Walker:
         return (*element.children, self.flow.block)
 
     def dialog(self, element: Element) -> Sequence[Step]:
-        return () if self._passes_over(element) else self.block(element)
+        return () if self._skips_dialog(element) else self.block(element)
 
     def line(self, element: Element) -> Sequence[Step]:
         self.flow.block(LINE)
@@ -166,13 +172,13 @@ class Walker:
         self.flow.block(LINE)
         self.flow.keep_tight()
         inside = element.children
-        own = list(takewhile(lambda node: isinstance(node, str) or node.tag not in ("dd", "dt"), inside))
-        # The parser does not end a definition where the next one begins, as browsers do.
-        return (*self._indented("    ", own), partial(self.flow.block, LINE), *inside[len(own) :])
+        content = list(takewhile(lambda node: isinstance(node, str) or node.tag not in ("dd", "dt"), inside))
+        # Unlike browsers, the parser does not end a definition where the next one begins.
+        return (*self._indented("    ", content), partial(self.flow.block, LINE), *inside[len(content) :])
 
     def _indented(self, marker: str, content: Sequence[Step]) -> Sequence[Step]:
-        place: Place = self.flow.begin_item(marker)
-        return (*content, partial(self.flow.end_item, place))
+        outer = self.flow.begin_item(marker)
+        return (*content, partial(self.flow.end_item, outer))
 
     # Tables
 
@@ -205,14 +211,14 @@ class Walker:
             self.flow.text(f"[Table truncated: {len(data.rows)} of {data.num_rows:,} rows]")
 
     def _cell(self, cell: Element) -> Page:
-        """A cell on one line, as a small page of its own."""
+        """Render a cell on one line, as a page."""
         walker = Walker(self._links, dialogs=self._with_dialogs, one_line=True)
         walker.hidden, walker.dialogs, walker._background = self.hidden, self.dialogs, self._background
         walker.walk(cell)
         return walker.flow.page("", "")
 
     def row(self, element: Element) -> Sequence[Step]:
-        """A row of a layout table: a line, or a block of its own if it takes several."""
+        """A row of a layout table: a line, or a block if it takes several lines."""
         self.flow.block(LINE)
         before = self.flow.num_breaks
         return (*element.children, lambda: self.flow.block(PARAGRAPH if self.flow.num_breaks > before else LINE))
@@ -231,13 +237,13 @@ class Walker:
         if href is None:
             return element.children
         if href.startswith("#") and _short_text(element) in _PERMALINKS:
-            return ()  # the handle by which a heading's own address is copied
-        content = element.children if self._says_something(element) else self._label(element)
+            return ()  # a permalink of a heading
+        content = element.children if self._has_visible_text(element) else self._label(element)
         url = self._links.resolve(href)
         return content if url is None else (partial(self.flow.open_link, url), *content, self.flow.close_link)
 
-    def _says_something(self, element: Element) -> bool:
-        """Whether there is visible text inside."""
+    def _has_visible_text(self, element: Element) -> bool:
+        """Whether an element contains visible text; true if it contains many nodes."""
 
         def is_visible(inside: Element) -> bool:
             return HANDLERS.get(inside.tag) is not Walker.nothing and inside.tag != "svg" and not is_hidden(inside)
@@ -246,8 +252,8 @@ class Walker:
         return any(isinstance(node, str) and node.strip() for node in islice(nodes, SCANNED)) or next(nodes, None) is not None
 
     def _label(self, element: Element) -> Sequence[Step]:
-        """What a link without text is called: by itself, or by the image in it; else what is inside."""
-        for node in (element, *_few(element)):
+        """Text of a link without visible text: its label, that of an element in it, or else its children."""
+        for node in (element, *_first_nodes(element)):
             if isinstance(node, str):
                 continue
             for name in ("aria-label", "title", "alt"):
@@ -298,10 +304,10 @@ class Walker:
         return (self.flow.space, *(text_of(option) + " " for option in chosen))
 
     def math(self, element: Element) -> Sequence[Step]:
-        """The TeX that it was made from, where it says so."""
+        """A formula: its TeX source if it is given, else its parts."""
         notations = (
             text_of(part)
-            for part in _few(element)
+            for part in _first_nodes(element)
             if isinstance(part, Element) and part.attributes.get("encoding", "").lower() == "application/x-tex"
         )
         tex = (element.attributes.get("alttext") or next(notations, "")).strip()
@@ -320,14 +326,14 @@ class Walker:
 _EMPTY = Page("", "", "")
 
 
-def _few(element: Element) -> Iterable[Node]:
-    """What is inside an element, unless that is much."""
+def _first_nodes(element: Element) -> Iterable[Node]:
+    """The first nodes inside an element, up to `SCANNED`."""
     return islice(walk(element), SCANNED)
 
 
 def _short_text(element: Element) -> str | None:
-    """The text of an element, without white space at its ends; None if too much is inside to say."""
-    nodes = list(_few(element))
+    """The stripped text of an element; None if it contains too many nodes."""
+    nodes = list(_first_nodes(element))
     return "".join(node for node in nodes if isinstance(node, str)).strip() if len(nodes) < SCANNED else None
 
 

@@ -1,6 +1,6 @@
-"""Pages that stand in front of what was asked for: tests whether a visitor is human, and logins.
+"""Pages shown in place of the one that was requested: tests for humans, and logins.
 
-Nobody here passes them: no test is solved, and no credentials are sent. They are errors that say why.
+No test is solved and no credentials are sent; such a page is an error that says why.
 """
 
 import re
@@ -9,9 +9,9 @@ from typing import Final
 from browser_env.pages.page import Page
 
 SHORT: Final = 1_500
-"""Characters of a test for humans, at most: an article about them has more."""
+"""Maximum characters of a test for humans; an article about such tests has more."""
 LOGIN_SHORT: Final = 400
-"""Characters of a page that is nothing but a login."""
+"""Maximum characters of a login page."""
 
 REASONS: Final = {
     401: "asks for a login, and none is sent",
@@ -20,7 +20,7 @@ REASONS: Final = {
     429: "is asked too often; try something else first",
     451: "may not show this for legal reasons",
 }
-"""What some statuses mean for a visitor."""
+"""Reasons of some error statuses, as the end of a sentence."""
 
 _CHALLENGE_SOURCE: Final = re.compile(
     rb"cf-challenge|cf_chl_|challenge-platform|cdn-cgi/challenge|_incapsula_resource|captcha-delivery\.com|px-captcha|"
@@ -38,15 +38,15 @@ _LOGIN_TEXT: Final = re.compile(r"\b(?:log ?in|sign ?in|log ?on|password|subscri
 
 
 def wall(page: Page, source: bytes) -> str | None:
-    """Why a page is not what was asked for, as the end of a sentence; None if it is.
+    """The reason why a page is not the one that was requested, as the end of a sentence; None if it is.
 
-    A test for humans has marks of one both in its source and in its few words; a login a field for a password and few words.
+    A test for humans is short and has signs of one in both its source and its text. A login is short and has a password field.
     """
-    said = f"{page.title} {page.text}"
-    if len(page.text) <= SHORT and _CHALLENGE_TEXT.search(said) and _CHALLENGE_SOURCE.search(source):
+    text = f"{page.title} {page.text}"
+    if len(page.text) <= SHORT and _CHALLENGE_TEXT.search(text) and _CHALLENGE_SOURCE.search(source):
         return "tests whether its visitors are human, so it cannot be read here"
     if len(page.text) <= SHORT and "unusual traffic" in page.text and page.text.count("\n") < 20:
         return "answers with a test for humans, because of unusual traffic"
-    if len(page.text) <= LOGIN_SHORT and _PASSWORD.search(source) and _LOGIN_TEXT.search(said):
+    if len(page.text) <= LOGIN_SHORT and _PASSWORD.search(source) and _LOGIN_TEXT.search(text):
         return "asks for a login, and none is sent"
     return None

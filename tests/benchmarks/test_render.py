@@ -8,7 +8,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from browser_env.pages.document import Document
 from browser_env.pages.page import Page
-from browser_env.rendering.render import ReadingMode, render
+from browser_env.rendering.main_content import ReadingMode
+from browser_env.rendering.render import render
 
 
 @pytest.fixture(scope="module", params=["textwrap", "shutil", "json", "argparse", "decimal", "typing", "os"])

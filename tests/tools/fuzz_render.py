@@ -16,7 +16,8 @@ from typing import get_args
 
 from browser_env.errors import FetchError
 from browser_env.pages.document import Document
-from browser_env.rendering.render import ReadingMode, render
+from browser_env.rendering.main_content import ReadingMode
+from browser_env.rendering.render import render
 
 MODULES = (
     "argparse",

@@ -1,5 +1,5 @@
-"""Search engines of the live web: one small file each for what is theirs, one engine for what they have in common.
+"""Search engines of the live web: one module for each provider, and one engine for all.
 
-A `Provider` is pure: it says what to ask (`ApiRequest`) and reads what came back. `SearchEngine` asks, through the one door to
-the network, and gives clean hits. `make_provider` makes one of names, addresses and keys.
+A `Provider` is pure: it creates the request for a query (`ApiRequest`) and reads the reply. `SearchEngine` sends the request
+through the network client and cleans the hits. `make_provider` creates a provider from names, addresses and keys.
 """

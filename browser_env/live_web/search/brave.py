@@ -8,7 +8,7 @@ from browser_env.live_web.search.provider import ApiRequest, Provider, entries, 
 
 
 class Brave(Provider):
-    """An index of its own; descriptions come as HTML."""
+    """Brave Search, which has an index of its own; its descriptions are HTML."""
 
     name: ClassVar = "brave"
     default_url: ClassVar = "https://api.search.brave.com"
@@ -16,7 +16,7 @@ class Brave(Provider):
     max_query: ClassVar = 400
 
     def request(self, query: str) -> ApiRequest:
-        first_words = " ".join(query.split()[:50])  # more are an error there
+        first_words = " ".join(query.split()[:50])  # more words are an error
         parameters: dict[str, str | int] = {"q": first_words, "count": 20, "text_decorations": "false"}
         return self.get("/res/v1/web/search", parameters, {"X-Subscription-Token": self.key})
 

@@ -1,4 +1,4 @@
-"""One search of the live web: ask a provider through the door, and make clean hits of what it says."""
+"""Searches of the live web: sends the request of a provider, and cleans the hits of its reply."""
 
 import html
 import random
@@ -19,16 +19,17 @@ from browser_env.network.settings import NetworkSettings
 from browser_env.rendering.links import is_http, without_tracking
 
 MAX_HITS: Final = 20
-"""Results of a search that are shown."""
+"""Maximum number of hits of a search."""
 MAX_TITLE, MAX_SNIPPET = 300, 1_000
-"""Characters of each."""
+"""Maximum characters of a title and of a snippet."""
 MAX_SOURCE: Final = 10_000
-"""Characters of a text with its markup that are looked at."""
+"""Characters of a title or snippet with its markup that are read."""
 WAIT: Final = 1.0
-"""Seconds before a search that failed is made once more, and up to as many again."""
+"""Seconds before a failed search is repeated, plus a random time of up to as many."""
 REFUSALS: Final = frozenset({401, 403})
+"""Statuses of a key that is not accepted."""
 QUOTA_SPENT: Final = frozenset({402, 432, 433})
-"""Answers to a key whose credit or plan is used up; the last two are Tavily's."""
+"""Statuses of a key whose quota is used up; the last two are Tavily's."""
 
 _NOT_SHOWN = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(
@@ -39,13 +40,13 @@ _TAG = re.compile(
 
 
 class SearchEngine:
-    """Searches with one provider; safe to share between threads.
+    """Searches with one provider. Thread-safe.
 
     Args:
-        provider: Who is asked.
-        network: The door; None: one whose rules fit the provider.
-        sleep: Waits for so many seconds.
-        jitter: A number between 0 and 1, so that many who failed at once do not come back at once.
+        provider: The search provider.
+        network: Network client. Default: one that may connect to the provider only.
+        sleep: Waits for a number of seconds.
+        jitter: Returns a random number between 0 and 1, so that threads do not repeat failed searches at the same time.
     """
 
     def __init__(
@@ -64,15 +65,15 @@ class SearchEngine:
 
     @property
     def name(self) -> str:
-        """The provider's."""
+        """Name of the provider."""
         return self.provider.name
 
     def search(self, query: str) -> tuple[SearchHit, ...]:
-        """The results for a query, best first.
+        """Search for a query; best hits first.
 
         Raises:
-            FetchError: There was no answer that could be used.
-            SearchConfigError: The provider refuses the key, has no searches left for it, or was never there.
+            FetchError: The provider did not answer, or not with hits.
+            SearchConfigError: The provider refuses the key, its quota is used up, or no server answers at its address.
         """
         query = " ".join(unicodedata.normalize("NFC", query).split())[: self.provider.max_query].strip()
         if not query:
@@ -81,39 +82,41 @@ class SearchEngine:
             return tuple(clean_hits(self.provider.hits(self._ask(query).body)))
         except Unreachable as error:
             if not self._has_answered:
-                raise SearchConfigError(self._nobody_there()) from error
+                raise SearchConfigError(self._unreachable_message()) from error
             raise FetchError(f"the search failed: {self.name}: {error}") from error
         except FetchError as error:
             raise FetchError(f"the search failed: {self.name}: {error}") from error
 
     def _ask(self, query: str) -> Response:
-        """The answer to a query. One that a busy or broken provider did not give is asked for once more."""
+        """Send a query, and once more if the provider is busy or failing."""
         try:
             response = self._send(query)
-            again = _is_worth_another(response)
+            is_failed = _is_temporary(response)
         except Refused:
-            raise  # a rule of the door forbids it the next time too
+            raise  # a rule of the network client forbids the second attempt, too
         except FetchError:
-            again = True  # if it is still so, the second attempt says it
-        if again:
+            is_failed = True  # the second attempt raises if it fails too
+        if is_failed:
             self._sleep(WAIT * (1 + self._jitter()))
             response = self._send(query)
         return self._checked(response)
 
     def _send(self, query: str) -> Response:
-        asked = self.provider.request(query)
-        response = self._network.request(asked.url, method=asked.method, headers=asked.headers, body=asked.body, follow=False)
+        request = self.provider.request(query)
+        response = self._network.request(
+            request.url, method=request.method, headers=request.headers, body=request.body, follow=False
+        )
         self._has_answered = True
         return response
 
-    def _nobody_there(self) -> str:
+    def _unreachable_message(self) -> str:
         variable = url_variable(self.name)
         return (
             f"no {self.name} answers at {self.provider.base_url}: set {variable}, or choose another provider (SEARCH_PROVIDER)"
         )
 
     def _checked(self, response: Response) -> Response:
-        """A response that has results; what it says otherwise is never shown, since it may repeat the key."""
+        """Check the status of a response. The text of an error response is never shown, because it may contain the key."""
         status = response.status
         if status in REFUSALS:
             raise SearchConfigError(f"{self.name} refuses to search (HTTP {status}): {self.provider.refusal}")
@@ -133,7 +136,7 @@ class SearchEngine:
 
 
 def network_for(provider: Provider) -> Network:
-    """A door for one provider: only to its port, without redirects, and to any address if a person has said where it is."""
+    """Create a network client for one provider: its port only, no redirects, private addresses for a configured server."""
     address = parse_address(provider.base_url)
     is_named = provider.base_url != provider.default_url or not provider.base_url.startswith("https:")
     return Network(
@@ -148,24 +151,24 @@ def network_for(provider: Provider) -> Network:
 
 
 def clean_hits(hits: Iterable[SearchHit]) -> Iterator[SearchHit]:
-    """Hits as plain text with the addresses that they lead to, each page once, at most `MAX_HITS`."""
-    known: set[str] = set()
+    """Clean hits: plain text, target addresses of redirectors, each page once, at most `MAX_HITS`."""
+    pages: set[str] = set()
     for hit in hits:
         url = unwrap(hit.url.strip())
         page = without_tracking(url.partition("#")[0])
-        if not is_http(url) or page in known:
+        if not is_http(url) or page in pages:
             continue
-        known.add(page)
+        pages.add(page)
         yield SearchHit(url, plain(hit.title)[:MAX_TITLE], plain(hit.snippet)[:MAX_SNIPPET])
-        if len(known) == MAX_HITS:
+        if len(pages) == MAX_HITS:
             return
 
 
 def plain(text: str) -> str:
-    """Text on one line, without HTML: what is marked up by providers that send HTML, and no more, so ``List<int>`` survives."""
+    """Text on one line, without entities and the tags that providers use; others stay, so that ``List<int>`` survives."""
     return " ".join(html.unescape(_TAG.sub("", _NOT_SHOWN.sub(" ", text[:MAX_SOURCE]))).split())
 
 
-def _is_worth_another(response: Response) -> bool:
-    """Whether the same request may succeed in a moment. After a Retry-After the network has waited already, if it was short."""
+def _is_temporary(response: Response) -> bool:
+    """Whether a request may succeed in a moment; after a Retry-After, the network client has waited already."""
     return response.status >= 500 or (response.status == 429 and "retry-after" not in response.headers)

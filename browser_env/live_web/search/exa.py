@@ -8,7 +8,7 @@ from browser_env.live_web.search.provider import ApiRequest, Provider, entries, 
 
 
 class Exa(Provider):
-    """Searches by meaning; snippets are its highlights, which have to be asked for."""
+    """Exa, which searches by meaning; the snippets are its highlights, which the request asks for."""
 
     name: ClassVar = "exa"
     default_url: ClassVar = "https://api.exa.ai"

@@ -1,4 +1,4 @@
-"""Any wiki that MediaWiki runs, Wikipedia above all: https://www.mediawiki.org/wiki/API:Search."""
+"""Wikis on MediaWiki, such as Wikipedia: https://www.mediawiki.org/wiki/API:Search."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -9,10 +9,10 @@ from browser_env.live_web.search.provider import ApiRequest, Provider, entries, 
 
 
 class MediaWiki(Provider):
-    """The action interface of one wiki.
+    """The action API of one wiki.
 
-    The base address is that of its scripts, ``https://en.wikipedia.org/w``, or of its host. Results have titles only, from
-    which their addresses are made: those of Wikipedia's kind where there is ``/wiki/``, or else with ``index.php``.
+    The base address is that of its scripts (``https://en.wikipedia.org/w``) or of its host. Results have titles only; their
+    addresses are ``/wiki/<title>`` if the path of the scripts is ``/w``, else ``index.php/<title>``.
     """
 
     name: ClassVar = "mediawiki"
@@ -21,8 +21,8 @@ class MediaWiki(Provider):
     max_query: ClassVar = 300
 
     def request(self, query: str) -> ApiRequest:
-        found: dict[str, str | int] = {"list": "search", "srsearch": query, "srlimit": 10, "srprop": "snippet"}
-        return self.get("/api.php", {"action": "query", "format": "json", "formatversion": 2, **found})
+        parameters: dict[str, str | int] = {"list": "search", "srsearch": query, "srlimit": 10, "srprop": "snippet"}
+        return self.get("/api.php", {"action": "query", "format": "json", "formatversion": 2, **parameters})
 
     def hits(self, reply: bytes) -> Iterator[SearchHit]:
         for entry in entries(reply, "query", "search"):

@@ -1,4 +1,4 @@
-"""What a search provider is: how it is asked, and where its answer has the results. No I/O."""
+"""The interface of a search provider: requests and replies, without I/O."""
 
 import json
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ from browser_env.errors import FetchError
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """What is sent to a provider; the key, if any, is in its headers and so in no address."""
+    """A request to a provider; the key, if any, is in a header, so that it is in no address."""
 
     url: str
     method: str = "GET"
@@ -23,87 +23,92 @@ class ApiRequest:
 
 @dataclass(frozen=True, slots=True)
 class Provider(ABC):
-    """A search service with its address and key."""
+    """A search provider with its address and key."""
 
     base_url: str
-    """Without a slash at its end."""
+    """Base address of the API, without a slash at the end."""
     key: str = field(default="", repr=False)
-    """Empty for those that need none."""
+    """API key; empty if the provider needs none."""
 
     name: ClassVar[str]
-    """What ``--provider`` and records call it."""
+    """Name in ``--provider`` and in records."""
     default_url: ClassVar[str]
-    """Where it is, unless told otherwise."""
+    """Default of `base_url`."""
     key_variable: ClassVar[str | None] = None
-    """Environment variable of the key; None: it needs none."""
+    """Environment variable of the key; None if the provider needs no key."""
     requests_per_second: ClassVar[float] = 10
-    """What it can bear, or allows."""
+    """Maximum request rate."""
     max_query: ClassVar[int] = 1_000
-    """Characters of a query; more are left out."""
+    """Characters after which a query is cut."""
 
     @abstractmethod
     def request(self, query: str) -> ApiRequest:
-        """What to send for a query."""
+        """Create the request for a query."""
         ...
 
     @abstractmethod
     def hits(self, reply: bytes) -> Iterator[SearchHit]:
-        """The results in a reply, as they stand there, best first. One without an address has an empty one.
+        """Read the hits of a reply, best first. A missing address is an empty string.
 
         Raises:
-            FetchError: The reply is not what the provider documents.
+            FetchError: The reply does not have the documented format.
         """
         ...
 
     @property
     def refusal(self) -> str:
-        """What to do when it refuses to answer (401, 403)."""
+        """Advice for users when the provider refuses to answer (HTTP 401 or 403)."""
         if self.key_variable is not None:
             return f"set {self.key_variable} to a valid key"
         return f"set {url_variable(self.name)} to another address, or choose another provider (SEARCH_PROVIDER)"
 
     def get(self, path: str, parameters: Mapping[str, str | int], headers: Mapping[str, str] | None = None) -> ApiRequest:
-        """A GET request of an address below the base."""
+        """Create a GET request of a path below the base address."""
         accept = {"Accept": "application/json"}
         return ApiRequest(f"{self.base_url}{path}?{urlencode(parameters)}", headers={**accept, **(headers or {})})
 
     def post(self, path: str, body: Mapping[str, object], headers: Mapping[str, str]) -> ApiRequest:
-        """A POST request with a JSON body."""
-        kinds = {"Accept": "application/json", "Content-Type": "application/json"}
-        return ApiRequest(f"{self.base_url}{path}", "POST", {**kinds, **headers}, json.dumps(body).encode())
+        """Create a POST request with a JSON body."""
+        json_headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        return ApiRequest(f"{self.base_url}{path}", "POST", {**json_headers, **headers}, json.dumps(body).encode())
 
 
 def url_variable(name: str) -> str:
-    """Environment variable of a provider's base address."""
+    """Environment variable of a provider's base address (``SEARXNG_URL``)."""
     return f"{name.upper()}_URL"
 
 
 def entries(reply: bytes, *path: str) -> Iterator[Mapping[str, object]]:
-    """The objects in the list that is found by a path of keys in a JSON object; none where the path ends early.
+    """The objects of a list inside a JSON object; none if there is no such list.
+
+    Args:
+        reply: JSON.
+        path: Keys that lead to the list.
 
     Raises:
-        FetchError: It is no JSON object.
+        FetchError: The reply is not a JSON object.
     """
     try:
-        found: object = json.loads(reply)
-    except ValueError as error:  # also of bytes that are no text
+        value: object = json.loads(reply)
+    except ValueError as error:  # also a UnicodeDecodeError
         raise FetchError("it answered with what is no JSON") from error
     except RecursionError as error:
         raise FetchError("it answered with JSON that is nested too deeply") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise FetchError("it answered with JSON that is no object")
     for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
-    yield from (entry for entry in found if isinstance(entry, dict)) if isinstance(found, list) else ()
+        value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, list):
+        yield from (entry for entry in value if isinstance(entry, dict))
 
 
 def text(entry: Mapping[str, object], *keys: str) -> str:
-    """The first of some fields that is a text with something in it; empty if none is."""
+    """The first of some fields that is a non-empty string; else an empty string."""
     values = (entry.get(key) for key in keys)
     return next((value for value in values if isinstance(value, str) and value), "")
 
 
 def joined(entry: Mapping[str, object], key: str) -> str:
-    """A field that is a list of texts, as one text; empty if it is none."""
+    """The strings of a field that is a list, joined by ellipses; empty if it is not a list."""
     values = entry.get(key)
     return " … ".join(value for value in values if isinstance(value, str) and value) if isinstance(values, list) else ""

@@ -1,4 +1,4 @@
-"""The providers by name, and how one is chosen: a flag, the environment, or a SearXNG instance on this machine."""
+"""All providers by name, and the choice of one by option or environment variable."""
 
 import os
 from collections.abc import Mapping
@@ -21,38 +21,38 @@ PROVIDERS: Final[Mapping[str, type[Provider]]] = {
     provider.name: provider for provider in (SearXNG, Brave, Tavily, Exa, Serper, You, Kagi, MediaWiki, DuckDuckGo)
 }
 ALIASES: Final = {"ddgs": "duckduckgo", "wikipedia": "mediawiki"}
-"""Other names under which people look for them."""
+"""Other names of providers."""
 
 
 def make_provider(
     name: str | None = None, *, base_url: str | None = None, environ: Mapping[str, str] | None = None
 ) -> Provider:
-    """The provider that somebody wants to search with.
+    """Create a search provider.
 
     Args:
-        name: One of `PROVIDERS`; None: ``SEARCH_PROVIDER``, or else SearXNG.
-        base_url: Where it is; None: its variable (``SEARXNG_URL``, ``BRAVE_URL`` ...), or else where it usually is.
-        environ: Where those and the keys are; None: this process's environment.
+        name: A name of `PROVIDERS` or `ALIASES`. Default: the variable ``SEARCH_PROVIDER``, or SearXNG.
+        base_url: Base address. Default: the provider's variable (``SEARXNG_URL``), or its usual address.
+        environ: Environment variables. Default: those of this process.
 
     Raises:
-        UsageError: There is no such provider, or it lacks something; the message names what to set.
+        UsageError: The provider is unknown, or its address or key is missing or invalid; the message says what to set.
     """
     environ = os.environ if environ is None else environ
-    asked = name or environ.get("SEARCH_PROVIDER") or SearXNG.name
-    kind = PROVIDERS.get(ALIASES.get(asked, asked))
+    requested = name or environ.get("SEARCH_PROVIDER") or SearXNG.name
+    kind = PROVIDERS.get(ALIASES.get(requested, requested))
     if kind is None:
-        raise UsageError(f"there is no search provider {asked[:80]!r}; it is one of {', '.join(PROVIDERS)}")
+        raise UsageError(f"{requested[:80]!r} is not a search provider; pass one of {', '.join(PROVIDERS)}")
     variable = url_variable(kind.name)
     url = (base_url or environ.get(variable) or kind.default_url).rstrip("/")
     try:
         parse_address(url)
     except Refused as error:
-        raise UsageError(f"{variable} is no address of a server, such as {kind.default_url}: {error}") from error
+        raise UsageError(f"{variable} is not the address of a server, such as {kind.default_url}: {error}") from error
     if kind.key_variable is None:
         return kind(url)
     key = environ.get(kind.key_variable, "").strip()
     if not key:
         raise UsageError(f"{kind.name} needs a key: set {kind.key_variable}, or choose another provider (SEARCH_PROVIDER)")
     if not (key.isascii() and key.isprintable()):
-        raise UsageError(f"{kind.key_variable} holds characters that no key has")
+        raise UsageError(f"{kind.key_variable} contains characters that are not valid in an API key")
     return kind(url, key)

@@ -1,4 +1,4 @@
-"""Where results really lead: some search pages put an address of their own in between, which counts clicks."""
+"""Addresses behind the redirectors of search engines, which count clicks."""
 
 import base64
 import re
@@ -7,32 +7,34 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 MAX_LAYERS: Final = 3
-"""Redirectors within each other that are unwrapped."""
+"""Nested redirectors that are unwrapped."""
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _YAHOO = re.compile(r"/RU=([^/]+)/")
 
 
 def unwrap(url: str) -> str:
-    """The address that a redirector's address leads to, of whatever scheme; any other as it is."""
+    """The target of a redirector's address, of any scheme; any other address is returned unchanged."""
     for _ in range(MAX_LAYERS):
         try:
             parts = urlsplit(url)
-            found = next((read(parts) for is_redirector, read in _REDIRECTORS if is_redirector(parts)), None)
+            target = next((read(parts) for is_redirector, read in _REDIRECTORS if is_redirector(parts)), None)
         except ValueError:
             return url
-        if not found:
+        if not target:
             return url
-        url = found
+        url = target
     return url
 
 
 def _is_on(domain: str, path: str) -> Callable[[SplitResult], bool]:
-    """Whether an address is on a domain (a pattern) and its path starts so."""
+    """A test whether an address is on a domain (a regular expression) and its path starts with `path`."""
     host = re.compile(rf"(?:[\w-]+\.)*{domain}")
     return lambda parts: host.fullmatch(parts.hostname or "") is not None and parts.path.startswith(path)
 
 
 def _parameter(*names: str) -> Callable[[SplitResult], str | None]:
+    """A reader of the first query parameter that is an absolute address."""
+
     def read(parts: SplitResult) -> str | None:
         query = parse_qs(parts.query)
         return next((query[name][0] for name in names if _ABSOLUTE.match(query.get(name, [""])[0])), None)
@@ -41,13 +43,14 @@ def _parameter(*names: str) -> Callable[[SplitResult], str | None]:
 
 
 def _bing(parts: SplitResult) -> str | None:
-    """``u`` is ``a1`` and the address in base 64."""
+    """Target of a Bing address: parameter ``u`` is ``a1`` and the target in base64."""
     coded = parse_qs(parts.query).get("u", [""])[0].removeprefix("a1")
     decoded = base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).decode("utf-8")
     return decoded if _ABSOLUTE.match(decoded) else None
 
 
 def _yahoo(parts: SplitResult) -> str | None:
+    """Target of a Yahoo address: the part ``RU=`` of its path."""
     match = _YAHOO.search(parts.path)
     return unquote(match[1]) if match else None
 

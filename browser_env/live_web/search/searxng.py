@@ -1,4 +1,4 @@
-"""SearXNG, a metasearch engine that anybody can run: https://docs.searxng.org/dev/search_api.html."""
+"""SearXNG, a metasearch engine to run oneself: https://docs.searxng.org/dev/search_api.html."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -8,7 +8,7 @@ from browser_env.live_web.search.provider import ApiRequest, Provider, entries, 
 
 
 class SearXNG(Provider):
-    """An instance of one's own; the JSON format has to be allowed in its settings, which by default it is not."""
+    """A SearXNG instance; its settings must allow the JSON format, which is off by default."""
 
     name: ClassVar = "searxng"
     default_url: ClassVar = "http://localhost:8080"

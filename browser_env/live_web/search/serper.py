@@ -1,4 +1,4 @@
-"""Serper, Google's results: https://serper.dev."""
+"""Serper, an API for Google's results: https://serper.dev."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -8,7 +8,7 @@ from browser_env.live_web.search.provider import ApiRequest, Provider, entries, 
 
 
 class Serper(Provider):
-    """Its addresses are in ``link`` and its descriptions in ``snippet``."""
+    """Serper; addresses are in ``link`` and snippets in ``snippet``."""
 
     name: ClassVar = "serper"
     default_url: ClassVar = "https://google.serper.dev"

@@ -8,7 +8,7 @@ from browser_env.live_web.search.provider import ApiRequest, Provider, entries, 
 
 
 class Tavily(Provider):
-    """Made for language models: its snippets are the passages that match."""
+    """Tavily, a search engine for language models; the snippets are matching passages."""
 
     name: ClassVar = "tavily"
     default_url: ClassVar = "https://api.tavily.com"

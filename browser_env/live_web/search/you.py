@@ -8,7 +8,7 @@ from browser_env.live_web.search.provider import ApiRequest, Provider, entries, 
 
 
 class You(Provider):
-    """A result has several snippets, and a description besides. Its key is called as in its own documentation."""
+    """You.com; a result has a list of snippets and a description. The key variable has the name that its documentation uses."""
 
     name: ClassVar = "you"
     default_url: ClassVar = "https://ydc-index.io"

@@ -279,12 +279,12 @@ def test_provider_is_chosen(name: str | None, environ: dict[str, str], expected:
 @pytest.mark.parametrize(
     ("name", "environ", "expected"),
     [
-        ("bing", {}, "there is no search provider 'bing'; it is one of searxng, brave"),
+        ("bing", {}, "'bing' is not a search provider; pass one of searxng, brave"),
         ("brave", {}, "brave needs a key: set BRAVE_API_KEY"),
         ("you", {"YDC_API_KEY": " "}, "you needs a key: set YDC_API_KEY"),
-        ("serper", {"SERPER_API_KEY": "a\nb"}, "SERPER_API_KEY holds characters that no key has"),
-        (None, {"SEARXNG_URL": "search.lan"}, "SEARXNG_URL is no address of a server"),
-        (None, {"SEARXNG_URL": "http://me:secret@search.lan"}, "SEARXNG_URL is no address of a server"),
+        ("serper", {"SERPER_API_KEY": "a\nb"}, "SERPER_API_KEY contains characters that are not valid in an API key"),
+        (None, {"SEARXNG_URL": "search.lan"}, "SEARXNG_URL is not the address of a server"),
+        (None, {"SEARXNG_URL": "http://me:secret@search.lan"}, "SEARXNG_URL is not the address of a server"),
     ],
 )
 def test_provider_that_cannot_be_used_says_what_to_set(name: str | None, environ: dict[str, str], expected: str) -> None:

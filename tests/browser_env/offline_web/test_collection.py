@@ -577,7 +577,7 @@ def test_unwritable_place_is_one_clear_line(tmp_path: Path) -> None:
 SLOW_BUILD = """
     import sys, time
     from pathlib import Path
-    from browser_env.rendering.render import Document
+    from browser_env.pages.document import Document
     from browser_env.offline_web.indexing import build
 
     class Slow:

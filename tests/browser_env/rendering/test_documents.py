@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from browser_env.errors import FetchError
 from browser_env.pages.document import Document
 from browser_env.pages.page import Page
-from browser_env.rendering.render import ReadingMode, render
+from browser_env.rendering.main_content import ReadingMode
+from browser_env.rendering.render import render
 
 URL = "https://a.com/d/"
 HTML = b"<!doctype html><title>T</title><p>a <a href=b>b</a>"
