@@ -1,8 +1,7 @@
-"""The frame of the recorder's programs: the queue of work, undo and redo, help, the command palette, dark and light.
+"""Base class of the recorder's programs: the queue of work, undo and redo, help, the command palette and the theme.
 
-A program subclasses `RecorderApp` with the kind of its recordings and says which screen shows what stands. A screen gives
-events to `RecorderApp.do`; when the recording is submitted, the next one is taken from the queue. All that is shown is in
-the journal by then.
+A program subclasses `RecorderApp` with the type of its recordings and chooses the screen for a recording. Screens pass events
+to `RecorderApp.do`. After a submission, the next item is taken from the queue. Everything that is shown is in the journal.
 """
 
 from abc import abstractmethod
@@ -21,35 +20,37 @@ from recorder.queue.queue import Job, Queue
 from recorder.screens.dialogs import AskLine, Choice, Help
 from recorder.screens.summary import Summary
 from recorder.screens.work import WorkScreen
-from recorder.widgets.common import minutes
+from recorder.widgets.heading import minutes
+from recorder.widgets.keys import shown_bindings
 
 R = TypeVar("R", bound="Recording[Any, Any]")
 THEMES = ("textual-dark", "textual-light")
+"""Textual themes between which F3 switches."""
 
 
 class RecorderApp(App[None], Generic[R]):
-    """One annotator at work on a queue."""
+    """A program for one annotator who works on a queue."""
 
     CSS_PATH = "recorder.tcss"
     TITLE = "webgpt"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_DISPLAY = "^p"
     BINDINGS = [
-        Binding("ctrl+z", "undo", "undo", priority=True, key_display="^z", tooltip="Take the last step back"),
-        Binding("ctrl+y", "redo", "redo", priority=True, key_display="^y", tooltip="Do again what was taken back"),
-        Binding("f4", "skip", "skip", key_display="F4", tooltip="Leave this one to others, and say why"),
-        Binding("f3", "light_or_dark", "light/dark", key_display="F3", tooltip="Dark on light or light on dark"),
-        Binding("f1", "help", "help", key_display="F1", tooltip="What this screen is for, and its keys"),
-        Binding("ctrl+q", "leave", "leave", priority=True, key_display="^q", tooltip="Stop for now; everything is kept"),
+        Binding("ctrl+z", "undo", "undo", priority=True, key_display="^z", tooltip="Undo the last step"),
+        Binding("ctrl+y", "redo", "redo", priority=True, key_display="^y", tooltip="Redo the step that was undone"),
+        Binding("f4", "skip", "skip", key_display="F4", tooltip="Leave this one to others and give a reason"),
+        Binding("f3", "light_or_dark", "light/dark", key_display="F3", tooltip="Switch between a dark and a light screen"),
+        Binding("f1", "help", "help", key_display="F1", tooltip="Help on this screen and its keys"),
+        Binding("ctrl+q", "leave", "leave", priority=True, key_display="^q", tooltip="Stop for now; everything is saved"),
     ]
 
     def __init__(self, queue: Queue, open_recording: Callable[[Job], R], *, theme: str = THEMES[0]) -> None:
-        """Make the program; `run` runs it, and `error` says what ended it too early.
+        """Make the program. After `run`, `error` is the error that ended it, or None.
 
         Args:
-            queue: What is to be done.
-            open_recording: Begins the recording of a job, or goes on with it.
-            theme: One of `THEMES`, or another of Textual's.
+            queue: The work.
+            open_recording: Begins or continues the recording of a job.
+            theme: Name of a Textual theme.
         """
         super().__init__()
         self.theme = theme
@@ -63,21 +64,19 @@ class RecorderApp(App[None], Generic[R]):
 
     @abstractmethod
     def screen_for(self, recording: R) -> type[WorkScreen]:
-        """The kind of screen that shows what stands."""
+        """Return the screen class for the state of a recording."""
 
     @abstractmethod
     def describe(self, recording: R) -> str:
-        """How far a recording is, for whoever goes on with it."""
-
-    # ------------------------------------------------------------------------------------------------------------ queue
+        """Return the progress of an unfinished recording as text."""
 
     def on_mount(self) -> None:
-        """Begin with the first item, and say now and then that the work goes on."""
+        """Take the first item, and renew its lease regularly."""
         self.set_interval(TTL / 4, self._renew)
         self.next()
 
     def on_unmount(self) -> None:
-        """Leave what is not finished to be gone on with."""
+        """Release the unfinished item."""
         try:
             if self.job is not None and self.recording is not None:
                 self.job.release(self.recording.elapsed)
@@ -86,7 +85,7 @@ class RecorderApp(App[None], Generic[R]):
         self._close()
 
     def next(self) -> None:
-        """Take the next item; what was left unfinished is offered to go on with."""
+        """Take the next item. An unfinished recording is offered to be continued."""
         self._close()
         try:
             self.job, self._is_shared = self._queue.take(), False
@@ -99,7 +98,7 @@ class RecorderApp(App[None], Generic[R]):
         except WebGPTError as error:
             self.fail(error)
             return
-        if self.recording.is_submitted:  # the program was ended before the queue heard of it
+        if self.recording.is_submitted:  # the program was stopped before the queue was updated
             self._finish()
         elif self.recording.undoes or self.recording.redoes:
             self._offer(self.recording)
@@ -107,19 +106,19 @@ class RecorderApp(App[None], Generic[R]):
             self.show()
 
     def fail(self, error: WebGPTError) -> None:
-        """End the program with an error, which whoever ran it tells."""
+        """End the program with an error. The caller of `run` reports it."""
         self.error = error
         self.exit()
 
     def _offer(self, recording: R) -> None:
-        def go_on(choice: str | None) -> None:
+        def proceed(choice: str | None) -> None:
             if choice == "skip":
                 self.action_skip()
 
         self.show()
-        text = f"{self.describe(recording)}\n{minutes(recording.elapsed)} of work; nothing of it is lost."
-        choices = {"go on": ("enter", "go on exactly there"), "skip": ("f4", "skip it, and say why")}
-        self.push_screen(Choice("You left this one unfinished", text, choices, can_cancel=False), go_on)
+        text = f"{self.describe(recording)}\nTime spent: {minutes(recording.elapsed)}. Everything was saved."
+        choices = {"continue": ("enter", "continue where you left off"), "skip": ("f4", "skip it and give a reason")}
+        self.push_screen(Choice("You left this one unfinished", text, choices, can_cancel=False), proceed)
 
     def _finish(self) -> None:
         assert self.job is not None and self.recording is not None
@@ -138,17 +137,15 @@ class RecorderApp(App[None], Generic[R]):
             self.notify(str(error), severity="error", markup=False)
             return
         if self._is_shared:
-            self.notify("Somebody else has begun this one too, because this program was not heard of. You can finish it.")
+            self.notify("This program did not respond, and another annotator has started this one too. You can finish it.")
 
     def _close(self) -> None:
         if self.recording is not None:
             self.recording.close()
             self.recording = None
 
-    # ----------------------------------------------------------------------------------------------------------- events
-
     def do(self, event: Any) -> Response:
-        """Carry out an event of the recording and show what came of it; the next item follows a submitted one."""
+        """Carry out an event and show the response. After a submission, the next item is shown."""
         assert self.recording is not None
         try:
             response = self.recording.do(event)
@@ -161,17 +158,17 @@ class RecorderApp(App[None], Generic[R]):
         return response
 
     def show(self, response: Response | None = None) -> None:
-        """Show what stands, and what there is to say about the last step."""
+        """Show the recording and the response to the last step."""
         assert self.recording is not None
-        kind = self.screen_for(self.recording)
-        screen = next((one for one in reversed(self.screen_stack) if isinstance(one, WorkScreen)), None)
-        if screen is None or type(screen) is not kind or screen.recording is not self.recording:
-            screen = kind(self.recording, self._progress, self.do)
+        screen_class = self.screen_for(self.recording)
+        screen = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, WorkScreen)), None)
+        if screen is None or type(screen) is not screen_class or screen.recording is not self.recording:
+            screen = screen_class(self.recording, self._progress, self.do)
             self._replace(screen)
         screen.update(response or Response())
 
     def _replace(self, screen: Screen[None]) -> None:
-        """Show another screen in the place of this one and of what stands in front of it; Textual's empty one stays below."""
+        """Replace the current screen and the dialogs in front of it. Textual's empty default screen stays below."""
         while self.screen.is_modal:
             self.pop_screen()
         if len(self.screen_stack) > 1:
@@ -179,10 +176,8 @@ class RecorderApp(App[None], Generic[R]):
         else:
             self.push_screen(screen)
 
-    # ---------------------------------------------------------------------------------------------------------- actions
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Undo and redo where there is something, and not while a line of text is typed or a question is open."""
+        """Enable undo, redo and skip on work screens; undo and redo not in text boxes, and only if there is a step."""
         if action in ("undo", "redo", "skip"):
             if self.recording is None or self.screen.is_modal or not isinstance(self.screen, WorkScreen):
                 return False
@@ -194,15 +189,15 @@ class RecorderApp(App[None], Generic[R]):
         return True
 
     def action_undo(self) -> None:
-        """Take the last step back."""
+        """Undo the last step."""
         self.do(Undo())
 
     def action_redo(self) -> None:
-        """Do again what was taken back."""
+        """Redo the step that was undone."""
         self.do(Redo())
 
     def action_skip(self) -> None:
-        """Leave this item to others, with a reason."""
+        """Skip this item, with a reason."""
 
         def skip(reason: str | None) -> None:
             if reason is not None and self.job is not None and self.recording is not None:
@@ -210,23 +205,23 @@ class RecorderApp(App[None], Generic[R]):
                 self.job = None
                 self.next()
 
-        self.push_screen(AskLine("Skip this one?", "Others will be asked. Why do you skip it?", "your reason"), skip)
+        self.push_screen(AskLine("Skip this one?", "It is left to other annotators. Why do you skip it?", "your reason"), skip)
 
     def action_leave(self) -> None:
-        """Stop for now."""
+        """Leave the program."""
         self.exit()
 
     def action_light_or_dark(self) -> None:
-        """Change between a dark and a light screen."""
+        """Switch between the dark and the light theme."""
         self.theme = THEMES[self.theme == THEMES[0]]
 
     def action_help(self) -> None:
-        """Show what the screen is for, and its keys."""
+        """Show help on the screen and its keys."""
         keys = [(self.get_key_display(binding), binding.tooltip or binding.description) for binding in self.useful_bindings()]
         self.push_screen(Help(self.screen.HELP or "", keys))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """All that has a key now, for the command palette."""
+        """Yield the active keys as commands for the palette."""
         for active in screen.active_bindings.values():
             binding, node = active.binding, active.node
             if binding.description and active.enabled and not binding.system:
@@ -234,9 +229,5 @@ class RecorderApp(App[None], Generic[R]):
                 yield SystemCommand(name, binding.tooltip, lambda b=binding, n=node: self.run_action(b.action, n))
 
     def useful_bindings(self) -> list[Binding]:
-        """What has a key now, each action once."""
-        found: dict[str, Binding] = {}
-        for active in self.screen.active_bindings.values():
-            if active.binding.show and active.binding.description and not active.binding.system:
-                found.setdefault(active.binding.action, active.binding)
-        return list(found.values())
+        """Return the active bindings for the help screen, each action once."""
+        return [active.binding for active in shown_bindings(self.screen) if not active.binding.system]

@@ -1,4 +1,4 @@
-"""The program behind `webgpt compare`: which screen shows a comparison, and how far one is."""
+"""The program of `webgpt compare`."""
 
 from recorder.app import RecorderApp
 from recorder.comparisons.rating import Rating
@@ -8,16 +8,16 @@ from recorder.screens.work import WorkScreen
 
 
 class CompareApp(RecorderApp[Rating]):
-    """Annotators say which answer is better."""
+    """Annotators rate pairs of answers or rank several."""
 
     def screen_for(self, recording: Rating) -> type[WorkScreen]:
         return RankingScreen if recording.state.begin.task.is_ranking else ComparisonScreen
 
     def describe(self, recording: Rating) -> str:
         view = recording.view()
-        claims = sum(len(answer.claims) for answer in view.answers)
+        num_claims = sum(len(answer.claims) for answer in view.answers)
         if view.is_ranking:
-            done = f"{len(view.answers) - len(view.unplaced)} of {len(view.answers)} answers ranked"
+            progress = f"Answers ranked: {len(view.answers) - len(view.unplaced)} of {len(view.answers)}"
         else:
-            done = f"Ratings: {len(view.scores)}"
-        return f"{view.question}\n\n{done}; claims marked: {claims}."
+            progress = f"Ratings: {len(view.scores)}"
+        return f"{view.question}\n\n{progress}. Claims marked: {num_claims}."

@@ -1,4 +1,4 @@
-"""The program behind `webgpt record`: which screen shows a demonstration, and how far one is."""
+"""The program of `webgpt record`."""
 
 from recorder.app import RecorderApp
 from recorder.demonstrations.session import Session
@@ -21,6 +21,6 @@ class DemonstrationApp(RecorderApp[Session]):
                 return EndedScreen
 
     def describe(self, recording: Session) -> str:
-        view, moves = recording.view(), len(recording.state.moves)
-        words = f". Words of an answer: {len(view.answer.split())}" if view.answer else ""
-        return f"{view.question}\n\nSteps: {moves}. Quotes: {len(view.references)}{words}."
+        view, num_moves = recording.view(), len(recording.state.moves)
+        words = f". Words of the answer: {len(view.answer.split())}" if view.answer else ""
+        return f"{view.question}\n\nSteps: {num_moves}. Quotes: {len(view.references)}{words}."

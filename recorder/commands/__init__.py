@@ -1,1 +1,1 @@
-"""The commands `webgpt record`, `webgpt compare` and `webgpt data`, one file a command."""
+"""The commands `webgpt record`, `webgpt compare` and `webgpt data`, one per module."""

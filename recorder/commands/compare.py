@@ -1,6 +1,5 @@
-"""`webgpt compare`: people say which of two answers is better, or rank several, and what they do is kept."""
+"""`webgpt compare`: record comparisons of answers by people."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from tyro.conf import Positional, arg
 
 from browser_env.errors import UsageError
 from browser_env.records import Episode
+from recorder.commands.annotation import check_terminal, run_app, textual_required
 from recorder.comparisons.events import Begin, Task
 from recorder.comparisons.pairs import FULL_SHARE, MAX_RANKED, draw_pairs, draw_rankings
 from recorder.comparisons.rating import Rating
@@ -19,71 +19,62 @@ from recorder.queue.queue import Job, Queue
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compare:
-    """Compare answers in this terminal, with keys or the mouse: rate pairs, or rank several (paper, Appendix C.2).
+    """Compare answers in this terminal, with keys or the mouse: rate pairs or rank several (paper, Appendix C.2).
 
-    Answers are those of `webgpt sample`, `webgpt ask --save` and `webgpt record`. Pairs are drawn by seed, their sides are
-    swapped at random, and where an answer comes from is not shown. Whatever is done is on the disk before the screen shows it.
-    Close the terminal at any time: the same command goes on exactly there. Several annotators can work on one folder; nobody
-    gets the same pair, but for those of --common. F1 lists the keys; docs/comparing.md is the manual.
+    Answers come from `webgpt sample`, `webgpt ask --save` and `webgpt record`; their origin is not shown. Pairs are drawn with
+    --seed and shown in random order. Every step is saved before it is shown. Close the terminal at any time; the same command
+    continues where you left off. Several annotators can share a folder and get different pairs, except for those of --common.
+    Press F1 for the keys; docs/comparing.md is the manual.
 
-    Exit codes: 0 done or left, 1 failure, 2 usage.
+    Exit codes: 0 finished or left, 1 failure, 2 usage.
     """
 
     answers: Annotated[tuple[Path, ...], Positional, arg(metavar="ANSWERS...")]
-    """Files of episodes, or folders of demonstrations; of one question, all answers in all of them can be compared."""
+    """Files of episodes or folders of demonstrations. Answers to one question are compared across all of them."""
     out: Annotated[Path, arg(metavar="DIR")]
-    """Folder of what is recorded; made if there is none."""
+    """Folder for the comparisons. Created if it does not exist."""
     annotator: Annotated[str, arg(metavar="NAME")]
-    """Who compares; several can share the folder."""
+    """Name of the annotator."""
     rank: Annotated[int | None, arg(metavar="K")] = None
-    """Rank so many answers, 2 to 9, of each question that has them. None: rate pairs."""
+    """Number of answers to rank for each question, from 2 to 9. Default: rate pairs."""
     per_question: Annotated[int, arg(metavar="N")] = 1
-    """Most pairs for a question."""
+    """Maximum number of pairs per question. Not used with --rank."""
     full_share: float = FULL_SHARE
-    """Of tasks, those with the full form: trust, claims and all ratings. The others need the final rating alone."""
+    """Share of tasks with the full form (trust, claims, all ratings), from 0 to 1. The others need only the final rating."""
     seed: int = 0
-    """Of the pairs, their sides and their order; the same for all annotators of a folder."""
+    """Seed for the pairs and their order. Must be the same for all annotators of a folder."""
     common: Annotated[int, arg(metavar="N")] = 0
-    """So many tasks, the first ones, are given to every annotator (`webgpt data agreement`); all others to one each."""
+    """Number of tasks to give every annotator, to measure agreement (`webgpt data agreement`). The others are given once."""
     theme: Literal["dark", "light"] = "dark"
-    """Colours to begin with; F3 changes them."""
+    """Initial colors. F3 switches them."""
 
     def run(self) -> int:
-        """Compare until the queue is empty or the annotator leaves; what is done is summed up on stderr."""
-        try:
+        """Compare until the queue is empty or the annotator leaves."""
+        with textual_required("webgpt compare"):
             from recorder.compare_app import CompareApp
-        except ImportError as error:
-            raise UsageError("webgpt compare needs textual: pip install 'open-webgpt[recorder]'") from error
-        from recorder.screens.summary import summary_line
 
         self._check()
         tasks = {task.id: task for task in self._draw(records(self.answers, Episode))}
         if not tasks:
-            wanted = "two different answers" if self.rank is None else f"{self.rank} different answers"
-            raise UsageError(f"no question has {wanted} in {', '.join(map(str, self.answers))}")
+            needed = "two" if self.rank is None else f"{self.rank}"
+            raise UsageError(f"no question has {needed} different answers in {', '.join(map(str, self.answers))}")
         queue = Queue(self.out, list(tasks), self.annotator, seed=self.seed, common=list(tasks)[: self.common])
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):  # Textual draws on stderr
-            raise UsageError("webgpt compare is a program for a terminal, and this is none")
+        check_terminal("webgpt compare")
 
         def open_rating(job: Job) -> Rating:
             return Rating(job.folder, Begin(task=tasks[job.item], annotator=self.annotator))
 
-        app = CompareApp(queue, open_rating, theme=f"textual-{self.theme}")
-        app.run()
-        if app.error is not None:
-            raise app.error
-        print(summary_line(queue.progress()), file=sys.stderr)
-        return app.return_code or 0
+        return run_app(CompareApp(queue, open_rating, theme=f"textual-{self.theme}"), queue)
 
     def _check(self) -> None:
-        for name, value, least, most in (
+        for name, value, low, high in (
             ("rank", self.rank, 2, MAX_RANKED),
             ("per-question", self.per_question, 1, None),
             ("full-share", self.full_share, 0, 1),
             ("common", self.common, 0, None),
         ):
-            if value is not None and (value < least or (most is not None and value > most)):
-                limits = f"at least {least}" if most is None else f"from {least} to {most}"
+            if value is not None and (value < low or (high is not None and value > high)):
+                limits = f"at least {low}" if high is None else f"from {low} to {high}"
                 raise UsageError(f"--{name} must be {limits}, got {value}")
 
     def _draw(self, episodes: Sequence[Episode]) -> list[Task]:

@@ -100,7 +100,7 @@ def missing_parts(state: RatingState) -> tuple[str, ...]:
     missing = _missing_annotations(state) if task.is_full else []
     if not task.is_ranking:
         needed = RATED if task.is_full else RATED[-1:]
-        missing.extend(f"which is or has {words}" for name, words in needed if name not in dict(state.scores))
+        missing.extend(f"rating: {words}" for name, words in needed if name not in dict(state.scores))
     elif state.unplaced:
         noun = "answers" if len(state.unplaced) > 1 else "answer"
         missing.append(f"the place of {noun} {', '.join(map(answer_name, state.unplaced))}")

@@ -1,1 +1,1 @@
-"""The screens of the recorder, one file a screen."""
+"""The screens of the recorder, one per module."""

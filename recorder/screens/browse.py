@@ -1,4 +1,4 @@
-"""The screen of the paper's Figure 1a: a question, a page, what was quoted, and the commands as keys and as words to click."""
+"""The screen for browsing, as in Figure 1a of the paper: the question, a page, the quotes, and the commands."""
 
 import threading
 from collections.abc import Iterable
@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import events, on
-from textual.app import RenderResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
@@ -24,58 +23,27 @@ from recorder.demonstrations.stepping import Loaded
 from recorder.journal.recording import Response
 from recorder.screens.change_reference import ChangeReference
 from recorder.screens.work import WIDE, WorkScreen
-from recorder.widgets.common import Press, ReferenceList
-from recorder.widgets.page_view import GUTTER, Marked, PageView
+from recorder.widgets.keys import Press
+from recorder.widgets.page_lines import Marked
+from recorder.widgets.page_view import GUTTER, PageView
+from recorder.widgets.references import ReferenceList
+from recorder.widgets.scrollbar import Scrollbar
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
-class Scrollbar(Widget):
-    """Which part of the page is in view, as a bar beside it. A click above or below moves by a view."""
-
-    ALLOW_SELECT = False
-    scrolled: tuple[int, int] = (0, 100)
-
-    class More(Message):
-        """A click above (-1) or below (1) the part in view."""
-
-        def __init__(self, views: int) -> None:
-            super().__init__()
-            self.views = views
-
-    def show(self, scrolled: tuple[int, int]) -> None:
-        """Show the first and last percent in view."""
-        self.scrolled = scrolled
-        self.refresh()
-
-    def render(self) -> RenderResult:
-        first, last = self._thumb()
-        return Text("\n".join("█" if first <= row < last else "│" for row in range(self.size.height)))
-
-    def on_click(self, event: events.Click) -> None:
-        """Ask for more of the page."""
-        first, last = self._thumb()
-        if not first <= event.y < last:
-            self.post_message(self.More(1 if event.y >= last else -1))
-
-    def _thumb(self) -> tuple[int, int]:
-        height = self.size.height
-        first, last = (percent * height // 100 for percent in self.scrolled)
-        return min(first, height - 1), max(first + 1, last)
-
-
 class Box(Input):
-    """A line to type in. Enter leaves it at once: a key that is typed right behind it is for the page."""
+    """A line of text. Enter moves the focus to the page at once, so that keys typed right after it go to the page."""
 
     async def action_submit(self) -> None:
-        """Give the line to the screen."""
+        """Submit the line, unless it is empty."""
         if self.value.strip():
             self.screen.set_focus(self.screen.query_one(PageView))
             await super().action_submit()
 
 
 class References(ReferenceList):
-    """Those of the demonstration; one can be changed or removed."""
+    """The references, to change or remove one."""
 
     BINDINGS = [
         Binding(
@@ -91,40 +59,38 @@ class References(ReferenceList):
 
 
 class BrowseScreen(WorkScreen):
-    """Browsing: everything that a model sees, and the commands that it has."""
+    """The page in view, everything else that a model sees, and its commands."""
 
     HORIZONTAL_BREAKPOINTS = []
     TITLE: ClassVar[str | None] = "Demonstration"
     HELP: ClassVar[str | None] = """
-Answer the question from what you find. Search, open pages, and quote what supports an answer; then write it.
+Find out the answer to the question: search, open pages, and quote what supports an answer. Then write the answer.
 
-To quote with keys: move to the line with the arrows, press v, and widen the selection with ↑ ↓ by lines and ← → by words; tab
-lets the arrows move its other end; enter quotes it. With the mouse: drag over the text, then press enter or click Quote.
+To quote with keys, move to the line with the arrows and press v. Extend the selection by lines with ↑ ↓ and by words with ← →;
+tab switches to its other end. Press enter to quote. With the mouse, drag over the text, then press enter or click Quote.
 
-Open a link: click it, or type its number and press enter, or choose it with tab.
+To open a link, click it, or type its number and press enter, or choose it with tab.
 
-Every step can be taken back. You can leave at any time, and go on later exactly where you were.
+Every step can be undone. You can leave at any time and continue later where you left off.
 """
     BINDINGS = [
         Binding("s,slash", "search", "search", key_display="s", tooltip="Search the web"),
-        Binding("f", "find", "find", tooltip="Find a text in this page"),
-        Binding("n", "find_again", "next", tooltip="Find the same text further down"),
-        Binding("b,backspace", "back", "back", key_display="b", tooltip="The page before this one"),
-        Binding("d", "scroll(1)", "view", key_display="d/u", tooltip="d: down by a view; u: up by a view"),
-        Binding("u", "scroll(-1)", "view up", show=False, tooltip="Up by a view"),
-        Binding("t,home", "top", "top", key_display="t", tooltip="The top of the page"),
-        Binding("r", "references", "quotes", tooltip="To the quotes: change or remove one"),
-        Binding("a", "end('Answer')", "answer", tooltip="Done quoting: write an answer"),
-        Binding("N", "end('Nonsense')", "no sense", tooltip="End here: the question does not make sense"),
-        Binding("X", "end('Controversial')", "not to answer", tooltip="End here: the question should not be answered"),
-        Binding(
-            "escape", "escape", "leave the box", key_display="esc", tooltip="Leave the box; call off what is being fetched"
-        ),
+        Binding("f", "find", "find", tooltip="Find text in this page"),
+        Binding("n", "find_again", "next", tooltip="Find the next occurrence"),
+        Binding("b,backspace", "back", "back", key_display="b", tooltip="Go back to the previous page"),
+        Binding("d", "scroll(1)", "view", key_display="d/u", tooltip="d: scroll down by a view; u: scroll up"),
+        Binding("u", "scroll(-1)", "view up", show=False, tooltip="Scroll up by a view"),
+        Binding("t,home", "top", "top", key_display="t", tooltip="Go to the top of the page"),
+        Binding("r", "references", "quotes", tooltip="Go to the quotes, to change or remove one"),
+        Binding("a", "end('Answer')", "answer", tooltip="End browsing and write the answer"),
+        Binding("N", "end('Nonsense')", "no sense", tooltip="End browsing: the question makes no sense"),
+        Binding("X", "end('Controversial')", "do not answer", tooltip="End browsing: the question should not be answered"),
+        Binding("escape", "escape", "cancel", key_display="esc", tooltip="Leave the text box, or cancel loading"),
     ]
 
     @dataclass
     class Answered(Message):
-        """What a search or a link has brought."""
+        """The result of a search or a click."""
 
         result: Loaded | Response
         waiting: object
@@ -163,7 +129,7 @@ Every step can be taken back. You can leave at any time, and go on later exactly
         yield Static(id="counts")
 
     def on_mount(self) -> None:
-        """Begin on the page, or in the search box where there is none."""
+        """Start on the page, or in the search box if there is no page yet."""
         self._spinner = self.set_interval(0.1, self._spin, pause=True)
         super().on_mount()
         if self.recording.view().page.text:
@@ -172,14 +138,12 @@ Every step can be taken back. You can leave at any time, and go on later exactly
             self.set_focus(self.query_one("#search", Input))
 
     def on_resize(self, event: events.Resize) -> None:
-        """Where there is room for the page and the quotes, they stand side by side; else `r` changes between them."""
+        """Show the page and the quotes side by side if they fit. Otherwise `r` switches between them."""
         width = self.recording.state.begin.settings.view_width
         is_wide = event.size.width >= width + WIDE - 80
         self.set_class(is_wide, "-wide")
         self.set_class(not is_wide, "-narrow")
         self.query_one("#reading").styles.width = width + GUTTER + 1 if is_wide else "1fr"
-
-    # ---------------------------------------------------------------------------------------------------------- showing
 
     def show(self) -> None:
         view, settings = self.recording.view(), self.recording.state.begin.settings
@@ -213,17 +177,15 @@ Every step can be taken back. You can leave at any time, and go on later exactly
         elif self._waiting is None:
             self.say(Response())
 
-    # ---------------------------------------------------------------------------------------------------------- the web
-
     @property
     def is_waiting(self) -> bool:
-        """Whether the web has been asked and has not answered yet."""
+        """Whether a search or a click is in progress."""
         return self._waiting is not None
 
     def _ask(self, command: str, doing: str) -> None:
-        """Ask the web in a thread of its own; what comes back too late, or after it was called off, is forgotten."""
+        """Search or click in a thread. The result is ignored if it was canceled."""
         if self._waiting is not None:
-            self.say(Response(problem="wait for the page, or press Escape to call it off"))
+            self.say(Response(problem="still loading; wait, or press Escape to cancel"))
             return
         waiting = self._waiting = object()
         self._doing = doing
@@ -237,7 +199,7 @@ Every step can be taken back. You can leave at any time, and go on later exactly
                 result = Response(problem=str(error))
             self.post_message(self.Answered(result, waiting))
 
-        # A daemon: leaving the program does not wait for a web that does not answer.
+        # A daemon thread: leaving the program does not wait for the web.
         threading.Thread(target=load, name="web", daemon=True).start()
         self.set_focus(self.query_one(PageView))
         self.refresh_bindings()
@@ -259,12 +221,10 @@ Every step can be taken back. You can leave at any time, and go on later exactly
 
     def _spin(self) -> None:
         self._frame = (self._frame + 1) % len(SPINNER)
-        self.say(Response(note=f"{SPINNER[self._frame]} {self._doing} (Escape calls it off)"))
-
-    # ---------------------------------------------------------------------------------------------------------- actions
+        self.say(Response(note=f"{SPINNER[self._frame]} {self._doing} (Escape cancels)"))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys of what can be done now."""
+        """Enable the keys of commands that are possible now."""
         if not self._is_ready:
             return True
         match action:
@@ -277,11 +237,11 @@ Every step can be taken back. You can leave at any time, and go on later exactly
         return True
 
     def action_search(self) -> None:
-        """To the search box."""
+        """Go to the search box."""
         self.set_focus(self.query_one("#search", Input))
 
     def action_find(self) -> None:
-        """To the box of what to find."""
+        """Go to the find box."""
         self.set_focus(self.query_one("#find", Input))
 
     @on(Input.Submitted, "#search")
@@ -294,26 +254,26 @@ Every step can be taken back. You can leave at any time, and go on later exactly
         self._find_text(event.value.strip())
 
     def action_find_again(self) -> None:
-        """The next occurrence."""
+        """Find the next occurrence."""
         if text := self.query_one("#find", Input).value.strip():
             self._find_text(text)
 
     def _find_text(self, text: str) -> None:
-        """Find, with the cursor on the line in which the hit ends."""
+        """Find a text and move the cursor to the line in which the hit ends."""
         self._act(format_action(Find(text)))
         if end := self.recording.state.browser.visit.find_from:
             self.query_one(PageView).go_to(end - 1)
 
     def action_back(self) -> None:
-        """The page before this one."""
+        """Go back to the previous page."""
         self._act("Back")
 
     def action_top(self) -> None:
-        """The top of the page."""
+        """Go to the top of the page."""
         self._act(format_action(Top()))
 
     def action_scroll(self, views: int) -> None:
-        """Down or up by a view."""
+        """Scroll down or up by a view."""
         self._act(format_action(ScrollDown(1) if views > 0 else ScrollUp(1)))
 
     @on(PageView.More)
@@ -327,7 +287,7 @@ Every step can be taken back. You can leave at any time, and go on later exactly
         self._ask(format_action(Click(message.link_id)), f"opening {_link_target(page, message.link_id)}")
 
     def action_quote(self) -> None:
-        """Quote what is selected, or begin to select."""
+        """Quote the selection, or start one."""
         page = self.query_one(PageView)
         self.set_focus(page)
         if page.selection is None:
@@ -347,19 +307,19 @@ Every step can be taken back. You can leave at any time, and go on later exactly
         self._act(format_action(End(EndReason(reason))))
 
     def action_escape(self) -> None:
-        """Call off what is being fetched, or leave a box."""
+        """Cancel loading, or leave a text box."""
         if self._waiting is not None:
             self._stop_waiting()
-            self.say(Response(note="called off; nothing was done"))
+            self.say(Response(note="canceled; nothing has changed"))
         self.set_focus(self.query_one(PageView))
 
     def action_page(self) -> None:
-        """Back to the page."""
+        """Go to the page."""
         self.remove_class("-quotes")
         self.set_focus(self.query_one(PageView))
 
     def action_references(self) -> None:
-        """To the references, which a narrow screen shows in the place of the page."""
+        """Go to the references, which replace the page on a narrow screen."""
         self.add_class("-quotes")
         self.set_focus(self.query_one(References))
 
@@ -369,7 +329,7 @@ Every step can be taken back. You can leave at any time, and go on later exactly
             self.do(RemoveReference(number=number))
 
     def action_change_reference(self) -> None:
-        """Let the chosen reference be another stretch of its page."""
+        """Change the chosen reference to another span of its page."""
         number = self.query_one(References).number
         if number is None:
             return
@@ -395,7 +355,7 @@ def _marks(view: View) -> Iterable[Marked]:
 
 def _title(page: Page, scrolled: str) -> Text:
     if not page.text and not page.title:
-        return Text("Begin with a search.")
+        return Text("Start with a search.")
     return Text.assemble((page.full_title, "bold"), f"  {scrolled}")
 
 

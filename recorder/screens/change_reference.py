@@ -1,4 +1,4 @@
-"""A reference in its whole page, to make it longer or shorter."""
+"""The screen for changing a reference within its page."""
 
 from textual import on
 from textual.app import ComposeResult
@@ -9,29 +9,30 @@ from browser_env.pages.layout import lay_out
 from browser_env.pages.matching import Span
 from browser_env.pages.page import Page
 from recorder.journal.recording import Response
-from recorder.widgets.common import Heading, Keys, MessageLine
+from recorder.widgets.heading import Heading, MessageLine
+from recorder.widgets.keys import Keys
 from recorder.widgets.page_view import PageView
 
 
 class ChangeReference(ModalScreen[Span | None]):
-    """Answers with the stretch that the reference shall be; None: it stays."""
+    """A reference in its page, to make it longer or shorter. Returns the new span, or None to keep the reference."""
 
-    BINDINGS = [Binding("escape", "dismiss(None)", "leave it as it is", key_display="esc")]
-    HELP = "Move the ends of the reference with the arrows, then press enter. With the mouse: drag over its new text."
+    BINDINGS = [Binding("escape", "dismiss(None)", "cancel", key_display="esc")]
+    HELP = "Move the ends of the reference with the arrows, then press enter. Or drag the mouse over the new text."
 
     def __init__(self, number: int, page: Page, width: int, span: Span) -> None:
         super().__init__()
         self._number, self._page, self._width, self._span = number, page, width, span
 
     def compose(self) -> ComposeResult:
-        """The page, and the keys."""
+        """Compose the page and the keys."""
         yield Heading(id="heading")
         yield PageView(id="page")
         yield MessageLine(id="message")
         yield Keys()
 
     def on_mount(self) -> None:
-        """Select what the reference is."""
+        """Select the text of the reference."""
         self.query_one(Heading).left = f"Change [{self._number}] · {self._page.full_title}"
         page = self.query_one(PageView)
         page.show(self._page, self._width, range(len(lay_out(self._page, self._width).lines)))
@@ -44,7 +45,7 @@ class ChangeReference(ModalScreen[Span | None]):
         if page.selection is not None:
             number = len(self._page.text[slice(*page.selection)].split())
             end = "end" if page.moves_end else "start"
-            self.query_one(MessageLine).say(Response(note=f"{number} words; arrows move the {end}; enter takes it"))
+            self.query_one(MessageLine).say(Response(note=f"{number} words; arrows move the {end}; enter saves"))
 
     @on(PageView.Quote)
     def _take(self, message: PageView.Quote) -> None:

@@ -1,4 +1,4 @@
-"""Two answers to a question: read them with their sources, mark their claims, say which is better (Appendix C.2)."""
+"""The screen for rating two answers: reading, marking claims, and saying which is better (Appendix C.2)."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Final
@@ -19,29 +19,31 @@ from recorder.screens.judging import PRIORITIES, JudgingScreen, Notes
 from recorder.widgets.answer_view import AnswerView
 
 POINTS: Final = ("A much better", "A better", "equally good", "B better", "B much better")
-"""Names of `SCORES`."""
+"""Names of the points of `SCORES`."""
 CIRCLES: Final = 49
-"""Cells of a line before the first circle; each of the five has two."""
+"""Column of the first of the five circles, in cells. Each is two cells wide."""
 PARTS: Final = {"answer-a": "a answer A", "answer-b": "b answer B", "ratings": "r ratings"}
+"""Parts of the screen and their labels. A narrow screen shows one at a time."""
 
 
 class RatingList(Widget, can_focus=True):
-    """The ratings, a line each, five circles in a line."""
+    """The ratings, one per line, with five circles each."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"ratings--chosen"}
     BINDINGS = [
-        Binding("down,j", "choose(1)", "choose", key_display="↑↓", tooltip="Choose the next rating; ↑ or k the one before"),
+        Binding("down,j", "choose(1)", "choose", key_display="↑↓", tooltip="Choose the next rating; ↑ or k: previous"),
         Binding("up,k", "choose(-1)", show=False),
         *(
             Binding(str(number), f"rate({score})", name, tooltip=f"Rate: {name}")
             for number, (score, name) in enumerate(zip(SCORES, POINTS, strict=True), start=1)
         ),
-        Binding("x,delete", "rate(None)", "not rated", tooltip="Take the rating away"),
+        Binding("x,delete", "rate(None)", "not rated", tooltip="Remove the rating"),
     ]
     row: reactive[int] = reactive(0)
+    """Index of the chosen rating."""
 
     class Rated(Message):
-        """Two answers are to be rated in some respect."""
+        """Request to rate the answers in an aspect."""
 
         def __init__(self, of: ScoreOf, score: float | None) -> None:
             super().__init__()
@@ -54,21 +56,21 @@ class RatingList(Widget, can_focus=True):
         self._needed: frozenset[ScoreOf] = frozenset()
 
     def on_mount(self) -> None:
-        """Begin where most tasks need no more than one rating: at the last."""
+        """Start at the final rating, the only one that the short form needs."""
         self.row = len(RATED) - 1
 
     def show(self, view: View) -> None:
-        """Show what is rated, and what has to be."""
+        """Show the ratings given and those required."""
         self._scores = view.scores
         self._needed = frozenset(name for name, _ in (RATED if view.is_full else RATED[-1:]))
         self.refresh()
 
     def begin_at_first(self) -> None:
-        """Choose the first rating that is needed and not there."""
+        """Choose the first rating that is required and missing."""
         self.row = next((row for row, (name, _) in enumerate(RATED) if name in self._needed - self._scores.keys()), self.row)
 
     def render(self) -> Text:
-        lines = [Text("   Which of the two has, or is …", "italic")]
+        lines = [Text("   Which answer is or has …", "italic")]
         for row, (name, words) in enumerate(RATED):
             is_chosen = row == self.row
             score = self._scores.get(name)
@@ -91,13 +93,13 @@ class RatingList(Widget, can_focus=True):
         self.row = min(max(self.row + by, 0), len(RATED) - 1)
 
     def action_rate(self, score: float | None) -> None:
-        """Give the chosen rating, and go on to the next."""
+        """Rate and go to the next rating."""
         self.post_message(self.Rated(RATED[self.row][0], score))
         if score is not None:
             self.action_choose(1)
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Choose the rating under the mouse, and give it if the mouse is on a circle."""
+        """Choose the rating under the mouse. A click on a circle also rates."""
         offset = event.get_content_offset(self)
         if offset is None or not 1 <= offset.y <= len(RATED):
             return
@@ -108,18 +110,18 @@ class RatingList(Widget, can_focus=True):
 
 
 class ComparisonScreen(JudgingScreen):
-    """Two answers: beside each other where there is room, one at a time where there is not."""
+    """Two answers, side by side on a wide screen and one at a time on a narrow one."""
 
     TITLE: ClassVar[str | None] = "Comparison"
     HELP: ClassVar[str | None] = f"""
-Say which answer is more useful to whoever asked. {PRIORITIES}
-In the full form everything is needed: trust in every source, the
-claims of both answers with their support and relevance, all ratings
-(a * stands before those that are). In the short form the last rating
-is enough; whatever else you say is welcome.
+Say which answer is more useful to the person who asked. {PRIORITIES}
+The full form requires everything: trust in every source, the claims
+of both answers with their support and relevance, and all ratings. A *
+marks what is missing. The short form requires only the last rating;
+the rest is welcome.
 
-Choose a sentence or a source with the arrows, and judge it with a
-digit. Shift and an arrow move the end of what is chosen.
+Choose a sentence or a source with the arrows, then judge it with a
+digit. Shift and an arrow move the end of the chosen text.
 """
     BINDINGS = [
         Binding("a", "go('answer-a')", "answer A", tooltip="Read answer A"),
@@ -145,11 +147,11 @@ digit. Shift and an arrow move the end of what is chosen.
                     yield AnswerView(index, id=f"answer-{name.lower()}")
         with Horizontal(id="judging"):
             yield RatingList()
-            yield Notes(self.write_notes)
+            yield Notes(self.write_notes, id="notes")
         yield Static(id="todo")
 
     def on_mount(self) -> None:
-        """Begin with the first answer."""
+        """Start with the first answer."""
         super().on_mount()
         self.query_one(RatingList).begin_at_first()
         self.action_go("answer-a")
@@ -166,15 +168,15 @@ digit. Shift and an arrow move the end of what is chosen.
     def summary(self) -> str:
         view = self.recording.view()
         if view.flag is not None:
-            return "The question is flagged; nothing else is kept of the ratings."
+            return "The question is flagged; ratings are not exported."
         return f"More useful overall: {POINTS[SCORES.index(view.scores['overall'])]}"
 
     def on_rating_list_rated(self, message: RatingList.Rated) -> None:
-        """Keep a rating."""
+        """Record a rating."""
         self.do(Rate(of=message.of, score=message.score))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """What has the focus is what is shown where there is no room for all."""
+        """Show the part with the focus on a narrow screen."""
         if (name := event.widget.id) in PARTS:
             self._part = name
         elif name == "notes":
@@ -188,18 +190,18 @@ digit. Shift and an arrow move the end of what is chosen.
         self.call_after_refresh(self.query_one(f"#{part}").focus)
 
     def action_next(self, by: int) -> None:
-        """Go to the next part."""
+        """Go to the next or previous part."""
         names = list(PARTS)
         self.action_go(names[(names.index(self._part) + by) % len(names)])
 
     def action_notes(self) -> None:
-        """Write notes."""
+        """Go to the notes."""
         for name in PARTS:
             self.set_class(name == "ratings", f"-at-{name}")
         self.call_after_refresh(self.query_one(Notes).focus)
 
     def action_leave_notes(self) -> None:
-        """Back to where one was."""
+        """Return to the part before the notes."""
         self.action_go(self._part)
 
     def _show_parts(self) -> None:

@@ -1,4 +1,4 @@
-"""Questions that stand in front of a screen, and the help that lists its keys."""
+"""Dialogs in front of a screen: a line of text, a choice, and help."""
 
 from rich.table import Table
 from textual.app import ComposeResult
@@ -7,20 +7,20 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from recorder.widgets.common import Keys
+from recorder.widgets.keys import Keys
 
 
 class AskLine(ModalScreen[str | None]):
-    """Asks for a line of text; None: it was called off."""
+    """Asks for a line of text. Returns None if canceled."""
 
-    BINDINGS = [Binding("enter", "submit", "ok", priority=True), Binding("escape", "cancel", "not now")]
+    BINDINGS = [Binding("enter", "submit", "ok", priority=True), Binding("escape", "cancel", "cancel")]
 
     def __init__(self, title: str, text: str, placeholder: str = "") -> None:
         super().__init__()
         self._title, self._text, self._placeholder = title, text, placeholder
 
     def compose(self) -> ComposeResult:
-        """A title, what to think of, and the line."""
+        """Compose the title, the text, the input and the keys."""
         with Vertical(classes="dialog"):
             yield Static(self._title, classes="dialog-title", markup=False)
             yield Static(self._text, markup=False)
@@ -28,63 +28,63 @@ class AskLine(ModalScreen[str | None]):
             yield Keys()
 
     def action_submit(self) -> None:
-        """Answer with the line, if there is one."""
+        """Return the line, unless it is empty."""
         if line := self.query_one(Input).value.strip():
             self.dismiss(line)
 
     def action_cancel(self) -> None:
-        """Answer with nothing."""
+        """Return None."""
         self.dismiss(None)
 
 
 class Choice(ModalScreen[str | None]):
-    """Asks which of some things to do; each has its key. None: it was called off."""
+    """Asks for one of several choices, each with a key. Returns None if canceled."""
 
     def __init__(self, title: str, text: str, choices: dict[str, tuple[str, str]], *, can_cancel: bool = True) -> None:
-        """Ask.
+        """Make the dialog.
 
         Args:
-            title: One line.
-            text: What to know.
-            choices: By the result: the key and what it does.
-            can_cancel: Whether Escape answers with None.
+            title: Title, one line.
+            text: Explanation.
+            choices: The key and the label of each result.
+            can_cancel: Whether Escape cancels.
         """
         super().__init__()
         self._title, self._text = title, text
         for result, (key, description) in choices.items():
             self._bindings.bind(key, f"choose({result!r})", description)
         if can_cancel:
-            self._bindings.bind("escape", "choose(None)", "not now")
+            self._bindings.bind("escape", "choose(None)", "cancel")
 
     def compose(self) -> ComposeResult:
-        """A title and what to know; the choices are the keys."""
+        """Compose the title, the text and the keys."""
         with Vertical(classes="dialog"):
             yield Static(self._title, classes="dialog-title", markup=False)
             yield Static(self._text, markup=False)
             yield Keys()
 
     def action_choose(self, result: str | None) -> None:
-        """Answer."""
+        """Return a choice."""
         self.dismiss(result)
 
 
 class Help(ModalScreen[None]):
-    """What a screen is for, and all its keys."""
+    """Help on a screen, with all its keys."""
 
     BINDINGS = [Binding("escape,f1,enter,question_mark", "dismiss", "close")]
 
     def __init__(self, text: str, keys: list[tuple[str, str]]) -> None:
-        """Show help.
+        """Make the help.
 
         Args:
-            text: What the screen is for.
-            keys: Each key and what it does.
+            text: Text of the help, in paragraphs.
+            keys: Each key and its meaning.
         """
         super().__init__()
         self._text, self.keys = text, keys
 
     def compose(self) -> ComposeResult:
-        """The text, then a line for each key."""
+        """Compose the text and a line for each key."""
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(justify="right", style="bold", no_wrap=True)
         for key, meaning in self.keys:

@@ -1,4 +1,4 @@
-"""Browsing ended without an answer: it can be submitted like that, or gone back from."""
+"""The screen after browsing ended without an answer: submit the demonstration, or return to browsing."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -12,25 +12,25 @@ from recorder.demonstrations.events import Reopen
 from recorder.demonstrations.session import Session
 from recorder.journal.recording import Submit
 from recorder.screens.work import WorkScreen
-from recorder.widgets.common import Press
+from recorder.widgets.keys import Press
 
 REASONS = {
     "nonsense": "This question does not make sense.",
     "controversial": "This question should not be answered.",
-    "max_actions": "The actions are used up and nothing was quoted, so there is nothing to answer from.",
-    "max_references": "The tokens for quotes are used up.",
+    "max_actions": "No actions are left and nothing was quoted, so there is nothing to answer from.",
+    "max_references": "No quote tokens are left.",
 }
-"""What is said of each ending."""
+"""Text for each reason why browsing ended."""
 
 
 class EndedScreen(WorkScreen):
     """Asks whether to submit a demonstration without an answer."""
 
     TITLE: ClassVar[str | None] = "Demonstration"
-    HELP: ClassVar[str | None] = "Submit the demonstration as it is, or go back to browsing. Once submitted, it stays as it is."
+    HELP: ClassVar[str | None] = "Submit without an answer, or go back to browsing. Submitting cannot be undone."
     BINDINGS = [
-        Binding("enter", "submit", "submit", key_display="enter", tooltip="Submit; it cannot be changed after that"),
-        Binding("b", "reopen", "back to browsing", tooltip="Go on browsing"),
+        Binding("enter", "submit", "submit", key_display="enter", tooltip="Submit; this cannot be undone"),
+        Binding("b", "reopen", "back to browsing", tooltip="Return to browsing"),
     ]
     recording: Session
 
@@ -47,9 +47,9 @@ class EndedScreen(WorkScreen):
         self.query_one("#reason", Static).update(REASONS.get(view.ending or "", ""))
 
     def action_submit(self) -> None:
-        """Finish it."""
+        """Submit the demonstration."""
         self.do(Submit())
 
     def action_reopen(self) -> None:
-        """Go on browsing."""
+        """Return to browsing."""
         self.do(Reopen())

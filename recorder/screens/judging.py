@@ -1,16 +1,13 @@
-"""What rating a pair and ranking several have in common: the question, its flag, answers to judge, notes, submitting."""
+"""Base class of the screens for comparisons: the question and its flag, answers to judge, notes, submission."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Any, Final
 
 from rich.style import Style
 from rich.text import Text
 from textual import on
 from textual.binding import Binding
-from textual.widgets import Static, TextArea
-from textual.widgets.text_area import Edit as TextAreaEdit
-from textual.widgets.text_area import EditResult
+from textual.widgets import Static
 
 from recorder.comparisons.events import Flag as FlagEvent
 from recorder.comparisons.events import FlagKind, Mark, Relevance, Trust, Unmark, WriteNotes
@@ -20,50 +17,42 @@ from recorder.journal.recording import Submit
 from recorder.journal.text_edits import edit_between
 from recorder.screens.dialogs import Choice
 from recorder.screens.work import WorkScreen
-from recorder.widgets.answer_view import AnswerView, Source, Span
+from recorder.widgets.answer_layout import Source, Span
+from recorder.widgets.answer_view import AnswerView
+from recorder.widgets.writing_area import WritingArea
 
 FLAGS: dict[FlagKind, str] = {"nonsense": "it does not make sense", "controversial": "it should not be answered"}
 
-PRIORITIES: Final = """What counts,
-the most important first: unsupported information (supported is what
-a reliable source says or everybody knows), whether the core of the
-question is answered, what else is helpful, coherence and citation
-errors, irrelevant information. Judge by the sources that are shown;
-do no research of your own.
+PRIORITIES: Final = """Criteria,
+the most important first: unsupported information (supported means
+that a reliable source says it or everybody knows it), whether the
+core of the question is answered, other helpful information, coherence
+and citation errors, irrelevant information. Judge by the sources
+shown; do no research of your own.
 """
-"""For the help of the screens (Appendix C.2)."""
+"""Criteria of Appendix C.2, for the help of the screens."""
 
 
-class Notes(TextArea):
-    """Notes on a comparison. Tells of every change at once, before it is drawn."""
+class Notes(WritingArea):
+    """Notes on a comparison."""
 
-    BINDINGS = [Binding("escape", "screen.leave_notes", "done", key_display="esc", tooltip="Back to where you were")]
-
-    def __init__(self, wrote: Callable[[str], None]) -> None:
-        super().__init__(soft_wrap=True, tab_behavior="focus", show_line_numbers=False, id="notes")
-        self._wrote = wrote
-        self.border_title = "Notes"
-
-    def edit(self, edit: TextAreaEdit) -> EditResult:
-        """A change by a key or a paste."""
-        result = super().edit(edit)
-        self._wrote(self.text)
-        return result
+    BINDINGS = [Binding("escape", "screen.leave_notes", "done", key_display="esc", tooltip="Leave the notes")]
+    BORDER_TITLE = "Notes"
 
 
 class JudgingScreen(WorkScreen):
-    """Answers to a question, and what somebody thinks of them."""
+    """Answers to a question and the annotator's judgement of them."""
 
     CSS_PATH = "../compare_app.tcss"
     BINDINGS = [
         Binding("f", "flag", "flag", tooltip="Flag the question: it makes no sense, or should not be answered"),
-        Binding("n", "notes", "notes", tooltip="Write a note on what else makes an answer useful"),
-        Binding("ctrl+s", "submit", "submit", key_display="^s", priority=True, tooltip="Submit; nothing can be changed then"),
+        Binding("n", "notes", "notes", tooltip="Write notes, such as other reasons for your rating"),
+        Binding("ctrl+s", "submit", "submit", key_display="^s", priority=True, tooltip="Submit; this cannot be undone"),
     ]
     recording: Rating
 
     def show_question(self, view: View) -> None:
-        """The question with its flag, and what is to be done."""
+        """Show the question with its flag, and what is still to do."""
         question = Text(view.question, "bold")
         if view.flag is not None:
             question.append(f"  ‹flagged: {FLAGS[view.flag]}›", Style(reverse=True))
@@ -73,21 +62,15 @@ class JudgingScreen(WorkScreen):
             form = "full form" if view.is_full else "short form"
             todo = f"To do ({form}): {view.missing[0]}{more}"
         else:
-            todo = "✓ This can be submitted: ^s"
+            todo = "✓ Ready to submit: ^s"
         self.query_one("#todo", Static).update(Text(todo, no_wrap=True, overflow="ellipsis"))
 
     def show_notes(self, view: View) -> None:
-        """The notes as they stand."""
-        notes = self.query_one(Notes)
-        if notes.text != view.notes:
-            change = edit_between(notes.text, view.notes)
-            notes.load_text(view.notes)
-            if change is not None:
-                before = view.notes[: change.start + len(change.text)]
-                notes.move_cursor((before.count("\n"), len(before) - before.rfind("\n") - 1))
+        """Show the notes."""
+        self.query_one(Notes).show(view.notes)
 
     def write_notes(self, text: str) -> None:
-        """The notes are another text now."""
+        """Record the text of the notes."""
         if (edit := edit_between(self.recording.state.notes, text)) is not None and not self.do(WriteNotes(edit=edit)).is_done:
             self.show()
 
@@ -105,11 +88,11 @@ class JudgingScreen(WorkScreen):
             case "unmark", _, int(claim):
                 event = Unmark(answer=view.index, claim=claim)
             case _:
-                return  # what was chosen has changed since the key was pressed
+                return  # the choice has changed since the key was pressed
         self.do(event)
 
     def action_flag(self) -> None:
-        """Ask which flag the question gets."""
+        """Ask for the flag of the question."""
 
         def flag(choice: str | None) -> None:
             match choice:
@@ -122,24 +105,17 @@ class JudgingScreen(WorkScreen):
             name: (key, words) for (name, words), key in zip(FLAGS.items(), "12", strict=True)
         }
         if self.recording.view().flag is not None:
-            choices["none"] = ("0", "it is fine after all")
-        text = "A flagged question needs no ratings: the rest is skipped."
+            choices["none"] = ("0", "remove the flag")
+        text = "A flagged question needs no ratings."
         self.app.push_screen(Choice("What is wrong with the question?", text, choices), flag)
 
     def action_submit(self) -> None:
-        """Ask, then finish it; or say what is missing."""
+        """Submit after a confirmation, or say what is missing."""
         if self.recording.view().missing:
-            self.do(Submit())
+            self.do(Submit())  # shows the first missing part
             return
-
-        def submit(choice: str | None) -> None:
-            if choice == "submit":
-                self.do(Submit())
-
-        self.app.push_screen(
-            Choice("Submit? It cannot be changed after that.", self.summary(), {"submit": ("enter", "submit")}), submit
-        )
+        self.confirm_submit(self.summary())
 
     @abstractmethod
     def summary(self) -> str:
-        """What would be submitted, in a line or two."""
+        """Return a short text of what is submitted."""

@@ -1,4 +1,4 @@
-"""Several answers to a question, put in order by moving them, ties allowed."""
+"""The screen for ranking several answers, ties allowed."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -21,38 +21,38 @@ from recorder.widgets.answer_view import AnswerView
 
 
 class RankList(Widget, can_focus=True):
-    """The answers, the best first; below a line those that have no place yet."""
+    """The answers, best first. Answers without a place are below a line."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"ranks--chosen"}
     BINDINGS = [
-        Binding("down,j", "choose(1)", "choose", key_display="↑↓", tooltip="Choose the next answer; ↑ or k the one before"),
+        Binding("down,j", "choose(1)", "choose", key_display="↑↓", tooltip="Choose the next answer; ↑ or k: previous"),
         Binding("up,k", "choose(-1)", show=False),
         Binding(
             "shift+up,K",
             "move(-1)",
             "better",
             key_display="⇧↑",
-            tooltip="Move it up: into the place above (a tie), then before it",
+            tooltip="Move up: first into a tie with the place above, then before it",
         ),
         Binding(
             "shift+down,J",
             "move(1)",
             "worse",
             key_display="⇧↓",
-            tooltip="Move it down: into the place below (a tie), then behind it",
+            tooltip="Move down: first into a tie with the place below, then after it",
         ),
-        Binding("1", "put(1)", "its place", key_display="1…9", tooltip="Give it a place of its own: 1 is the best"),
+        Binding("1", "put(1)", "set place", key_display="1…9", tooltip="Move to a place without a tie; 1 is the best"),
         *(Binding(str(number), f"put({number})", show=False) for number in range(2, MAX_RANKED + 1)),
-        Binding("enter", "read", "read", tooltip="Go to its text, to scroll and to mark claims"),
+        Binding("enter", "read", "read", tooltip="Go to the text, to scroll and to mark claims"),
     ]
     answer: reactive[int] = reactive(0)
-    """The one that is chosen, from 0."""
+    """Index of the chosen answer, from 0."""
 
     class Chosen(Message):
-        """Another answer is chosen."""
+        """Another answer was chosen."""
 
     class Moved(Message):
-        """An answer is to be moved."""
+        """Request to move an answer by one place."""
 
         def __init__(self, answer: int, by: int) -> None:
             super().__init__()
@@ -61,13 +61,13 @@ class RankList(Widget, can_focus=True):
             """-1: up, 1: down."""
 
     class Put(Message):
-        """An answer is to be given a place of its own."""
+        """Request to move an answer to a place without a tie."""
 
         def __init__(self, answer: int, place: int) -> None:
             super().__init__()
             self.answer = answer
             self.place = place
-            """From 0."""
+            """Index of the place, from 0."""
 
     def __init__(self) -> None:
         super().__init__(id="ranks")
@@ -75,12 +75,12 @@ class RankList(Widget, can_focus=True):
         self._dragged: int | None = None
 
     def show(self, view: View) -> None:
-        """Show the ranking as it stands."""
+        """Show the ranking."""
         self._view = view
         self.refresh(layout=True)
 
     def rows(self) -> list[tuple[str, int] | None]:
-        """What stands on each line: the rank and the answer, or None for the line between."""
+        """Return the rank and the answer on each line, or None for the dividing line."""
         assert self._view is not None
         rows: list[tuple[str, int] | None] = []
         rank = 1
@@ -112,11 +112,11 @@ class RankList(Widget, can_focus=True):
         return Text("\n").join(lines)
 
     def watch_answer(self) -> None:
-        """Its text is shown."""
+        """Report that another answer was chosen."""
         self.post_message(self.Chosen())
 
     def action_choose(self, by: int) -> None:
-        """Choose the answer on the next line or the one before."""
+        """Choose the next or previous answer."""
         order = [row[1] for row in self.rows() if row is not None]
         self.answer = order[min(max(order.index(self.answer) + by, 0), len(order) - 1)]
 
@@ -125,11 +125,11 @@ class RankList(Widget, can_focus=True):
         self.post_message(self.Moved(self.answer, by))
 
     def action_put(self, place: int) -> None:
-        """Give the chosen answer a place."""
+        """Move the chosen answer to a place."""
         self.post_message(self.Put(self.answer, place - 1))
 
     def action_read(self) -> None:
-        """Go to its text."""
+        """Go to the text of the chosen answer."""
         self.screen.query_one(f"#answer-{self.answer}").focus()
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
@@ -140,7 +140,7 @@ class RankList(Widget, can_focus=True):
             self.capture_mouse()
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
-        """Put the answer where it was dragged to."""
+        """Move the dragged answer to the place under the mouse."""
         dragged, self._dragged = self._dragged, None
         self.release_mouse()
         row = self._row_at(event.y)
@@ -159,20 +159,26 @@ class RankList(Widget, can_focus=True):
 
 
 class RankingScreen(JudgingScreen):
-    """The answers in their order, and the chosen one beside them."""
+    """The ranking, and the text of the chosen answer."""
 
     TITLE: ClassVar[str | None] = "Ranking"
     HELP: ClassVar[str | None] = f"""
 Put the answers in order, the most useful first. {PRIORITIES}
-Choose an answer with the arrows; with shift they move it. A move up
-goes first into the place above, where the two are tied (=), and with
-the next one before it. A digit gives it a place of its own at once.
+Choose an answer with the arrows; move it with shift and an arrow. A
+move up first ties it with the answer above (=); the next one puts it
+before that answer. A digit moves it to that place without a tie.
 
-In the full form every source is rated and every claim marked too:
-enter goes to the text.
+The full form also requires trust in every source and the claims of
+every answer: press enter to go to the text.
 """
     BINDINGS = [
-        Binding("tab,escape", "switch", "list/text", key_display="tab", tooltip="Between the order and the text of the answer"),
+        Binding(
+            "tab,escape",
+            "switch",
+            "list/text",
+            key_display="tab",
+            tooltip="Switch between the ranking and the text",
+        ),
         Binding("shift+tab", "switch", show=False),
     ]
 
@@ -182,7 +188,7 @@ enter goes to the text.
             with Vertical(id="order"):
                 yield Static("Best first", classes="answer-name")
                 yield RankList()
-                yield Notes(self.write_notes)
+                yield Notes(self.write_notes, id="notes")
             with Vertical(id="reading"):
                 yield Static(id="answer-name", classes="answer-name")
                 for index in range(len(self.recording.state.answers)):
@@ -190,7 +196,7 @@ enter goes to the text.
         yield Static(id="todo")
 
     def on_mount(self) -> None:
-        """Begin with the list."""
+        """Start with the list."""
         super().on_mount()
         self.on_rank_list_chosen()
         self.query_one(RankList).focus()
@@ -206,27 +212,27 @@ enter goes to the text.
     def summary(self) -> str:
         view = self.recording.view()
         if view.flag is not None:
-            return "The question is flagged; the order is not kept."
+            return "The question is flagged; the ranking is not exported."
         return "Best first: " + " > ".join(" = ".join(map(answer_name, place)) for place in view.places)
 
     def on_rank_list_chosen(self) -> None:
-        """Show the chosen answer's text."""
+        """Show the text of the chosen answer."""
         chosen = self.query_one(RankList).answer
         self.query_one("#answer-name", Static).update(f"Answer {answer_name(chosen)}")
         for part in self.query(AnswerView):
             part.display = part.index == chosen
 
     def on_rank_list_moved(self, message: RankList.Moved) -> None:
-        """Move an answer by one."""
+        """Move an answer by one place."""
         self.do((raised if message.by < 0 else lowered)(self.recording.state, message.answer))
 
     def on_rank_list_put(self, message: RankList.Put) -> None:
-        """Give an answer a place; behind the last one, whatever the number."""
+        """Move an answer to a place. A number after the last place means the end."""
         places = [place for place in self.recording.view().places if place != (message.answer,)]
         self.do(Place(answer=message.answer, place=min(message.place, len(places))))
 
     def action_switch(self) -> None:
-        """From the list to the text, or back."""
+        """Switch between the list and the text."""
         ranks = self.query_one(RankList)
         if self.focused is ranks:
             ranks.action_read()
@@ -234,9 +240,9 @@ enter goes to the text.
             ranks.focus()
 
     def action_notes(self) -> None:
-        """Write notes."""
+        """Go to the notes."""
         self.query_one(Notes).focus()
 
     def action_leave_notes(self) -> None:
-        """Back to the list."""
+        """Return to the list."""
         self.query_one(RankList).focus()

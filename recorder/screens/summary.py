@@ -1,4 +1,4 @@
-"""What an annotator has done, when there is nothing more to do for now."""
+"""The screen when no work is left for the annotator."""
 
 from collections.abc import Callable
 
@@ -10,21 +10,22 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from recorder.queue.queue import Progress
-from recorder.widgets.common import Heading, Keys, minutes
+from recorder.widgets.heading import Heading, minutes
+from recorder.widgets.keys import Keys
 
 
 class Summary(Screen[None]):
-    """How far everybody is; the queue can be looked at again."""
+    """The progress of all annotators. The queue can be checked again."""
 
-    BINDINGS = [Binding("r", "look_again", "look again for work"), Binding("enter", "app.leave", "leave")]
-    HELP = "There is nothing for you to do now. What others hold may come back if they leave it."
+    BINDINGS = [Binding("r", "look_again", "check for work"), Binding("enter", "app.leave", "leave")]
+    HELP = "There is no work for you now. Items that others are working on may become free again."
 
     def __init__(self, progress: Progress, look_again: Callable[[], None]) -> None:
         super().__init__()
         self._progress, self._look_again = progress, look_again
 
     def compose(self) -> ComposeResult:
-        """The figures, by annotator, and what was skipped."""
+        """Compose the totals, the annotators and the skipped items."""
         yield Heading(id="heading")
         with VerticalScroll(id="summary"):
             yield Static(summary_line(self._progress), classes="dialog-title", markup=False)
@@ -34,19 +35,19 @@ class Summary(Screen[None]):
         yield Keys()
 
     def on_mount(self) -> None:
-        """Say what it is."""
+        """Set the heading."""
         self.query_one(Heading).left = "Summary"
 
     def action_look_again(self) -> None:
-        """Ask the queue again."""
+        """Check the queue again."""
         self._look_again()
 
 
 def summary_line(progress: Progress) -> str:
-    """One line of all that is done and left."""
-    parts = [f"{progress.done} of {progress.total} done, {progress.mine} of them by you"]
+    """Return the progress in one line."""
+    parts = [f"{progress.done} of {progress.total} done, {progress.mine} by you"]
     if progress.held:
-        parts.append(f"{progress.held} with others")
+        parts.append(f"{progress.held} in progress by others")
     if progress.left:
         parts.append(f"{progress.left} left")
     if progress.skipped:
@@ -56,7 +57,7 @@ def summary_line(progress: Progress) -> str:
 
 def _annotators(progress: Progress) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("annotator", "done", "skipped", "time in all", "median"):
+    for heading in ("annotator", "done", "skipped", "total time", "median"):
         table.add_column(heading, justify="left" if heading == "annotator" else "right")
     for name, work in progress.annotators.items():
         median = "" if work.median_seconds is None else minutes(work.median_seconds)
@@ -66,8 +67,8 @@ def _annotators(progress: Progress) -> Table:
 
 def _skipped(progress: Progress) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("skipped", "by", "because"):
+    for heading in ("skipped", "by", "reason"):
         table.add_column(heading)
-    for one in progress.skipped:
-        table.add_row(one.item, one.annotator, one.reason)
+    for skipped in progress.skipped:
+        table.add_row(skipped.item, skipped.annotator, skipped.reason)
     return table

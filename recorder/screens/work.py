@@ -1,4 +1,4 @@
-"""What every screen of work has: a heading with progress and time, a message line, and the keys of what can be done."""
+"""Base class of the screens for annotation: a heading with progress and time, a message line, and the active keys."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
@@ -8,30 +8,32 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
-from recorder.journal.recording import Recording, Response
-from recorder.widgets.common import SEPARATOR, Heading, Keys, MessageLine, minutes
+from recorder.journal.recording import Recording, Response, Submit
+from recorder.screens.dialogs import Choice
+from recorder.widgets.heading import SEPARATOR, Heading, MessageLine, minutes
+from recorder.widgets.keys import Keys
 
 WIDE = 118
-"""Cells from which on there is room for a page of 80 beside something else."""
+"""Minimum width of the wide layout, in cells: a page of 80 cells and a second column."""
 
 
 class WorkScreen(Screen[None]):
-    """A recording on the screen. A subclass composes its parts and shows what stands; the rest is the same everywhere."""
+    """A screen that shows a recording. Subclasses compose their widgets and show the recording's view in them."""
 
     AUTO_FOCUS = ""
     TITLE: ClassVar[str | None] = None
-    """What the work is called in the heading."""
+    """Name of the work in the heading."""
     HELP: ClassVar[str | None] = None
-    """A few sentences for the help screen; the keys follow by themselves."""
+    """Text of the help screen, before the list of keys."""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
 
     def __init__(self, recording: Recording[Any, Any], progress: str, do: Callable[[Any], Response]) -> None:
         """Make the screen.
 
         Args:
-            recording: What it shows.
-            progress: How far the annotator is, such as *3 of 20 done*.
-            do: Carries out an event and shows what came of it.
+            recording: The recording to show.
+            progress: Progress for the heading, such as *3 of 20 done*.
+            do: Carries out an event and shows the response.
         """
         super().__init__()
         self.recording = recording
@@ -41,7 +43,7 @@ class WorkScreen(Screen[None]):
         self._is_ready = False
 
     def compose(self) -> ComposeResult:
-        """The parts that all have, around the subclass's own."""
+        """Compose the heading, the subclass's widgets, the message line and the keys."""
         yield Heading(id="heading")
         yield from self.compose_work()
         yield MessageLine(id="message")
@@ -49,14 +51,14 @@ class WorkScreen(Screen[None]):
 
     @abstractmethod
     def compose_work(self) -> Iterable[Widget]:
-        """The screen's own parts."""
+        """Compose the widgets of the subclass."""
 
     @abstractmethod
     def show(self) -> None:
-        """Show what stands."""
+        """Show the recording's view."""
 
     def on_mount(self) -> None:
-        """Show what stands, and the time from now on."""
+        """Show the recording, and the time every second."""
         self._is_ready = True
         self.query_one(Heading).left = SEPARATOR.join(filter(None, (self.TITLE, self._progress)))
         self.tick()
@@ -64,7 +66,7 @@ class WorkScreen(Screen[None]):
         self.update(self._response)
 
     def update(self, response: Response) -> None:
-        """Show what stands, and what there is to say about the last step; as soon as there is something to show it on."""
+        """Show the recording and the response to the last step, as soon as the screen is mounted."""
         self._response = response
         if self._is_ready:
             self.show()
@@ -72,9 +74,19 @@ class WorkScreen(Screen[None]):
             self.refresh_bindings()
 
     def tick(self) -> None:
-        """Show the time of work."""
+        """Show the time spent."""
         self.query_one(Heading).right = minutes(self.recording.elapsed)
 
     def say(self, response: Response) -> None:
-        """Say what came of a step."""
+        """Show a response in the message line."""
         self.query_one(MessageLine).say(response)
+
+    def confirm_submit(self, text: str) -> None:
+        """Ask for confirmation, with a summary of what is submitted, and submit."""
+
+        def submit(choice: str | None) -> None:
+            if choice == "submit":
+                self.do(Submit())
+
+        choices = {"submit": ("enter", "submit")}
+        self.app.push_screen(Choice("Submit? This cannot be undone.", text, choices), submit)

@@ -1,1 +1,1 @@
-"""Widgets that the screens are composed of: the page view, the answer view, text selection."""
+"""Widgets of the screens: the page, answers, references, text areas, headings and keys."""

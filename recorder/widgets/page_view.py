@@ -1,15 +1,13 @@
-"""A page on the screen: its lines as a model gets them, a cursor, links to choose, and a stretch to select.
+"""A page on the screen: its lines as a model sees them, a cursor, links to choose, and a selection.
 
-Only the lines that are seen are drawn (Textual's Line API), so a page of 10,000 lines costs what a screenful costs. Places are
-offsets in the page's text (`recorder.widgets.selection`), whatever markers and indentation a line shows.
+Only visible lines are drawn (Textual's Line API), so a page of 10,000 lines costs no more than a screenful. Positions are
+offsets in the page's text (`recorder.widgets.selection`), whatever markers and indentation a line contains.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
 
-from rich.cells import cell_len, get_character_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -20,28 +18,29 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from browser_env.actions import MAX_LINK_DIGITS
-from browser_env.pages.characters import LINK_CLOSE
 from browser_env.pages.layout import lay_out
 from browser_env.pages.matching import Span
 from browser_env.pages.page import Link, Page
 from browser_env.state import BLANK
 from recorder.demonstrations.quotation import trimmed
-from recorder.widgets.selection import Place, columns_of, end_moved, offset_at, spans_of_lines, start_moved
+from recorder.widgets.page_lines import Highlight, Marked, highlights, marker_columns, segments
+from recorder.widgets.selection import (
+    Place,
+    column_at,
+    end_moved,
+    extent,
+    moved_by_lines,
+    offset_at,
+    spans_of_lines,
+    start_moved,
+)
 
 GUTTER = 3
-"""Cells at the left for the number of a quote and the cursor, where the screen has room for them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """A stretch that is a reference."""
-
-    number: int
-    span: Span
+"""Width of the left margin with the number of a quote and the cursor, in cells. Hidden on narrow screens."""
 
 
 class PageView(ScrollView, can_focus=True):
-    """Some lines of a page. It moves only in them; that more is wanted it says with messages."""
+    """Some lines of a page. The cursor moves within them; `More` asks for other lines of the page."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES = {
@@ -50,59 +49,61 @@ class PageView(ScrollView, can_focus=True):
         "page--quoted",
         "page--selected",
         "page--cursor",
+        "page--cursor-letter",
         "page--gutter",
     }
     BINDINGS = [
-        Binding("enter", "quote", "quote", key_display="enter", tooltip="Quote what is selected"),
-        Binding("right", "word(1)", "words", key_display="→/←", tooltip="Move the end of the selection by a word, on or back"),
-        Binding("left", "word(-1)", "word back", show=False, key_display="←", tooltip="Move it back by a word"),
-        Binding("tab", "other_end", "other end", key_display="tab", tooltip="Let the arrows move the other end"),
+        Binding("enter", "quote", "quote", key_display="enter", tooltip="Quote the selection"),
+        Binding("right", "word(1)", "words", key_display="→/←", tooltip="Move the end of the selection by a word"),
+        Binding("left", "word(-1)", "word back", show=False, key_display="←", tooltip="Move the end back by a word"),
+        Binding("tab", "other_end", "other end", key_display="tab", tooltip="Switch to the other end of the selection"),
         Binding("enter", "open", "open link", key_display="enter", tooltip="Open the chosen link"),
-        Binding("up", "move(-1)", "line up", show=False, key_display="↑", tooltip="A line up"),
-        Binding("down", "move(1)", "lines", key_display="↓/↑", tooltip="A line down or up"),
+        Binding("up", "move(-1)", "line up", show=False, key_display="↑", tooltip="Up one line"),
+        Binding("down", "move(1)", "lines", key_display="↓/↑", tooltip="Down or up one line"),
         Binding(
             "space,pagedown",
             "read(1)",
             "read on",
             key_display="space",
-            tooltip="Read on by a screenful; page up: back",
+            tooltip="Next screenful; page up: previous",
         ),
-        Binding("pageup,shift+space", "read(-1)", "read back", show=False, tooltip="Back by a screenful, then by a view"),
+        Binding("pageup,shift+space", "read(-1)", "read back", show=False, tooltip="Previous screenful"),
         Binding(
             "tab",
             "link(1)",
             "link",
             key_display="tab",
-            tooltip="The next link; shift+tab: the one before; or type its number",
+            tooltip="Choose the next link; shift+tab: the previous one; or type its number",
         ),
-        Binding("shift+tab", "link(-1)", "link before", show=False, tooltip="Choose the link before"),
-        Binding("v", "select", "select", tooltip="Select the cursor's line to quote it; arrows change the selection"),
-        Binding("escape", "clear", "let go", key_display="esc", tooltip="Let go of what is selected or chosen"),
+        Binding("shift+tab", "link(-1)", "link before", show=False, tooltip="Choose the previous link"),
+        Binding("v", "select", "select", tooltip="Select the line at the cursor, to quote it; arrows change the selection"),
+        Binding("escape", "clear", "deselect", key_display="esc", tooltip="Clear the selection or the chosen link"),
     ]
 
     class More(Message):
-        """More of the page is wanted, in a direction."""
+        """Request to scroll the page by a view."""
 
         def __init__(self, views: int) -> None:
             super().__init__()
             self.views = views
+            """1: down, -1: up."""
 
     class Follow(Message):
-        """A link is to be opened."""
+        """Request to open a link."""
 
         def __init__(self, link_id: int) -> None:
             super().__init__()
             self.link_id = link_id
 
     class Quote(Message):
-        """The selection is to be quoted."""
+        """Request to quote the selection."""
 
         def __init__(self, span: Span) -> None:
             super().__init__()
             self.span = span
 
     class Changed(Message):
-        """What is chosen or selected has changed."""
+        """The selection or the chosen link has changed."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -115,26 +116,24 @@ class PageView(ScrollView, can_focus=True):
         self.cursor = 0
         """Line of the page, from 0."""
         self.chosen: int | None = None
-        """Place of a link among those shown."""
+        """Index of the chosen link among those in view. None if none is chosen."""
         self.digits = ""
-        """Of a link's number that is being typed."""
+        """Digits typed so far of a link's number."""
         self.selection: Span | None = None
-        """Stretch of the page's text that is selected."""
+        """Selected span of the page's text. None if nothing is selected."""
         self.moves_end = True
-        """Whether arrows move the end of the selection; else its start."""
+        """Whether arrows move the end of the selection. Otherwise they move its start."""
         self._pressed: Place | None = None
         self._mode = (False, False)
-
-    # ---------------------------------------------------------------------------------------------------------- content
 
     def show(self, page: Page, width: int, lines: range, marks: Sequence[Marked] = ()) -> None:
         """Show some lines of a page.
 
         Args:
-            page: Of which the cursor and the selection stay where they are if it is the one that was shown.
-            width: In cells, as it is laid out.
-            lines: Which of its lines, from 0.
-            marks: Its references.
+            page: The page. If it is shown already, the cursor and the selection are kept.
+            width: Width of the layout, in cells.
+            lines: Lines of the page to show, from 0.
+            marks: Quotes from the page.
         """
         is_same = page is self._page
         before = self._lines
@@ -155,29 +154,24 @@ class PageView(ScrollView, can_focus=True):
 
     @property
     def page(self) -> Page:
-        """What is shown."""
+        """The page that is shown."""
         return self._page
 
     @property
-    def num_lines(self) -> int:
-        """Lines that are shown here, seen or not."""
-        return len(self._lines)
-
-    @property
     def link_id(self) -> int | None:
-        """Id of the chosen link."""
+        """Id of the chosen link, or the number being typed. None if there is neither."""
         if self.digits:
             return int(self.digits)
         return None if self.chosen is None else self._page.link_ids[self._shown[self.chosen].url]
 
     def go_to(self, offset: int) -> None:
-        """Put the cursor on the line that holds a place of the page's text."""
+        """Move the cursor to the line that contains an offset of the page's text."""
         self.cursor = self._line_of(offset)
         self._see_cursor()
         self.refresh()
 
     def select(self, span: Span) -> None:
-        """Select a stretch, and see its beginning."""
+        """Select a span and scroll to its start."""
         self.selection = span
         self.moves_end = True
         self.cursor = self._line_of(span[0])
@@ -185,11 +179,7 @@ class PageView(ScrollView, can_focus=True):
         self._changed()
 
     def _extent(self, lines: range) -> Span:
-        """Where lines begin and end in the page's text."""
-        starts = lay_out(self._page, self._width).starts
-        if not lines:
-            return 0, 0
-        return starts[lines.start], starts[lines.stop] if lines.stop < len(starts) else len(self._page.text) + 1
+        return extent(self._page, self._width, lines)
 
     def _line_of(self, offset: int) -> int:
         line = lay_out(self._page, self._width).line_at(offset)
@@ -198,20 +188,18 @@ class PageView(ScrollView, can_focus=True):
     def _changed(self) -> None:
         self.refresh()
         mode = (self.selection is not None, self.link_id is not None)
-        if mode != self._mode:  # working out which keys mean something takes longer than drawing the page
+        if mode != self._mode:  # computing the active keys takes longer than drawing the page
             self._mode = mode
             self.refresh_bindings()
         self.post_message(self.Changed())
 
-    # ---------------------------------------------------------------------------------------------------------- drawing
-
     def notify_style_update(self) -> None:
-        """The theme or the focus has changed what styles are."""
+        """Clear the cached styles; they depend on the theme and the focus."""
         self._made_styles.clear()
         super().notify_style_update()
 
     def _style(self, name: str) -> Style:
-        """Of a part, or the widget's own; Textual works it out from the style sheet, which takes longer than drawing a line."""
+        """Return the style of a component class, or of the widget for an empty name. Cached, because computing it is slow."""
         if name not in self._made_styles:
             self._made_styles[name] = self.get_component_rich_style(name, partial=True) if name else self.rich_style
         return self._made_styles[name]
@@ -221,7 +209,7 @@ class PageView(ScrollView, can_focus=True):
         return GUTTER if self.size.width >= self._width + GUTTER else 0
 
     def on_resize(self) -> None:
-        """The gutter may come or go, and the cursor must stay in sight."""
+        """Adapt to the margin, which depends on the width, and keep the cursor visible."""
         self.virtual_size = Size(self._width + self._gutter, len(self._lines))
         self._see_cursor()
 
@@ -236,19 +224,14 @@ class PageView(ScrollView, can_focus=True):
         is_cursor = self.has_focus and number == self.cursor
         if is_cursor:
             base += self._style("page--cursor")
-        styles = [base] * len(text)
-        quoted = self._paint_line(number, text, styles)
+        parts = list(self._highlights(number))
         if is_cursor and not self._gutter:
-            styles = [styles[0] + Style(reverse=True), *styles[1:]] if styles else [base + Style(reverse=True)]
             text = text or " "
-        segments = self._gutter_segments(is_cursor, quoted)
-        start = 0
-        for end in range(1, len(text) + 1):
-            if end == len(text) or styles[end] is not styles[start]:
-                segments.append(Segment(text[start:end], styles[start]))
-                start = end
+            parts.append(Highlight((0, 1), "page--cursor-letter"))
+        quoted = next((part.number for part in reversed(parts) if part.number is not None), None)
+        line = [*self._gutter_segments(is_cursor, quoted), *segments(text, base, parts, self._style)]
         left = self.scroll_offset.x
-        return Strip(segments).extend_cell_length(width + left, base).crop(left, left + width)
+        return Strip(line).extend_cell_length(width + left, base).crop(left, left + width)
 
     def _gutter_segments(self, is_cursor: bool, quoted: int | None) -> list[Segment]:
         if not self._gutter:
@@ -257,49 +240,16 @@ class PageView(ScrollView, can_focus=True):
         style = self._style("") + self._style("page--gutter")
         return [Segment(f"{number[-1:]:1}{'▸' if is_cursor else ' '} ", style)]
 
-    def _paint_line(self, number: int, text: str, styles: list[Style]) -> int | None:
-        """Give the characters of a line their styles; the number of the quote in it, if there is one."""
-        quoted = None
-        first, last = self._extent(range(number, number + 1))
-
-        def paint(columns: Span | None, name: str) -> None:
-            if columns is None:
-                return
-            style = self._style(name)
-            made: dict[Style, Style] = {}
-            for column in range(*columns):
-                before = styles[column]
-                if before not in made:
-                    made[before] = before + style
-                styles[column] = made[before]
-
-        for index in range(bisect_left(self._shown, first, key=lambda link: link.end), len(self._shown)):
-            link = self._shown[index]
-            if link.start >= last:
-                break
-            columns = self._marker_columns(number, link)
-            paint(columns, "page--link")
-            if self._is_chosen(index):
-                paint(columns, "page--chosen-link")
-        for mark in self._marks:
-            if (
-                mark.span[0] < last
-                and first < mark.span[1]
-                and (places := columns_of(self._page, self._width, number, mark.span))
-            ):
-                quoted = mark.number
-                paint(places, "page--quoted")
-        if self.selection is not None and self.selection[0] < last and first < self.selection[1]:
-            paint(columns_of(self._page, self._width, number, self.selection), "page--selected")
-        return quoted
-
-    def _marker_columns(self, number: int, link: Link) -> Span | None:
-        """Where a link's marker stands in a line, from its opening bracket to after its closing one."""
-        columns = columns_of(self._page, self._width, number, (link.start, link.end))
-        if columns is None:
-            return None
-        close = lay_out(self._page, self._width).lines[number].find(LINK_CLOSE, columns[1] - 1)
-        return columns[0], max(columns[1], close + 1)
+    def _highlights(self, line: int) -> Iterator[Highlight]:
+        return highlights(
+            self._page,
+            self._width,
+            line,
+            links=self._shown,
+            is_chosen=self._is_chosen,
+            marks=self._marks,
+            selection=self.selection,
+        )
 
     def _is_chosen(self, index: int) -> bool:
         if self.digits:
@@ -315,10 +265,8 @@ class PageView(ScrollView, can_focus=True):
         else:
             self.scroll_to_region(Region(self.scroll_offset.x, row, 1, 1), animate=False, immediate=True)
 
-    # ------------------------------------------------------------------------------------------------------------- keys
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Some keys are about a selection, others about links."""
+        """Enable keys that apply to a selection or to links only where there is one."""
         is_selecting = self.selection is not None
         match action:
             case "quote" | "word" | "other_end":
@@ -334,7 +282,7 @@ class PageView(ScrollView, can_focus=True):
         return True
 
     def action_move(self, lines: int) -> None:
-        """Move the cursor, or the moving end of the selection, by lines; at the border more of the page is asked for."""
+        """Move the cursor or an end of the selection by one line. After the last line, the page is scrolled."""
         if self.selection is not None:
             self._move_selection_by_lines(lines)
             return
@@ -348,7 +296,7 @@ class PageView(ScrollView, can_focus=True):
             self.refresh_line(line - self._lines.start)
 
     def action_read(self, direction: int) -> None:
-        """On or back by a screenful of what is shown, then by a view of the page."""
+        """Move by a screenful. After the last line, the page is scrolled."""
         screenful = max(1, self.size.height - 2)
         bottom = max(0, len(self._lines) - self.size.height)
         row = self.scroll_offset.y
@@ -361,7 +309,7 @@ class PageView(ScrollView, can_focus=True):
         self._changed()
 
     def action_link(self, step: int) -> None:
-        """Choose the next link, from the cursor on if none is chosen."""
+        """Choose the next or previous link, starting at the cursor if none is chosen."""
         if self.chosen is None:
             here = self._extent(range(self.cursor, self.cursor + 1))[0]
             at = bisect_left(self._shown, here, key=lambda link: link.start)
@@ -374,12 +322,12 @@ class PageView(ScrollView, can_focus=True):
         self._changed()
 
     def action_open(self) -> None:
-        """Ask for the chosen link."""
+        """Open the chosen link."""
         if (link_id := self.link_id) is not None:
             self.post_message(self.Follow(link_id))
 
     def action_select(self) -> None:
-        """Begin to select with the line of the cursor."""
+        """Start a selection with the line at the cursor, or the next one with text."""
         texts = lay_out(self._page, self._width).lines
         line = next((line for line in range(self.cursor, self._lines.stop) if texts[line].strip()), None)
         if line is not None:
@@ -389,17 +337,17 @@ class PageView(ScrollView, can_focus=True):
             self._changed()
 
     def action_quote(self) -> None:
-        """Ask to quote what is selected."""
+        """Quote the selection."""
         if self.selection is not None:
             self.post_message(self.Quote(self.selection))
 
     def action_other_end(self) -> None:
-        """Let the arrows move the other end of the selection."""
+        """Switch the end of the selection that arrows move."""
         self.moves_end = not self.moves_end
         self._changed()
 
     def action_word(self, words: int) -> None:
-        """Move the end of the selection that arrows move by words."""
+        """Move an end of the selection by words."""
         assert self.selection is not None
         start, stop = self.selection
         if self.moves_end:
@@ -409,12 +357,12 @@ class PageView(ScrollView, can_focus=True):
         self._set_selection((start, stop))
 
     def action_clear(self) -> None:
-        """Let go of what is selected or chosen."""
+        """Clear the selection and the chosen link."""
         self.selection, self.chosen, self.digits = None, None, ""
         self._changed()
 
     def on_key(self, event: events.Key) -> None:
-        """Digits choose a link by its number."""
+        """Choose a link by typing its number."""
         if self.selection is not None:
             return
         if event.character and event.character in "0123456789" and len(self.digits) < MAX_LINK_DIGITS:
@@ -439,17 +387,15 @@ class PageView(ScrollView, can_focus=True):
 
     def _move_selection_by_lines(self, lines: int) -> None:
         assert self.selection is not None
-        start, stop = self.selection
-        line = self._line_of(stop - 1 if self.moves_end else start) + lines
-        while line in self._lines and not lay_out(self._page, self._width).lines[line].strip():
-            line += 1 if lines > 0 else -1
-        if line not in self._lines:
-            return
-        first, last = spans_of_lines(self._page, self._width, line, line)
-        self._set_selection((start, last) if self.moves_end else (first, stop))
+        line = self._line_of(self.selection[1] - 1 if self.moves_end else self.selection[0])
+        span = moved_by_lines(
+            self._page, self._width, self.selection, line, lines=self._lines, step=lines, moves_end=self.moves_end
+        )
+        if span is not None:
+            self._set_selection(span)
 
     def _set_selection(self, span: Span) -> None:
-        """Select a stretch that one end has moved in; it keeps at least a word."""
+        """Select a span within the lines in view. A span without text is ignored."""
         start, stop = span
         first, last = self._extent(self._lines)
         start, stop = max(first, start), min(last, len(self._page.text), stop)
@@ -459,10 +405,8 @@ class PageView(ScrollView, can_focus=True):
             self._see_cursor()
             self._changed()
 
-    # ------------------------------------------------------------------------------------------------------------ mouse
-
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Begin to select, or to click."""
+        """Start a selection or a click."""
         if event.button == 1 and self._lines:
             self._pressed = self._place(event)
             self.cursor = self._pressed.line
@@ -470,7 +414,7 @@ class PageView(ScrollView, can_focus=True):
             self.action_clear()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Select from where the button was pressed to here."""
+        """Select from where the button was pressed to the mouse."""
         if self._pressed is None:
             return
         here = self._place(event)
@@ -482,13 +426,13 @@ class PageView(ScrollView, can_focus=True):
         self._changed()
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
-        """A press without a move is a click: it opens a link."""
+        """Open the link under the mouse if the mouse was not moved."""
         pressed, self._pressed = self._pressed, None
         self.release_mouse()
         if pressed is None or self.selection is not None:
             return
         for link in self._shown:
-            columns = self._marker_columns(pressed.line, link)
+            columns = marker_columns(self._page, self._width, pressed.line, link)
             if columns is not None and columns[0] <= pressed.column < columns[1]:
                 self.post_message(self.Follow(self._page.link_ids[link.url]))
                 return
@@ -496,12 +440,8 @@ class PageView(ScrollView, can_focus=True):
     def _place(self, event: events.MouseEvent) -> Place:
         row = max(0, min(self.scroll_offset.y + event.y, len(self._lines) - 1))
         line = self._lines.start + row
-        cells = max(0, self.scroll_offset.x + event.x - self._gutter)
-        ends = list(
-            accumulate(get_character_cell_size(character) for character in lay_out(self._page, self._width).lines[line])
-        )
-        column = next((index for index, end in enumerate(ends) if end > cells), len(ends))
-        return Place(line, column)
+        cell = max(0, self.scroll_offset.x + event.x - self._gutter)
+        return Place(line, column_at(lay_out(self._page, self._width).lines[line], cell))
 
     def _offset(self, place: Place) -> int:
         return offset_at(self._page, self._width, place)

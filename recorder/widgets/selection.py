@@ -1,13 +1,15 @@
-"""From places on the screen to places in the page, and from a selected stretch to the command that quotes it.
+"""Positions on the screen, offsets in the page's text, and moves of a selection by words and lines.
 
-Lines in view hold link markers and indentation that the page's text does not have. Every column of a line has a place in the
-text: inside a marker it is where the link's text begins or ends.
+Lines in view contain link markers and indentation that the page's text does not have. Every column of a line has an offset in
+the text: inside a marker, it is the start or the end of the link's text.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
+
+from rich.cells import get_character_cell_size
 
 from browser_env.pages.characters import LINK_FIELD, LINK_OPEN
 from browser_env.pages.layout import lay_out, marker
@@ -15,63 +17,77 @@ from browser_env.pages.matching import Span
 from browser_env.pages.page import Page
 
 MAX_WORD = 1_000
-"""Characters a word that a selection moves back by is looked for in, so that a long page costs no more than a short one."""
+"""Characters per word that are searched when a selection moves back, so that the cost does not depend on the page's length."""
 
 _WORD = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place on the screen."""
+    """A position on the screen."""
 
     line: int
-    """Of the page, from 0."""
+    """Line of the page, from 0."""
     column: int
-    """Characters (not cells) before it in the line, markers and indentation included."""
+    """Number of characters (not cells) before it in the line, including markers and indentation."""
 
 
 def offsets(page: Page, width: int, line: int) -> tuple[int, ...]:
-    """The place in the page's text of every column of a line, and of the line's end: one more than it has characters."""
+    """Return the offset in the page's text of every column of a line and of its end: one more than it has characters."""
     layout = lay_out(page, width)
     shown, offset = layout.lines[line], layout.starts[line]
     indentation = len(shown) - len(shown.lstrip())
     while shown.strip() and page.text[offset].isspace():
         offset += 1
-    found = [offset] * indentation
-    while len(found) < len(shown):
+    columns = [offset] * indentation
+    while len(columns) < len(shown):
         link = page.link_before(offset)
-        if link and link.start == offset and shown.startswith(whole := marker(page, link), len(found)):
+        if link and link.start == offset and shown.startswith(whole := marker(page, link), len(columns)):
             before = len(f"{LINK_OPEN}{page.link_ids[link.url]}{LINK_FIELD}")
-            found.extend([link.start] * before)
-            found.extend(range(link.start, link.end))
-            found.extend([link.end] * (len(whole) - before - (link.end - link.start)))
+            columns.extend([link.start] * before)
+            columns.extend(range(link.start, link.end))
+            columns.extend([link.end] * (len(whole) - before - (link.end - link.start)))
             offset = link.end
         else:
-            found.append(offset)
+            columns.append(offset)
             offset += 1
-    return (*found, offset)
+    return (*columns, offset)
 
 
 def offset_at(page: Page, width: int, place: Place) -> int:
-    """The place in the page's text that a place on the screen means; behind the end of a line it is that end."""
+    """Return the offset in the page's text of a position on the screen. Columns after the line's end count as its end."""
     columns = offsets(page, width, place.line)
     return columns[min(place.column, len(columns) - 1)]
 
 
+def column_at(text: str, cell: int) -> int:
+    """Return the column of a line that a cell of the screen shows. Wide characters have two cells."""
+    ends = accumulate(get_character_cell_size(character) for character in text)
+    return next((column for column, end in enumerate(ends) if end > cell), len(text))
+
+
 def spans_of_lines(page: Page, width: int, first: int, last: int) -> Span:
-    """The stretch of the page's text that whole lines show, from one line to another."""
+    """Return the span of the page's text that is shown by the lines from `first` to `last`, inclusive."""
     return offsets(page, width, first)[0], offsets(page, width, last)[-1]
 
 
 def columns_of(page: Page, width: int, line: int, span: Span) -> Span | None:
-    """The columns of a line that show some of a stretch, from the first to after the last; None if it shows none of it."""
+    """Return the columns of a line that show a part of a span, or None if it shows none."""
     places = offsets(page, width, line)
     inside = [column for column, offset in enumerate(places[:-1]) if span[0] <= offset < span[1]]
     return (inside[0], inside[-1] + 1) if inside else None
 
 
+def extent(page: Page, width: int, lines: range) -> Span:
+    """Return the span of the page's text from the start of the first line to the start of the line after the last."""
+    if not lines:
+        return 0, 0
+    starts = lay_out(page, width).starts
+    return starts[lines.start], starts[lines.stop] if lines.stop < len(starts) else len(page.text) + 1
+
+
 def start_moved(page: Page, start: int, words: int) -> int:
-    """The start of a selection moved to the beginning of a word: so many words on, or back if negative."""
+    """Move the start of a selection forward by words, or back if negative. Returns the new start."""
     if words < 0:
         return _back([match.start() for match in _words_before(page, start, words)], words)
     ahead = (match.start() for match in _WORD.finditer(page.text, start) if match.start() > start)
@@ -79,11 +95,36 @@ def start_moved(page: Page, start: int, words: int) -> int:
 
 
 def end_moved(page: Page, end: int, words: int) -> int:
-    """The end of a selection moved to the end of a word: so many words on, or back if negative."""
+    """Move the end of a selection forward by words, or back if negative. Returns the new end."""
     if words < 0:
         return _back([match.end() for match in _words_before(page, end, words) if match.end() < end], words)
     ahead = (match.end() for match in _WORD.finditer(page.text, max(0, end - 1)) if match.end() > end)
     return next(islice(ahead, words - 1, None), len(page.text)) if words else end
+
+
+def moved_by_lines(page: Page, width: int, span: Span, line: int, *, lines: range, step: int, moves_end: bool) -> Span | None:
+    """Move an end of a selection to the next line with text.
+
+    Args:
+        page: The page.
+        width: Width of the layout, in cells.
+        span: The selection.
+        line: Line of the end that moves.
+        lines: Lines in which it can move.
+        step: 1 to move down, -1 to move up.
+        moves_end: Whether the end of the selection moves. Otherwise its start does.
+
+    Returns:
+        The new selection, which may be empty, or None if there is no further line.
+    """
+    texts = lay_out(page, width).lines
+    line += step
+    while line in lines and not texts[line].strip():
+        line += step
+    if line not in lines:
+        return None
+    first, last = spans_of_lines(page, width, line, line)
+    return (span[0], last) if moves_end else (first, span[1])
 
 
 def _words_before(page: Page, offset: int, words: int) -> Iterator[re.Match[str]]:

@@ -27,7 +27,7 @@ def test_a_key_is_drawn(benchmark: BenchmarkFixture, tmp_path: Path, kind: str) 
     command = ["record", "--questions", str(questions), "--out", str(tmp_path / "out"), "--annotator", "ann"]
     command += ["--collection", str(collection), "--view-height", str(LINES)]
     terminal = Terminal(command)
-    terminal.wait_for("Begin with a search")
+    terminal.wait_for("Start with a search")
     terminal.type("crows\r")
     terminal.wait_for("Search results for: crows")
     terminal.type("0\r")

@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     command = ["record", "--questions", str(questions), "--out", str(out), "--annotator", "ann"]
     command += ["--collection", str(given.collection), "--max-actions", "100000", "--max-reference-tokens", "5000"]
     terminal = Terminal(command)
-    terminal.wait_for("Begin with a search")
+    terminal.wait_for("Start with a search")
     terminal.type("copytree\r")
     terminal.wait_for("Search results for: copytree")
     terminal.type("0\r")
@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
         if kill == given.kills // 2:
             is_writing = True
             terminal.type("a")
-            terminal.wait_for("cites reference [1]")
+            terminal.wait_for("cite reference [1]")
         for _ in range(chance.randrange(1, 6)):
             events += 1
             terminal.type(f"w{events} " if is_writing else "ud"[events % 2])
@@ -139,9 +139,9 @@ def main(arguments: list[str] | None = None) -> int:
         lost = [word for word in re.findall(r"w[0-9]+(?=[^0-9])", terminal.shown) if word not in answer]
         assert not lost, f"kill {kill}: {lost} had been shown, the disk has {answer[-200:]!r}"
         terminal = Terminal(command)
-        terminal.wait_for("go on exactly there")
+        terminal.wait_for("continue where you left off")
         terminal.type("\r")
-        terminal.wait_for("go on exactly there", is_gone=True)
+        terminal.wait_for("continue where you left off", is_gone=True)
     terminal.kill()
     actions_left, answer = kept(out)
     print(f"{given.kills} kills, {100_000 - actions_left} actions and {len(answer)} characters kept, nothing lost")

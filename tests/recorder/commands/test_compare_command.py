@@ -44,7 +44,7 @@ def test_it_needs_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     append_record(tmp_path / "answers.jsonl", EPISODE)
     append_record(tmp_path / "answers.jsonl", replace(EPISODE, id="f", steps=(replace(EPISODE.steps[0], completion="Glass."),)))
     assert main(arguments(tmp_path)) == 2
-    assert capsys.readouterr().err == "webgpt: webgpt compare is a program for a terminal, and this is none\n"
+    assert capsys.readouterr().err == "webgpt: webgpt compare needs a terminal; standard input or standard error is not one\n"
 
 
 def test_a_damaged_file_of_answers_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

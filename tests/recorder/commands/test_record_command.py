@@ -7,10 +7,10 @@ import pytest
 from tests.conftest import Run
 
 REFUSED = [
-    ("no terminal", "What?\n", (), "is a program for a terminal"),
-    ("no questions", "\n", (), "has no questions"),
-    ("a question twice", "What?\nWhat?\n", (), "asks twice: What?"),
-    ("an unknown token counter", "What?\n", ("--token-counter", "sheep"), "--token-counter can be words"),
+    ("no terminal", "What?\n", (), "needs a terminal"),
+    ("no questions", "\n", (), "contains no questions"),
+    ("a question twice", "What?\nWhat?\n", (), "contains a question twice: What?"),
+    ("an unknown token counter", "What?\n", ("--token-counter", "sheep"), "--token-counter must be words"),
 ]
 
 

@@ -71,7 +71,7 @@ def test_the_full_procedure_from_the_question_to_the_record(rating: Rating, tmp_
         "the claims of answer A",
         "trust in the sources of answer B: [1] [2]",
         "the claims of answer B",
-        *(f"which is or has {words}" for _, words in RATED),
+        *(f"rating: {words}" for _, words in RATED),
     )
     assert rating.do(Submit()).problem == "still to do: the claims of answer A"
     done(
@@ -128,7 +128,7 @@ def test_the_full_procedure_from_the_question_to_the_record(rating: Rating, tmp_
 
 def test_most_tasks_need_the_final_rating_alone(tmp_path: Path, no_fsync: None) -> None:
     with open_rating(tmp_path, replace(PAIR, shown=(0, 1))) as rating:
-        assert rating.view().missing == ("which is or has more useful overall",)
+        assert rating.view().missing == ("rating: more useful overall",)
         done(rating, Rate(of="overall", score=0.5), Submit())
         assert rating.comparison().ratings == Ratings(overall=0.5)
         assert rating.comparison().annotations is None

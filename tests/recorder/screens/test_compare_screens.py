@@ -18,7 +18,8 @@ from recorder.queue.queue import Job, Queue
 from recorder.screens.comparison import ComparisonScreen
 from recorder.screens.dialogs import Help
 from recorder.screens.ranking import RankingScreen, RankList
-from recorder.widgets.answer_view import AnswerView, Source, Span, choices
+from recorder.widgets.answer_layout import Source, Span, choices
+from recorder.widgets.answer_view import AnswerView
 from tests.recorder.made import ANSWERS, PAIR, RANKING, SOURCE
 from tests.recorder.programs import press as press_all
 from tests.recorder.programs import run, settle
@@ -60,9 +61,9 @@ def test_a_full_comparison_with_keys_alone(size: tuple[int, int], tmp_path: Path
         await press(pilot, "3 i down 2")  # answer A: all of its one sentence, then its source
         await press(pilot, "b 1 c down shift+left 4 s down 1 down 3")  # answer B: two claims, two sources
         await press(pilot, "r 1 2 3 4 5 3")
-        assert todo(app) == "To do (full form): which is or has more useful overall"
+        assert todo(app) == "To do (full form): rating: more useful overall"
         await press(pilot, "4 n O K ! escape")
-        assert todo(app) == "✓ This can be submitted: ^s"
+        assert todo(app) == "✓ Ready to submit: ^s"
         await press(pilot, "ctrl+s enter")
 
     run(app, steps, size)

@@ -21,7 +21,8 @@ from recorder.screens.dialogs import Choice, Help
 from recorder.screens.ended import EndedScreen
 from recorder.screens.summary import Summary
 from recorder.screens.work import WorkScreen
-from recorder.widgets.common import Keys, MessageLine
+from recorder.widgets.heading import MessageLine
+from recorder.widgets.keys import Keys
 from recorder.widgets.page_view import PageView
 from tests.recorder.programs import demonstration_app, press, run, settle, typed
 from tests.recorder.webs import CROWS, CROWS_URL, web
@@ -177,7 +178,7 @@ def test_a_slow_web_blocks_nothing_and_can_be_called_off(tmp_path: Path) -> None
         await pilot.press("d", "f1")
         assert isinstance(app.screen, Help)
         await pilot.press("escape", "escape")
-        assert "called off" in message(pilot)
+        assert "canceled" in message(pilot)
         slow.may_answer.set()
         await asyncio.sleep(0.1)
         await settle(pilot)
@@ -254,8 +255,8 @@ def test_the_check_of_citations_follows_every_key(tmp_path: Path) -> None:
         await search(pilot, "crows")
         await press(pilot, "0", "enter", "down", "down", "v", "enter", "a")
         for text, report in (
-            ("Keys", "! cites nothing: Keys\n! not cited yet: [1]"),
-            (" [2]", "! there is no reference [2]\n! cites nothing: Keys\n! not cited yet: [1]"),
+            ("Keys", "! no citation: Keys\n! not cited yet: [1]"),
+            (" [2]", "! there is no reference [2]\n! no citation: Keys\n! not cited yet: [1]"),
             (" [1]", "! there is no reference [2]"),
         ):
             await typed(pilot, text)
