@@ -1,7 +1,7 @@
-"""What acts: a batch of prompts in, a batch of completions out.
+"""The policy interface: a batch of prompts in, a batch of completions out.
 
-A person, a program and a model give the same thing, a text whose first line is a command (or all of it the answer). Policies
-work on batches because models do: rollouts keep many episodes in flight and ask for all their next actions at once.
+People, programs and models return the same thing: a text whose first line is a command, or which is the answer. The interface
+takes batches because models are faster with them: rollouts ask for the next actions of many episodes at once.
 """
 
 from collections.abc import Sequence
@@ -14,41 +14,42 @@ from browser_env.state import BrowserState
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One observation to act on."""
+    """An observation to act on."""
 
     text: str
-    """Exactly what `browser_env.observation.observe` shows."""
+    """The text of `browser_env.observation.observe`, unchanged."""
     state: BrowserState
-    """What it was made from: for decoding held to what the page allows, and for programs that need no parser.
+    """The state behind the observation, for constrained decoding and for programs that do not parse text.
 
-    A policy decides from what is shown; the rest of the page is not its to read.
+    Decisions are based on the observation alone; a policy may not read the rest of the page.
     """
     seed: int
-    """Seed of this completion alone, so that a sample does not depend on what else is in its batch."""
+    """Seed of this completion, so that a sample does not depend on the rest of its batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a policy said."""
+    """A policy's reply to a prompt."""
 
     text: str
-    """Exactly as it came."""
+    """The reply, unchanged."""
     command: str | None = None
-    """The command (or answer), where it was read leniently out of `text`; None: its first line (or all of it)."""
+    """The command or answer that was parsed leniently from `text`; None if it is the first line of `text`, or all of it for an
+    answer."""
     token_ids: tuple[int, ...] | None = None
-    """In the policy's tokens, if it has any."""
+    """The reply in the policy's tokens, if it has any."""
     logprobs: tuple[float, ...] | None = None
-    """Log-probability of each token under the distribution that was sampled, in nats."""
+    """Log-probability of each token under the sampled distribution, in nats."""
 
 
 class Policy(Protocol):
-    """Maps observations to completions."""
+    """A function from prompts to completions."""
 
     @property
     def name(self) -> str:
-        """What records call it."""
+        """Name of the policy in records."""
         ...
 
     def complete(self, prompts: Sequence[Prompt]) -> Sequence[Completion | PolicyError]:
-        """One completion for each prompt, in order; an error in place of one that could not be had."""
+        """The completion of each prompt, in order, or an error in its place."""
         ...

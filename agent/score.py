@@ -1,23 +1,19 @@
-"""How good an answer is, as one number: what best-of-n chooses by and what PPO is rewarded with.
+"""Scores of answers: the number that best-of-n maximizes and that rewards PPO.
 
-A score sees the question, the references and the answer, never the browsing (§4.1). The text that a reward model reads is the
-observation of the answering phase followed by the answer and its end, made by the same functions in training and here, so the
-ids are the same.
+A score reads the question, the references and the answer, not the browsing (§4.1). A reward model reads the observation of the
+answering phase, then the answer and its end. The same functions make this text in training and here, so the tokens agree.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from browser_env.records import Episode, Reference
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """An answer as a score sees it."""
+    """The input of a score: an answer with its question and references."""
 
     question: str
     references: tuple[Reference, ...]
@@ -25,20 +21,20 @@ class Scored:
 
     @classmethod
     def of(cls, episode: Episode) -> "Scored | None":
-        """What an episode ended with; None if it failed or gave no answer."""
+        """The answer of an episode; None if the episode failed or gave no answer."""
         if episode.failure is not None or episode.answer is None:
             return None
         return cls(episode.question.text, episode.references, episode.answer)
 
 
 class Score(Protocol):
-    """Maps answers to numbers; higher is better."""
+    """A function from answers to numbers; a higher number is a better answer."""
 
     @property
     def name(self) -> str:
-        """What records and reports call it."""
+        """Name of the score in records and reports."""
         ...
 
     def __call__(self, items: Sequence[Scored]) -> list[float]:
-        """One number for each item, in order."""
+        """The score of each item, in order."""
         ...

@@ -1,9 +1,8 @@
-"""The architecture of the small models (LFM2: short convolutions and attention in turn) in NumPy.
+"""LFM2, the architecture of the shipped models (short convolutions and attention layers), in NumPy.
 
-It computes what transformers computes, to rounding, and starts in a tenth of a second where torch and transformers take many
-and are gigabytes to install. For asking only: there are no gradients, and sequences are read one at a time.
-
-Source: LFM2 as transformers has it (``Lfm2ForCausalLM``).
+Results equal those of transformers (``Lfm2ForCausalLM``) except for rounding. NumPy starts in a tenth of a second, while torch
+and transformers take many seconds and need gigabytes of disk space. The module is for inference only: it has no gradients, and
+it computes one sequence at a time.
 """
 
 import json
@@ -28,33 +27,35 @@ _BFLOAT16 = "BF16"
 
 @dataclass(slots=True)
 class Cache:
-    """What a model keeps of the tokens that it has read."""
+    """The layers' results for the tokens that have been read."""
 
     length: int = 0
     keys: "dict[int, Array]" = field(default_factory=dict)
-    """By layer, shape (heads, length, head size), rotated."""
+    """Keys of each attention layer after rotation, shape (heads, length, head size)."""
     values: "dict[int, Array]" = field(default_factory=dict)
-    """The same."""
+    """Values of each attention layer, shape (heads, length, head size)."""
     inputs: "dict[int, Array]" = field(default_factory=dict)
-    """Of the convolutions, by layer: the last ones, shape (kernel − 1, hidden size)."""
+    """The last inputs of each convolution, shape (kernel - 1, hidden size)."""
 
 
 class Lfm2:
-    """A causal language model, or one with a number in place of the unembedding."""
+    """A causal language model, or a model with a scalar head."""
 
     def __init__(self, config: Mapping[str, Any], weights: "Mapping[str, Array]") -> None:
-        """Take a model apart.
+        """Make a model.
 
         Args:
-            config: As ``config.json`` holds it.
-            weights: As ``model.safetensors`` holds them, in float32.
+            config: Content of ``config.json``.
+            weights: Tensors of ``model.safetensors``, in float32.
 
         Raises:
-            UsageError: It is a model of another kind.
+            UsageError: The model has another architecture.
         """
         rope = config.get("rope_parameters") or {}
         if config.get("model_type") != "lfm2" or config.get("conv_bias") or rope.get("rope_type", "default") != "default":
-            raise UsageError(f"a model of the kind {config.get('model_type')!r} needs torch and transformers: ask with hf:DIR")
+            raise UsageError(
+                f"a model of type {config.get('model_type')!r} needs torch and transformers: pass it as --policy hf:DIR"
+            )
         self._weights = weights
         self._layers: Sequence[str] = config["layer_types"]
         self._epsilon: float = config["norm_eps"]
@@ -66,31 +67,31 @@ class Lfm2:
         theta = rope.get("rope_theta") or config.get("rope_theta") or 1e6
         self._frequencies = (1.0 / theta ** (np.arange(0, size, 2, dtype=np.float32) / size)).astype(np.float32)
         self.context: int = config["max_position_embeddings"]
-        """Tokens that it reads at most."""
+        """Maximum number of tokens of a sequence."""
 
     @classmethod
     def load(cls, folder: Path) -> "Lfm2":
-        """Read the folder that transformers wrote.
+        """Load a model from a folder in the format of transformers.
 
         Raises:
-            UsageError: It holds no such model.
+            UsageError: The folder does not contain an LFM2 model.
         """
         try:
             config = json.loads((folder / "config.json").read_bytes())
             return cls(config, read_safetensors(folder / "model.safetensors"))
         except (OSError, ValueError, KeyError, struct.error) as error:
-            raise UsageError(f"{folder} holds no model that can be read: {error}") from error
+            raise UsageError(f"{folder} does not contain a model that can be read: {error}") from error
 
     @property
     def vocab_size(self) -> int:
-        """Tokens that it has logits for."""
+        """Number of logits."""
         return len(self._unembedding)
 
     def logits(self, token_ids: Sequence[int], cache: Cache) -> "Array":
-        """Read some tokens behind those of the cache, and add them to it.
+        """Logits of the token after some tokens, which follow those in the cache and are added to it.
 
         Returns:
-            Logits of the next token, shape (vocabulary,).
+            Shape (V,).
         """
         logits: Array = self._unembedding @ self._read(token_ids, cache)
         return logits
@@ -100,22 +101,22 @@ class Lfm2:
         return float(self._weights["score.weight"][0] @ self._read(token_ids, Cache()))
 
     def _read(self, token_ids: Sequence[int], cache: Cache) -> "Array":
-        """The hidden state of the last token, shape (hidden size,)."""
+        """The last token's hidden state behind the final norm, shape (hidden size,)."""
         positions = np.arange(cache.length, cache.length + len(token_ids), dtype=np.float32)
         angles = positions[:, None] * self._frequencies
-        turn = np.cos(angles), np.sin(angles)
+        rotation = np.cos(angles), np.sin(angles)
         x = self._embedding[np.asarray(token_ids)]
-        for number, kind in enumerate(self._layers):
-            name = f"model.layers.{number}"
-            inner = self._norm(x, f"{name}.operator_norm")
+        for layer, kind in enumerate(self._layers):
+            name = f"model.layers.{layer}"
+            normed = self._norm(x, f"{name}.operator_norm")
             mix = self._convolve if kind == "conv" else self._attend
-            x = x + mix(inner, name, number, cache, turn)
+            x = x + mix(normed, name, layer, cache, rotation)
             x = x + self._feed_forward(self._norm(x, f"{name}.ffn_norm"), f"{name}.feed_forward")
         cache.length += len(token_ids)
         return self._norm(x[-1], "model.embedding_norm")
 
     def _norm(self, x: "Array", name: str) -> "Array":
-        """Scaled to a root mean square of 1, then by weights."""
+        """RMS normalization."""
         scale = 1.0 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + np.float32(self._epsilon))
         scaled: Array = x * scale * self._weights[f"{name}.weight"]
         return scaled
@@ -126,77 +127,78 @@ class Lfm2:
 
     def _feed_forward(self, x: "Array", name: str) -> "Array":
         gate = self._product(x, f"{name}.w1")
-        opened: Array = np.exp(-gate)
-        return self._product(gate / (opened + np.float32(1)) * self._product(x, f"{name}.w3"), f"{name}.w2")
+        exponential: Array = np.exp(-gate)
+        return self._product(gate / (exponential + np.float32(1)) * self._product(x, f"{name}.w3"), f"{name}.w2")
 
-    def _convolve(self, x: "Array", name: str, number: int, cache: Cache, turn: object) -> "Array":
-        """A gated convolution over the last few tokens."""
-        before, behind, value = np.split(self._product(x, f"{name}.conv.in_proj"), 3, axis=-1)
+    def _convolve(self, x: "Array", name: str, layer: int, cache: Cache, rotation: object) -> "Array":
+        """Gated short convolution."""
+        input_gate, output_gate, value = np.split(self._product(x, f"{name}.conv.in_proj"), 3, axis=-1)
         kernel = self._weights[f"{name}.conv.conv.weight"][:, 0]  # (hidden size, kernel)
         size = kernel.shape[1]
-        past = cache.inputs.get(number)
+        past = cache.inputs.get(layer)
         if past is None:
             past = np.zeros((size - 1, x.shape[1]), np.float32)
-        inputs = np.concatenate([past, before * value])
-        cache.inputs[number] = inputs[len(inputs) - size + 1 :]
-        mixed = sum(kernel[:, place] * inputs[place : place + len(x)] for place in range(size))
-        return self._product(behind * mixed, f"{name}.conv.out_proj")
+        inputs = np.concatenate([past, input_gate * value])
+        cache.inputs[layer] = inputs[len(inputs) - size + 1 :]
+        mixed = sum(kernel[:, offset] * inputs[offset : offset + len(x)] for offset in range(size))
+        return self._product(output_gate * mixed, f"{name}.conv.out_proj")
 
-    def _attend(self, x: "Array", name: str, number: int, cache: Cache, turn: "tuple[Array, Array]") -> "Array":
-        """Attention to everything before, and to itself."""
+    def _attend(self, x: "Array", name: str, layer: int, cache: Cache, rotation: "tuple[Array, Array]") -> "Array":
+        """Grouped-query causal attention."""
         name = f"{name}.self_attn"
-        queries = self._rotated(self._norm(self._split(x, f"{name}.q_proj", self._heads), f"{name}.q_layernorm"), turn)
-        keys = self._rotated(self._norm(self._split(x, f"{name}.k_proj", self._key_heads), f"{name}.k_layernorm"), turn)
+        queries = self._rotated(self._norm(self._split(x, f"{name}.q_proj", self._heads), f"{name}.q_layernorm"), rotation)
+        keys = self._rotated(self._norm(self._split(x, f"{name}.k_proj", self._key_heads), f"{name}.k_layernorm"), rotation)
         values = self._split(x, f"{name}.v_proj", self._key_heads)
-        if number in cache.keys:
-            keys = np.concatenate([cache.keys[number], keys], axis=1)
-            values = np.concatenate([cache.values[number], values], axis=1)
-        cache.keys[number], cache.values[number] = keys, values
-        shared = self._heads // self._key_heads
-        if shared > 1:
-            keys, values = np.repeat(keys, shared, axis=0), np.repeat(values, shared, axis=0)
+        if layer in cache.keys:
+            keys = np.concatenate([cache.keys[layer], keys], axis=1)
+            values = np.concatenate([cache.values[layer], values], axis=1)
+        cache.keys[layer], cache.values[layer] = keys, values
+        group_size = self._heads // self._key_heads
+        if group_size > 1:
+            keys, values = np.repeat(keys, group_size, axis=0), np.repeat(values, group_size, axis=0)
         scores = queries @ keys.transpose(0, 2, 1) * np.float32(queries.shape[-1] ** -0.5)
         if len(x) > 1:
-            later = np.triu(np.ones(scores.shape[1:], bool), keys.shape[1] - len(x) + 1)
-            scores = np.where(later, np.float32(-np.inf), scores)
-        shares = np.exp(scores - scores.max(-1, keepdims=True))
-        shares /= shares.sum(-1, keepdims=True)
-        told = (shares @ values).transpose(1, 0, 2).reshape(len(x), -1)
-        return self._product(told, f"{name}.out_proj")
+            is_later = np.triu(np.ones(scores.shape[1:], bool), keys.shape[1] - len(x) + 1)
+            scores = np.where(is_later, np.float32(-np.inf), scores)
+        attention = np.exp(scores - scores.max(-1, keepdims=True))
+        attention /= attention.sum(-1, keepdims=True)
+        mixed = (attention @ values).transpose(1, 0, 2).reshape(len(x), -1)
+        return self._product(mixed, f"{name}.out_proj")
 
     def _split(self, x: "Array", name: str, heads: int) -> "Array":
-        """A product by heads, shape (heads, tokens, head size)."""
+        """A projection split into heads, shape (heads, T, head size)."""
         return self._product(x, name).reshape(len(x), heads, -1).transpose(1, 0, 2)
 
-    def _rotated(self, x: "Array", turn: "tuple[Array, Array]") -> "Array":
-        """Rotary position embedding: the first half of a head turned against the second."""
+    def _rotated(self, x: "Array", rotation: "tuple[Array, Array]") -> "Array":
+        """Rotary position embedding of the two halves of each head."""
         first, second = np.split(x, 2, axis=-1)
-        cosine, sine = turn
+        cosine, sine = rotation
         return np.concatenate([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
 
 
 def read_safetensors(file: Path) -> "dict[str, Array]":
-    """The tensors of a file, in float32.
+    """The tensors of a safetensors file, converted to float32.
 
-    The library reads no bfloat16 without torch; the format is eight bytes of length, that much JSON, and the numbers.
+    The safetensors library cannot read bfloat16 without torch. A file consists of the header's length (eight bytes), a header
+    in JSON, and the numbers.
 
     Raises:
-        ValueError: It is no such file, or holds numbers of another type.
+        ValueError: The file is malformed, or a tensor has an unsupported type.
     """
     data = file.read_bytes()
     (length,) = struct.unpack_from("<Q", data)
     header: dict[str, Any] = json.loads(data[8 : 8 + length])
     tensors: dict[str, Array] = {}
-    for name, told in header.items():
+    for name, entry in header.items():
         if name == "__metadata__":
             continue
-        start, end = told["data_offsets"]
+        start, end = entry["data_offsets"]
         numbers = data[8 + length + start : 8 + length + end]
-        if told["dtype"] == _BFLOAT16:  # the upper half of a float32
+        if entry["dtype"] == _BFLOAT16:  # the upper half of a float32
             flat = (np.frombuffer(numbers, "<u2").astype(np.uint32) << 16).view(np.float32)
-        elif told["dtype"] in _DTYPES:
-            flat = np.frombuffer(numbers, _DTYPES[told["dtype"]]).astype(np.float32)
+        elif entry["dtype"] in _DTYPES:
+            flat = np.frombuffer(numbers, _DTYPES[entry["dtype"]]).astype(np.float32)
         else:
-            raise ValueError(f"{name} has numbers of the type {told['dtype']}")
-        tensors[name] = flat.reshape(told["shape"])
+            raise ValueError(f"{name} has the unsupported type {entry['dtype']}")
+        tensors[name] = flat.reshape(entry["shape"])
     return tensors

@@ -1,9 +1,9 @@
-"""A language model whose unembedding is replaced by one number: what reward models and value networks are.
+"""Language models with a scalar head in place of the unembedding: reward models and value networks.
 
-transformers has such a class (``...ForSequenceClassification``) for most architectures and not for all: LFM2 has none. Where
-it is missing it is made here from the same two parts that transformers makes its own of, and registered, so every architecture
-is loaded and saved by the same calls, and its folder is what transformers would write. The number at a position is
-``score(hidden state)``; a text's is the one at its last token.
+transformers has such a class (``...ForSequenceClassification``) for most architectures, but not for LFM2. A missing class is
+made from the same two base classes that transformers uses, and registered. Every architecture is then loaded and saved by the
+same calls, in the format of transformers. The output at a position is ``score(hidden state)``; the output of a text is that at
+its last token.
 """
 
 import threading
@@ -17,18 +17,17 @@ _LOCK = threading.Lock()
 
 
 def load_scalar_model(source: str, *, dtype: "torch.dtype | None" = None) -> Any:
-    """The model of a folder or hub name with one output, ``model.score`` (hidden size to 1, no bias).
+    """A model with one output, ``model.score`` (a linear layer without bias), on the trunk ``model.base_model``.
 
-    From the folder of a language model the trunk is taken and the new output is random; from one of a reward model everything
-    is. The trunk is ``model.base_model``.
+    From a language model, the trunk is loaded and the head is random; from a reward model, both are loaded.
 
     Args:
-        source: Folder or hub name.
-        dtype: Of the weights; None: float32.
+        source: Folder or hub id.
+        dtype: Precision of the weights. Default: float32.
 
     Raises:
-        OSError: There is no such model.
-        ValueError: It is no language model.
+        OSError: The model does not exist.
+        ValueError: The model is not a language model.
     """
     import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
@@ -37,7 +36,7 @@ def load_scalar_model(source: str, *, dtype: "torch.dtype | None" = None) -> Any
     config = AutoConfig.from_pretrained(source)
     register_scalar_model(config)
     verbosity = logging.get_verbosity()
-    logging.set_verbosity(ERROR)  # or it reports the missing output, which is meant to be missing
+    logging.set_verbosity(ERROR)  # otherwise transformers warns of the missing head, which is expected
     try:
         model: Any = AutoModelForSequenceClassification.from_pretrained(source, num_labels=1, dtype=dtype or torch.float32)
     finally:
@@ -48,24 +47,24 @@ def load_scalar_model(source: str, *, dtype: "torch.dtype | None" = None) -> Any
 
 
 def register_scalar_model(config: Any) -> None:
-    """Make transformers know a class with one output for the architecture of a configuration, if it knows none.
+    """Register a scalar-head class for the architecture of a configuration, if transformers has none.
 
     Raises:
-        ValueError: There is no language model of this architecture.
+        ValueError: The architecture has no causal language model.
     """
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, PreTrainedModel
     from transformers import AutoModelForSequenceClassification as Auto
     from transformers.modeling_layers import GenericForSequenceClassification
 
-    kind = type(config)
+    config_class = type(config)
     with _LOCK:
-        if kind in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+        if config_class in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
             return
-        if kind not in MODEL_FOR_CAUSAL_LM_MAPPING:
-            raise ValueError(f"{kind.__name__} is no configuration of a language model")
-        causal: Any = MODEL_FOR_CAUSAL_LM_MAPPING[kind]
-        base = next(one for one in causal.__mro__[1:] if issubclass(one, PreTrainedModel))
+        if config_class not in MODEL_FOR_CAUSAL_LM_MAPPING:
+            raise ValueError(f"{config_class.__name__} is not the configuration of a causal language model")
+        causal: Any = MODEL_FOR_CAUSAL_LM_MAPPING[config_class]
+        base = next(parent for parent in causal.__mro__[1:] if issubclass(parent, PreTrainedModel))
         name = f"{causal.__name__.removesuffix('ForCausalLM')}ForSequenceClassification"
         members = {"__module__": __name__, "base_model_prefix": causal.base_model_prefix}
-        made: Any = type(name, (GenericForSequenceClassification, base), members)
-        Auto.register(kind, made, exist_ok=True)  # without it, configurations of transformers itself are passed over
+        scalar_class: Any = type(name, (GenericForSequenceClassification, base), members)
+        Auto.register(config_class, scalar_class, exist_ok=True)  # exist_ok: required for transformers' own configurations

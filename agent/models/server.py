@@ -1,7 +1,7 @@
-"""A server that speaks OpenAI's protocol: one request and its failures, whichever of its endpoints is asked.
+"""A client for the endpoints of OpenAI's protocol: requests, retries and error messages.
 
-What is likely to pass (a busy server, a lost connection, a reply that was cut) is tried again, a bounded number of times;
-everything else is an error of its own prompt. Neither the key nor the address's credentials are in any message.
+Failures that may pass (a busy server, a lost connection, a truncated reply) are retried a limited number of times; any other
+failure is the error of its prompt. Messages contain neither the key nor credentials in the address.
 """
 
 import time
@@ -20,33 +20,39 @@ from browser_env.network.trusted import Client, ClientError, trusted_client
 from browser_env.pages.characters import clean_line
 
 WAITS = (0.5, 1.0, 2.0)
-"""Seconds before the second, third and fourth attempt."""
+"""Seconds to wait before the second, third and fourth attempt."""
 MAX_WAIT = 10.0
-"""Longest wait that a server may ask for, in seconds."""
+"""Longest wait, in seconds, that a server may ask for with Retry-After."""
 MAX_REPLY = 4_000_000
-"""Longest reply that is read, in bytes."""
+"""Maximum size of a reply in bytes."""
 
 T = TypeVar("T")
 Item = TypeVar("Item")
 
 
 class Transient(Exception):
-    """Raised when another attempt may succeed, after so many seconds; None: as many as the number of attempts suggests."""
+    """A failure that may pass."""
 
     def __init__(self, message: str, wait: float | None = None) -> None:
+        """Make the error.
+
+        Args:
+            message: What failed.
+            wait: Seconds to wait before another attempt. Default: as `WAITS` says.
+        """
         super().__init__(message)
         self.wait = wait
 
 
 class ServerError(BaseModel):
-    """What a server says is wrong."""
+    """A server's description of an error."""
 
-    message: str = "it does not say what"
+    message: str = "no message"
     param: str | None = None
 
 
 class ModelServer:
-    """One model of one server."""
+    """A client for one model of one server."""
 
     def __init__(
         self,
@@ -60,17 +66,17 @@ class ModelServer:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take a server by its address.
+        """Make the client; no request is sent yet.
 
         Args:
-            model: What messages call the model.
-            base_url: Up to and with ``/v1``.
-            api_key: Sent as a bearer token; None: none is sent.
-            client: Connects to `base_url`; None: one is made.
-            max_concurrent: Most requests at a time.
-            max_seconds: For one reply.
-            sleep: Waits before another attempt.
-            clock: Seconds that only grow.
+            model: Name of the model in messages.
+            base_url: Address of the API, including ``/v1``.
+            api_key: Key to send as a bearer token, if the server needs one.
+            client: HTTP client for `base_url`. Default: a new client.
+            max_concurrent: Maximum number of concurrent requests.
+            max_seconds: Maximum duration of a reply in seconds.
+            sleep: Waits a number of seconds before another attempt.
+            clock: Monotonic clock in seconds.
         """
         self._model = model
         self._api_key = api_key
@@ -83,12 +89,12 @@ class ModelServer:
         address = urlsplit(base_url)
         self._address = f"{address.hostname}:{address.port}" if address.port else str(address.hostname)
 
-    def map(self, ask: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
-        """Ask for everything at once, a few at a time; the results are in order."""
+    def map(self, function: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
+        """The results of a function for all items, in order, with up to `max_concurrent` calls at a time."""
         if len(items) <= 1:
-            return [ask(item) for item in items]
+            return [function(item) for item in items]
         with ThreadPoolExecutor(min(len(items), self._max_concurrent), thread_name_prefix="model-server") as pool:
-            return list(pool.map(ask, items))
+            return list(pool.map(function, items))
 
     def request(
         self,
@@ -98,16 +104,16 @@ class ModelServer:
         *,
         optional: Mapping[str, Any] | None = None,
     ) -> T:
-        """What is read out of the reply to a request, at one of some attempts.
+        """Send a request and read its reply, with retries.
 
         Args:
-            path: Of the endpoint, relative to the address.
-            body: Is posted; None: nothing is, and the reply is got.
-            read: Makes something of a reply, or raises what `message` words: `Transient` or `PolicyError`.
-            optional: Further keys of the body, each left out from the time on that the model refuses it.
+            path: Path of the endpoint, relative to the address.
+            body: JSON body to post; None: send a GET request.
+            read: Parses the content of a reply; raises `Transient` or `PolicyError` with a text from `message`.
+            optional: Further keys of the body. A key that the model rejects is omitted from then on.
 
         Raises:
-            PolicyError: There is none.
+            PolicyError: All attempts failed, or the first failure is permanent.
         """
         for wait in WAITS:
             try:
@@ -120,21 +126,21 @@ class ModelServer:
             raise PolicyError(f"{error} (after {len(WAITS) + 1} attempts)") from error
 
     def message(self, text: str) -> str:
-        """One line that names the model and the server, and holds no key."""
+        """An error message on one line that names the model and the server, with the key replaced by ``…``."""
         line = clean_line(text.replace(self._api_key, "…") if self._api_key else text)
         return f"{self._model} at {self._address}: {line[:300]}"
 
     def unreadable(self, content: bytes) -> PolicyError:
-        """The error of a reply that is something else than was expected."""
+        """The error for a reply that does not follow the protocol."""
         beginning = clean_line(content[:80].decode("utf-8", "replace"))
-        return PolicyError(self.message(f"the reply is not what the protocol says: {beginning!r}"))
+        return PolicyError(self.message(f"the reply does not follow the protocol: {beginning!r}"))
 
     def _attempt(self, path: str, body: Mapping[str, Any] | None, read: Callable[[bytes], T], optional: Mapping[str, Any]) -> T:
-        """What is read out of the reply to one request.
+        """Send a request once and read its reply.
 
         Raises:
-            Transient: Another attempt may succeed.
-            PolicyError: None will.
+            Transient: The failure may pass.
+            PolicyError: The failure is permanent.
         """
         headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
         sent = None
@@ -151,7 +157,7 @@ class ModelServer:
         raise self._error(status, content, retry_after, {key for key in sent or {} if key in optional})
 
     def _content(self, chunks: Iterator[bytes]) -> bytes:
-        """A body; a stream ends with its last event, whether or not the connection does."""
+        """The content of a reply. A stream ends with its last event, even if the connection stays open."""
         deadline = self._clock() + self._max_seconds
         content = bytearray()
         for chunk in chunks:
@@ -165,18 +171,18 @@ class ModelServer:
         return bytes(content)
 
     def _error(self, status: int, content: bytes, retry_after: str | None, optional: set[str]) -> PolicyError | Transient:
-        """What a status other than 200 means, with optional keys in the body."""
+        """The error for a status other than 200, given the optional keys that the body had."""
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            # What the server says is left out: some repeat the key.
-            said = "does not accept this key" if self._api_key else "wants a key"
-            return PolicyError(self.message(f"the server {said} (HTTP {status}): set OPENAI_API_KEY"))
+            # The server's message is left out: some servers repeat the key in it.
+            problem = "does not accept this key" if self._api_key else "needs a key"
+            return PolicyError(self.message(f"the server {problem} (HTTP {status}): set OPENAI_API_KEY"))
         try:
             error = _Failure.model_validate_json(content).error
         except ValidationError:
             error = None
         message = self.message(f"HTTP {status}: {error_text(error)}" if error else f"HTTP {status}")
         if status == HTTPStatus.NOT_FOUND:
-            return PolicyError(f"{message}: there is no such model, or --base-url (OPENAI_BASE_URL) lacks a part such as /v1")
+            return PolicyError(f"{message}: the model does not exist, or --base-url (OPENAI_BASE_URL) lacks a part such as /v1")
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             wait = _seconds(retry_after)
             if wait is not None and wait > MAX_WAIT:
@@ -195,12 +201,12 @@ class _Failure(BaseModel):
 
 
 def error_text(error: ServerError | str) -> str:
-    """The words of an error."""
+    """The message of an error."""
     return error if isinstance(error, str) else error.message
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """What a Retry-After header asks for: a number of seconds, or a date."""
+    """Seconds to wait by a Retry-After header, which contains a number of seconds or a date."""
     if retry_after is None:
         return None
     if retry_after.strip().isdecimal():

@@ -1,1 +1,1 @@
-"""Chat models behind an OpenAI-compatible server: the prompt, the lenient reading of replies, the policy."""
+"""Chat models behind an OpenAI-compatible server: system messages, lenient parsing of replies, the policy."""

@@ -1,8 +1,7 @@
-"""Any chat model behind a server that speaks OpenAI's protocol as a policy: OpenAI's own, vLLM, llama.cpp, Ollama and others.
+"""A `Policy` over a chat model behind a server of OpenAI's protocol: OpenAI, vLLM, llama.cpp, Ollama and others.
 
-A system text teaches the commands (`agent.models.chat.prompt`), the observation is the user's message, and the reply is read
-leniently (`agent.models.chat.reply`) but recorded exactly. The prompts of a batch are sent at once, a few at a time. How
-failures are met is in `agent.models.server`.
+The system message explains the commands (`agent.models.chat.prompt`), and the observation is the user message. The reply is
+parsed leniently (`agent.models.chat.reply`) and recorded unchanged. Requests, retries and errors are in `agent.models.server`.
 """
 
 import time
@@ -38,20 +37,20 @@ class Chat:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take a model by its name on a server.
+        """Make the policy; no request is sent yet.
 
         Args:
-            model: As the server calls it.
-            base_url: Up to and without ``/chat/completions``.
-            api_key: Sent as a bearer token; None: none is sent.
-            name: What records call it; None: ``openai:`` and the model.
-            temperature: None: the server's.
-            stream: Ask for the reply piece by piece, so that a slow one does not run into the time-outs of what lies between.
-            client: Connects to `base_url`; None: one is made.
-            max_concurrent: Most requests at a time.
-            max_seconds: For one reply.
-            sleep: Waits before another attempt.
-            clock: Seconds that only grow.
+            model: The server's name of the model.
+            base_url: Address of the API, without ``/chat/completions``.
+            api_key: Key to send as a bearer token, if the server needs one.
+            name: Name of the policy in records. Default: ``openai:`` and the model.
+            temperature: Sampling temperature; None: the server's default.
+            stream: Stream replies, so that proxies do not time out while a slow reply is written.
+            client: HTTP client for `base_url`. Default: a new client.
+            max_concurrent: Maximum number of concurrent requests.
+            max_seconds: Maximum duration of a reply in seconds.
+            sleep: Waits a number of seconds before another attempt.
+            clock: Monotonic clock in seconds.
         """
         self.name = name or f"openai:{model}"
         self._model = model
@@ -72,17 +71,17 @@ class Chat:
         return self._server.map(self._complete, prompts)
 
     def ask(self, system: str, user: str, *, seed: int | None = None, stop: Sequence[str] = ()) -> str:
-        """The reply to a system text and a user's message, at one of some attempts.
+        """The reply to a system message and a user message, after retries if necessary.
 
         Raises:
-            PolicyError: There is none.
+            PolicyError: All attempts failed.
         """
         body = {
             "model": self._model,
             "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
             "stream": self._stream,
         }
-        # Reasoning models take neither a temperature nor a stop.
+        # Reasoning models reject a temperature and a stop text.
         optional = {"temperature": self._temperature, "seed": seed, "stop": list(stop) or None}
         given = {key: value for key, value in optional.items() if value is not None}
         return self._server.request("chat/completions", body, self._text, optional=given)
@@ -101,6 +100,7 @@ class Chat:
         return Completion(reply, command=None if command == first_line(reply) else command)
 
     def _text(self, content: bytes) -> str:
+        """The text of a reply, which may be a stream even if none was requested."""
         events, is_whole = [content], True
         if content.lstrip().startswith((b"data:", b"event:", b":")):
             events, is_whole = _events(content)
@@ -148,14 +148,14 @@ class _Choice(BaseModel):
 
 
 class _Reply(BaseModel):
-    """A reply, a piece of one, or an error: the keys that are read; servers add others."""
+    """A reply, a part of a streamed reply, or an error: the keys that are used; servers add others."""
 
     choices: list[_Choice] = []
     error: ServerError | str | None = None
 
 
 def _events(content: bytes) -> tuple[list[bytes], bool]:
-    """The data of server-sent events, and whether the end was among them."""
+    """The data of server-sent events, and whether the stream is complete."""
     lines = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     events = [line.removeprefix(b"data:").strip() for line in lines if line.startswith(b"data:")]
     return [event for event in events if event and event != b"[DONE]"], b"[DONE]" in events

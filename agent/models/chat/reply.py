@@ -1,6 +1,7 @@
-"""Reading what chat models reply: they think aloud, explain, format and rephrase where a command was asked for.
+"""Lenient parsing of chat models' replies, which add thoughts, explanations and formatting to a command or rephrase it.
 
-What is read is carried out; what came is recorded beside it. A reply whose first line is a command is taken at its word.
+The parsed command is carried out, and the reply is recorded beside it. If the first line of a reply is a command, it is used
+as it is.
 """
 
 import re
@@ -11,7 +12,7 @@ from browser_env.actions import MAX_SCROLLS, Find, Invalid, Quote, first_line, p
 from browser_env.pages.characters import END_OF_FIELD
 
 MAX_QUOTE_LINES = 100
-"""Lines that a quote may go on over."""
+"""Maximum number of lines that a quote may continue over."""
 
 _THOUGHTS = re.compile(r"<(think|thinking|thought|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _END_OF_THOUGHTS = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
@@ -53,18 +54,19 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = tup
         ),
     )
 )
-"""How commands are rephrased. Each matches a whole line, so a sentence about a command is none."""
+"""Patterns of rephrased commands, each with the command that it means. A pattern matches a whole line: a sentence about a command
+is not a command."""
 
 
 def read_command(reply: str, shown: str = "") -> str:
-    """The command that a reply means, or its first line if it means none.
+    """The command in a reply, or the reply's first line if it contains none.
 
-    The first line that is labelled as the action, else the first that is a command, else the first that rephrases one. A
-    quote goes on over the next lines, and loses quotation marks around it, if that is how it stands in view.
+    This is the first line labeled as the action, otherwise the first line that is a command, otherwise the first that rephrases
+    one. A quote continues over the following lines, or loses quotation marks around it, if the result is in view.
 
     Args:
-        reply: As it came.
-        shown: The observation.
+        reply: The reply, unchanged.
+        shown: The observation that the model replied to.
     """
     lines = without_thoughts(reply).splitlines()
     for read in (_labelled, _exact, _rephrased):
@@ -75,14 +77,14 @@ def read_command(reply: str, shown: str = "") -> str:
 
 
 def read_answer(reply: str) -> str:
-    """The answer in a reply: without thoughts, a label in front, and whatever follows the end of the field."""
+    """The answer in a reply, without thoughts, a label such as ``Answer:``, and text behind the end of the field."""
     text = without_thoughts(reply).partition(END_OF_FIELD)[0].strip()
     label = _ANSWER_LABEL.match(text)
     return text[label.end() :].strip() if label else text
 
 
 def without_thoughts(reply: str) -> str:
-    """A reply without its thinking, also where the template of the model had opened it, or nothing came after it."""
+    """A reply without thoughts, also if the chat template opened them or the reply ends within them."""
     return _END_OF_THOUGHTS.split(_THOUGHTS.sub("", reply))[-1].strip()
 
 
@@ -104,7 +106,7 @@ def _rephrased(line: str) -> str | None:
 
 
 def _bare(line: str) -> Iterator[str]:
-    """A line as it is, and without what formats it."""
+    """A line as it is, then without its formatting."""
     line = line.strip()
     yield line
     bullet = _BULLET.match(line)
@@ -115,7 +117,7 @@ def _bare(line: str) -> Iterator[str]:
 
 
 def _unquoted(text: str) -> str:
-    """Text without a pair of quotation marks around it."""
+    """A text without the quotation marks around it."""
     text = text.strip()
     if len(text) > 2 and _QUOTATION_MARKS.get(text[0]) == text[-1] and text[0] not in text[1:-1]:
         return text[1:-1].strip()
@@ -123,7 +125,7 @@ def _unquoted(text: str) -> str:
 
 
 def _as_shown(command: str, following: list[str], shown: str) -> str:
-    """A command whose text is one that stands in view, if a little leniency finds one."""
+    """A command; the text of a quote or find is changed to one that is in view, if there is one."""
     action = parse_action(command)
     if not isinstance(action, Quote | Find):
         return first_line(command)
@@ -140,5 +142,5 @@ def _as_shown(command: str, following: list[str], shown: str) -> str:
 
 
 def _squeezed(text: str) -> str:
-    """Text as it is looked for in view: without case and white space."""
+    """A text without case and white space, for comparison with the view."""
     return "".join(text.casefold().split())

@@ -147,26 +147,26 @@ def test_a_stream_ends_with_its_last_event_though_the_connection_stays(chat_serv
 FAILURES: list[tuple[str, Answer, str]] = [
     ("401", sends(b'{"error": {"message": "Incorrect API key provided: sk-secret"}}', 401), "does not accept this key (HTTP 401): set OPENAI_API_KEY"),
     ("403", sends(b"", 403), "(HTTP 403): set OPENAI_API_KEY"),
-    ("404", sends(b'{"error": {"message": "The model m does not exist"}}', 404), "HTTP 404: The model m does not exist: there is no such model"),
+    ("404", sends(b'{"error": {"message": "The model m does not exist"}}', 404), "HTTP 404: The model m does not exist: the model does not exist"),
     ("404-without-a-reason", sends(b"<html>", 404), "OPENAI_BASE_URL"),
     ("400", sends(b'{"error": {"message": "too\\nlong", "param": "messages"}}', 400), "HTTP 400: too long"),
     ("400-with-a-text", sends(b'{"error": "bad"}', 400), "HTTP 400: bad"),
     ("redirect", sends(b"", 301, Location="http://elsewhere.org/"), "HTTP 301"),
     ("429-for-long", sends(b'{"error": {"message": "slow"}}', 429, Retry_After="3600"), "HTTP 429: slow: the server asks to wait 3,600 seconds"),
     ("a-message-that-repeats-the-key", sends(f'{{"error": {{"message": "key {KEY}"}}}}'.encode(), 418), "HTTP 418: key …"),
-    ("html", sends(b"<!DOCTYPE html><p>Welcome"), "the reply is not what the protocol says: '<!DOCTYPE html><p>Welcome'"),
-    ("torn-json", sends(b'{"choices": [{"message"'), "the reply is not what the protocol says"),
-    ("not-an-object", sends(b"[1]"), "the reply is not what the protocol says"),
-    ("binary", sends(b"\xff\x00\xfe"), "the reply is not what the protocol says"),
-    ("nothing", sends(b""), "the reply is not what the protocol says"),
+    ("html", sends(b"<!DOCTYPE html><p>Welcome"), "the reply does not follow the protocol: '<!DOCTYPE html><p>Welcome'"),
+    ("torn-json", sends(b'{"choices": [{"message"'), "the reply does not follow the protocol"),
+    ("not-an-object", sends(b"[1]"), "the reply does not follow the protocol"),
+    ("binary", sends(b"\xff\x00\xfe"), "the reply does not follow the protocol"),
+    ("nothing", sends(b""), "the reply does not follow the protocol"),
     ("no-choices", sends(b'{"id": "1"}'), "the reply is empty"),
     ("empty-choices", sends(b'{"choices": []}'), "the reply is empty"),
-    ("choices-of-another-type", sends(b'{"choices": "Top"}'), "the reply is not what the protocol says"),
+    ("choices-of-another-type", sends(b'{"choices": "Top"}'), "the reply does not follow the protocol"),
     ("no-content", sends(b'{"choices": [{"message": {"content": null}, "finish_reason": "length"}]}'), "the reply is empty (it ended because of 'length')"),
     ("white-space", says(" \n"), "the reply is empty"),
     ("error-in-the-reply", sends(b'{"error": {"message": "overloaded"}}'), "error in the reply: overloaded"),
     ("error-in-the-stream", sends(b'data: {"error": {"message": "overloaded"}}\n\ndata: [DONE]\n\n'), "error in the reply: overloaded"),
-    ("torn-event-within", sends(b'data: {"choi\n\ndata: [DONE]\n\n'), "the reply is not what the protocol says"),
+    ("torn-event-within", sends(b'data: {"choi\n\ndata: [DONE]\n\n'), "the reply does not follow the protocol"),
     ("too-large", sends(b" " * (MAX_REPLY + 1)), "the reply is larger than 4 MB"),
 ]  # fmt: skip
 
@@ -188,7 +188,7 @@ def test_an_error_names_the_model_and_the_server_but_no_credentials(chat_server:
 
 def test_a_server_that_wants_a_key_says_so(chat_server: Any) -> None:
     chat_server.answers.append(sends(b"", 401))
-    assert "the server wants a key (HTTP 401): set OPENAI_API_KEY" in error(Chat("m", chat_server.url))
+    assert "the server needs a key (HTTP 401): set OPENAI_API_KEY" in error(Chat("m", chat_server.url))
 
 
 def hangs_up(exchange: Any) -> None:

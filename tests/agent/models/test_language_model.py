@@ -332,7 +332,7 @@ def test_a_model_is_named_by_its_folder(folder: Path) -> None:
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"is no folder with a model"):
+    with pytest.raises(UsageError, match=r"is not a folder with a model"):
         LanguageModel.load(str(tmp_path))
 
 

@@ -170,14 +170,14 @@ def test_tokens_are_drawn_by_their_probability_among_what_is_allowed() -> None:
 
 
 def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no model that can be read"):
+    with pytest.raises(UsageError, match="does not contain a model that can be read"):
         Lfm2.load(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     (tmp_path / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
-    with pytest.raises(UsageError, match="a model of the kind 'llama' needs torch"):
+    with pytest.raises(UsageError, match="a model of type 'llama' needs torch"):
         Lfm2.load(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"short")
-    with pytest.raises(UsageError, match="holds no model that can be read"):
+    with pytest.raises(UsageError, match="does not contain a model that can be read"):
         Lfm2.load(tmp_path)
     with pytest.raises(UsageError, match="does not contain a tokenizer that can be read"):
         Tokenizer(tmp_path)

@@ -71,7 +71,7 @@ REFUSED = [
         "served-without-a-folder",
         "served:./no/such/folder",
         {"base_url": "http://localhost:1/v1"},
-        "served:./no/such/folder is no folder with a model",
+        "served:./no/such/folder is not a folder with a model",
     ),
     ("temperature-below-0", "scripted", {"temperature": -1.0}, "--temperature must be between 0 and 100, got -1"),
     ("temperature-that-is-no-number", "scripted", {"temperature": float("nan")}, "--temperature must be between"),
