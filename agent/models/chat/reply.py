@@ -54,8 +54,8 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = tup
         ),
     )
 )
-"""Patterns of rephrased commands, each with the command that it means. A pattern matches a whole line: a sentence about a command
-is not a command."""
+"""Patterns of rephrased commands, each with the command that it means. A pattern matches a whole line, not a sentence about a
+command."""
 
 
 def read_command(reply: str, shown: str = "") -> str:
