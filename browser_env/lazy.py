@@ -1,4 +1,4 @@
-"""Lazy imports for the public face of a package (PEP 562), so that importing the package loads none of its parts."""
+"""Lazy imports of public names (PEP 562), so that importing a package does not load its modules."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -6,11 +6,11 @@ from importlib import import_module
 
 
 def lazy_imports(package: str, exports: Mapping[str, Sequence[str]]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """The `__getattr__` and `__dir__` of a package that imports its public names on first use.
+    """Make the `__getattr__` and `__dir__` of a package that imports its public names on first use.
 
     Args:
         package: The package's `__name__`.
-        exports: Public names by the full name of the module that defines them.
+        exports: Public names, by the full name of the module that defines them.
     """
     module_of = {name: module for module, names in exports.items() for name in names}
 
@@ -18,7 +18,7 @@ def lazy_imports(package: str, exports: Mapping[str, Sequence[str]]) -> tuple[Ca
         if name not in module_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value: object = getattr(import_module(module_of[name]), name)
-        setattr(sys.modules[package], name, value)  # so that Python finds it without asking again
+        setattr(sys.modules[package], name, value)  # later accesses find it in the module and do not call __getattr__
         return value
 
     def list_attributes() -> list[str]:

@@ -19,7 +19,7 @@ from browser_env.cache import Cache
 from browser_env.errors import CollectionError, NotInCollection
 from browser_env.offline_web.file_format import address_key, connect, describe_error, load_page
 from browser_env.offline_web.query import Query, read_query
-from browser_env.offline_web.ranking import Sought, rank
+from browser_env.offline_web.ranking import Relevance, rank
 from browser_env.offline_web.snippets import snippet
 from browser_env.pages.page import Page
 
@@ -150,10 +150,10 @@ class Collection:
         if not query.words:
             return ()
         with self._connection() as connection:
-            return tuple(_hit(connection, url, sought) for url, sought in rank(connection, query))
+            return tuple(_hit(connection, url, relevance) for url, relevance in rank(connection, query))
 
 
-def _hit(connection: sqlite3.Connection, url: str, sought: Sought) -> SearchHit:
+def _hit(connection: sqlite3.Connection, url: str, relevance: Relevance) -> SearchHit:
     # Links are not loaded: few results are opened, and loading them takes half of the time of a search.
     title, text = connection.execute("SELECT title, text FROM pages WHERE url = ?", (url,)).fetchone()
-    return SearchHit(url, title, snippet(zlib.decompress(text).decode(), sought))
+    return SearchHit(url, title, snippet(zlib.decompress(text).decode(), relevance))

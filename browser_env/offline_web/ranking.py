@@ -1,7 +1,7 @@
-"""Which pages answer a question best: full-text ranking, corrected by what pages are called and what their headings define.
+"""Ranking of pages: BM25, plus bonuses for titles and for names that headings define.
 
-BM25 knows how rare a word is and where it stands. It does not know that the page titled ``shutil`` is the place for
-``shutil.copytree``, or that a page with the heading ``copytree(src, dst)`` says what copytree is while others mention it.
+BM25 accounts for how rare a word is and in which column it occurs. It cannot tell that the page titled ``shutil`` documents
+``shutil.copytree``, or that a page with the heading ``copytree(src, dst)`` defines the function that other pages mention.
 """
 
 import math
@@ -15,47 +15,47 @@ from typing import Final
 from browser_env.offline_web.query import Query
 
 COLUMN_WEIGHTS = (8.0, 3.0, 2.0, 1.0)
-"""BM25 weights of title, headings, the page's beginning, and its whole text."""
+"""BM25 weights of title, headings, lead and text."""
 TITLED, DEFINED = 10.0, 8.0
-"""What it adds to a page's BM25 score that its title is a word of the question, or that a heading of it defines one."""
+"""Bonus to the BM25 score of a page whose title is a word of the question, or whose heading defines one."""
 NUM_HITS = 10
-"""Results of a search."""
+"""Maximum number of search results."""
 NUM_CANDIDATES = 50
-"""Pages that BM25 proposes."""
+"""Number of pages taken from BM25 before bonuses are added."""
 MAX_POSTINGS = 4_000
-"""Occurrences (of words in pages) that one query may visit. The rarest words come first; common ones are left out where the
-rare ones have used it up, which changes few results and bounds the time."""
+"""Maximum sum of the document frequencies of the words in a query. The rarest words come first and common words beyond the
+limit are left out, which bounds the time of a search and changes few results."""
 MAX_DEFINITIONS = 500
-"""A name that is defined more often tells nothing about where."""
+"""Names with more definitions than this are ignored."""
 TITLE: Final = -1
-"""Stands for the place of a name that is a page's title."""
+"""Offset that marks a name as the title of a page."""
 
 Named = Mapping[str, Mapping[int, list[int]]]
-"""From a name to pages, and for each the places in its text where it is defined, in order."""
+"""For each name and page, the offsets at which the page defines the name, in order."""
 
 TOKENIZER: Final = "porter unicode61 remove_diacritics 2"
-"""How SQLite reads text and queries: letters and digits, without case and accents, stemmed."""
+"""SQLite tokenizer of text and queries: letters and digits, without case and accents, stemmed."""
 SET_UP: Final = f"""
 PRAGMA temp_store = memory;
 PRAGMA mmap_size = 268435456;
 CREATE VIRTUAL TABLE temp.stemmer USING fts5 (word, tokenize='{TOKENIZER}');
 CREATE VIRTUAL TABLE temp.stems USING fts5vocab (temp, stemmer, instance);
 """
-"""What a connection needs before `rank`: a way to stem a word as the index does."""
+"""Statements to run on a connection before `rank`; they create temporary tables that stem words as the index does."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
-    """What to show of a page that was found."""
+class Relevance:
+    """The words and definitions that make a page relevant to a question, for its snippet."""
 
     weights: dict[str, float]
-    """How much each word of the question says: its inverse document frequency."""
+    """Inverse document frequency of each word of the question."""
     definitions: dict[int, float]
-    """Offsets in the page's text at which a word of the question is defined, with the weight of that."""
+    """Weights of definitions of words of the question, by their offset in the page's text."""
 
 
-def rank(connection: sqlite3.Connection, query: Query) -> list[tuple[str, Sought]]:
-    """The addresses of the best pages, best first; equal ones in the order of their addresses."""
+def rank(connection: sqlite3.Connection, query: Query) -> list[tuple[str, Relevance]]:
+    """Rank pages for a query; returns at most `NUM_HITS` addresses, best first, ties in alphabetical order."""
     (value,) = connection.execute("SELECT value FROM about WHERE key = 'num_pages'").fetchone()
     frequencies = _frequencies(connection, query.words)
     weights = {word: _rarity(frequency, int(value)) for word, frequency in frequencies.items() if frequency}
@@ -69,11 +69,11 @@ def rank(connection: sqlite3.Connection, query: Query) -> list[tuple[str, Sought
     cut = min(sorted(totals.values(), reverse=True)[:NUM_HITS], default=0.0)
     urls = {page: _url(connection, page) for page, total in totals.items() if total >= cut}
     best = sorted(urls, key=lambda page: (-totals[page], urls[page]))[:NUM_HITS]
-    return [(urls[page], Sought(weights, names.definitions[page])) for page in best]
+    return [(urls[page], Relevance(weights, names.definitions[page])) for page in best]
 
 
 class _Names:
-    """What pages gain by what they are called and what they define."""
+    """Bonuses of pages for their titles and definitions."""
 
     def __init__(self, named: Named) -> None:
         self._named = named
@@ -81,7 +81,7 @@ class _Names:
         self.definitions: defaultdict[int, dict[int, float]] = defaultdict(dict)
 
     def weigh_words(self, query: Query, weights: Mapping[str, float]) -> None:
-        """Words that are a title or are defined; common words say little by it. Two words that are one name say more."""
+        """Add bonuses for single words, scaled by their rarity, and for names and compounds, without scaling."""
         for word in query.words:
             weight = weights.get(word, 1.0)
             for page, starts in self._pages(word).items():
@@ -93,17 +93,17 @@ class _Names:
                 self._define(page, [name], DEFINED)
 
     def weigh_names(self, query: Query) -> None:
-        """Names whole and in parts: the longer the part that is a page's title, the better."""
+        """Add bonuses for dotted names: the longer the prefix that is a page's title, the larger."""
         for name in query.names:
             parts = name.split(".")
             for depth in range(1, len(parts) + 1):
-                # The page called ``os.path`` that defines ``join``.
+                # The page titled ``os.path`` that defines ``join``.
                 for page, starts in self._pages(".".join(parts[:depth])).items():
                     if TITLE in starts:
                         self.bonus[page] += TITLED * depth
                         self._define(page, parts[depth:], DEFINED * (depth + 1))
             if len(parts) > 1:
-                # With no page called so, the one that defines ``str`` and in it ``split``.
+                # Without such a page, the one that defines ``str`` and inside it ``split``.
                 for page in self._pages(parts[0]):
                     self._define(page, parts, DEFINED)
 
@@ -111,7 +111,7 @@ class _Names:
         return self._named.get(name, {})
 
     def _define(self, page: int, names: Sequence[str], weight: float) -> None:
-        """Weigh that a page defines the last of some names inside the others; without a name, that it is called so."""
+        """Add a bonus if a page defines each of the names after the one before it; without names, for its title alone."""
         place = TITLE
         for name in names:
             for key in (f"{name}()", name):
@@ -128,7 +128,7 @@ class _Names:
 
 
 def _frequencies(connection: sqlite3.Connection, words: Iterable[str]) -> dict[str, int]:
-    """In how many pages each word stands, in any of its forms."""
+    """Number of pages that contain each word in any of its forms."""
     frequencies = {}
     for word in words:
         connection.execute("DELETE FROM stemmer")
@@ -139,22 +139,22 @@ def _frequencies(connection: sqlite3.Connection, words: Iterable[str]) -> dict[s
 
 
 def _bm25(connection: sqlite3.Connection, query: Query, frequencies: dict[str, int]) -> list[tuple[int, float]]:
-    """Pages and scores, higher is better."""
-    sought: list[str] = []
+    """The `NUM_CANDIDATES` best pages with their BM25 scores; higher is better."""
+    searched: list[str] = []
     postings = 0
     for word in sorted(frequencies, key=lambda word: (frequencies[word], word)):
         postings += frequencies[word]
-        if sought and postings > MAX_POSTINGS:
+        if searched and postings > MAX_POSTINGS:
             break
-        sought.append(word)
+        searched.append(word)
     return connection.execute(
         "SELECT rowid, -bm25(search, ?, ?, ?, ?) AS score FROM search WHERE search MATCH ? ORDER BY score DESC, rowid LIMIT ?",
-        (*COLUMN_WEIGHTS, query.match(sought), NUM_CANDIDATES),
+        (*COLUMN_WEIGHTS, query.match(searched), NUM_CANDIDATES),
     ).fetchall()
 
 
 def _named(connection: sqlite3.Connection, query: Query) -> Named:
-    """What pages are called and define, for each word of a question and each part of a name."""
+    """Titles and definitions of pages for each word of a question and each part of a name."""
     names = {*query.words, *query.names, *query.compounds}
     for name in query.names:
         parts = name.split(".")
@@ -172,7 +172,7 @@ def _named(connection: sqlite3.Connection, query: Query) -> Named:
 
 
 def _rarity(frequency: int, num_pages: int) -> float:
-    """Inverse document frequency, from 0 for a word of every page to 1 for one of a single page."""
+    """Inverse document frequency, from 0 for a word on every page to 1 for a word on a single page."""
     return math.log(num_pages / frequency) / math.log(num_pages) if num_pages > 1 else 1.0
 
 

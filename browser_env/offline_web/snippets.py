@@ -1,28 +1,28 @@
-"""The stretch of a page that shows why it was found: verbatim, so that it can be quoted."""
+"""Snippets of search results: verbatim passages of a page, so that they can be quoted."""
 
 import re
 from bisect import bisect_right
 
-from browser_env.offline_web.ranking import Sought
+from browser_env.offline_web.ranking import Relevance
 
 LENGTH = 300
-"""Characters of a snippet, about."""
+"""Approximate length of a snippet in characters."""
 MAX_SIGNATURE = 400
-"""Characters of a definition's first line that are shown besides."""
+"""Maximum number of characters of the first line of a definition, shown in addition."""
 MAX_OCCURRENCES = 50
-"""Occurrences of a word that are looked at; the first ones, because a page says first what it is about."""
+"""Number of occurrences of each word that are considered; the first ones, since pages introduce their subject first."""
 
 _SENTENCE_END = re.compile(r"[.!?]['\")\]]*(?=\s)|[。！？]|\n\n")
 _SUFFIX = re.compile(r"(?:ations?|ings?|ies|ers?|ed|es|s|e|y)$")
 
 
-def snippet(text: str, sought: Sought) -> str:
-    """A contiguous part of a text, about `LENGTH` characters, where the rarest words of the question stand together."""
+def snippet(text: str, relevance: Relevance) -> str:
+    """Choose a passage of about `LENGTH` characters in which the rarest words of the question occur together."""
     lower = text.lower()
     if len(lower) != len(text):
-        lower = text  # a few capitals grow when they are folded, and offsets must be those of the text
-    events = [(start, "", weight) for start, weight in sought.definitions.items()]
-    for word, weight in sought.weights.items():
+        lower = text  # a few capitals become longer in lower case, which would shift offsets
+    events = [(start, "", weight) for start, weight in relevance.definitions.items()]
+    for word, weight in relevance.weights.items():
         events += [(start, word, weight) for start in _occurrences(lower, word)]
     if not events:
         return _cut(text, 0)
@@ -34,31 +34,31 @@ def snippet(text: str, sought: Sought) -> str:
         for _, word, weight in events[index:end]:
             together[word] = max(weight, together.get(word, 0.0))
         if (score := sum(together.values())) > best_score:
-            best, best_score = _definition(sought, start, events[end - 1][0]) or start, score
-    return _cut(text, best, is_definition=best in sought.definitions)
+            best, best_score = _definition(relevance, start, events[end - 1][0]) or start, score
+    return _cut(text, best, is_definition=best in relevance.definitions)
 
 
-def _definition(sought: Sought, start: int, end: int) -> int | None:
-    """The place of the strongest definition between two offsets."""
-    places = [place for place in sought.definitions if start <= place <= end]
-    return max(places, key=lambda place: (sought.definitions[place], -place), default=None)
+def _definition(relevance: Relevance, start: int, end: int) -> int | None:
+    """Offset of the definition with the largest weight between two offsets, or None."""
+    places = [place for place in relevance.definitions if start <= place <= end]
+    return max(places, key=lambda place: (relevance.definitions[place], -place), default=None)
 
 
 def _occurrences(lower: str, word: str) -> list[int]:
-    """Where a word begins, in any of its forms."""
+    """Offsets of a word in any of its forms."""
     stem = _SUFFIX.sub("", word) if len(word) > 4 else word
     stem = stem if len(stem) >= 3 else word
-    found: list[int] = []
+    offsets: list[int] = []
     start = lower.find(stem)
-    while start >= 0 and len(found) < MAX_OCCURRENCES:
+    while start >= 0 and len(offsets) < MAX_OCCURRENCES:
         if not start or not lower[start - 1].isalnum() or not lower[start].isascii():
-            found.append(start)
+            offsets.append(start)
         start = lower.find(stem, start + len(stem))
-    return found
+    return offsets
 
 
 def _cut(text: str, place: int, *, is_definition: bool = False) -> str:
-    """From the beginning of the line or sentence around a place, to the end of one."""
+    """Cut a passage around an offset at the ends of lines or sentences."""
     start = text.rfind("\n", 0, place) + 1
     if place - start > LENGTH // 3 and not is_definition:
         ends = [match.end() for match in _SENTENCE_END.finditer(text, max(start, place - LENGTH // 2), place)]

@@ -1,1 +1,1 @@
-"""Pages: text with links as spans, its layout in lines, and matching of words in it."""
+"""Pages: text with links as spans, layout in lines, and text matching."""

@@ -1,10 +1,9 @@
-"""The characters that carry meaning in an observation, and how page text is kept free of them.
+"""The special characters of observations, and the cleaning of page text from them.
 
-An observation is plain text with a grammar of its own: ``♦`` opens a section, ``【7†text†domain】`` is a link, ``━`` joins
-the two ends of an abbreviated quote and ``◼`` ends a field of the answering prompt. Text from outside (pages, snippets,
-questions) must never contain them, or a page could forge a heading, a link or a reference. `clean` replaces them by
-look-alikes, as the paper does (Appendix A), and drops what cannot be seen; `browser_env.pages.matching` folds the look-alikes
-back, so a quote typed with either character is found.
+In an observation ``♦`` opens a section, ``【7†text†domain】`` is a link, ``━`` joins the two ends of an abbreviated quote and
+``◼`` ends a field of the answering prompt. Text from outside (pages, snippets, questions) must not contain these characters,
+or a page could forge a heading, a link or a reference. `clean` replaces them by look-alikes, as the paper does (Appendix A),
+and removes invisible characters. `browser_env.pages.matching` treats look-alikes as equal, so quotes may use either.
 """
 
 import re
@@ -27,18 +26,19 @@ LOOKALIKES = {
     END_OF_FIELD: "▪",
     "■": "▪",
 }
-"""What stands in page text instead of a character of the grammar."""
+"""Replacements of the special characters in page text."""
 
 LINE_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-"""Every character at which `str.splitlines` breaks."""
+"""All characters at which `str.splitlines` splits."""
 
 INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200c\u200e\u200f"
     "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
 )
-"""As a character class: soft hyphen, zero-width characters, bidirectional controls, fillers, tags, variation selectors.
+"""Invisible characters as the content of a regular-expression class: soft hyphen, zero-width characters, bidirectional
+controls, fillers, tags and variation selectors.
 
-U+200D and U+FE0F stay: they join and colour emoji. U+200C (zero-width non-joiner) goes; no plain word needs it to be found.
+U+200D and U+FE0F are not among them because emoji need them. U+200C (zero-width non-joiner) is: no word needs it to be found.
 """
 
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
@@ -50,9 +50,9 @@ _REPLACE = str.maketrans(LOOKALIKES)
 
 
 def clean(text: str) -> str:
-    """Text as it may stand in an observation: visible, one kind of line break, none of the grammar's characters.
+    """Clean a text for observations: no special or invisible characters, and line feeds as the only line breaks.
 
-    Idempotent. Plain words, emoji and combining marks survive unchanged.
+    Words, emoji and combining marks stay as they are. Cleaning twice changes nothing.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -66,5 +66,5 @@ def clean(text: str) -> str:
 
 
 def clean_line(text: str) -> str:
-    """`clean`, on one line: every run of white space becomes one space, none at the ends."""
+    """Clean a text and put it on one line: runs of white space become one space, and none is left at the ends."""
     return " ".join(clean(text).split())

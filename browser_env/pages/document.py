@@ -1,16 +1,17 @@
-"""A document as it was found at an address, before rendering."""
+"""Documents: the content of an address before rendering."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What was found at an address, before rendering."""
+    """The content of an address, before rendering."""
 
     url: str
     """Final address, after redirects."""
     body: bytes
+    """Content, decompressed."""
     content_type: str | None = None
-    """The Content-Type header with its parameters; None where there is none (files)."""
+    """Content-Type header with its parameters. None: there is none, as for files."""
     status: int = 200
-    """HTTP status."""
+    """HTTP status code."""

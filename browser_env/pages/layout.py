@@ -1,7 +1,7 @@
-"""A page's text laid out in lines: link markers written in, wrapped to a width in terminal cells.
+"""Layout of pages: text with link markers, wrapped to a width in terminal cells.
 
-Wrapping is for display only. It never breaks inside a link marker, and every line knows the offset in the page's text at which
-it begins, so that find can scroll to a hit and a person's selection can become a quote.
+Wrapping is for display only and never breaks a link marker. Each line keeps the offset at which it starts in the page's text,
+so that Find can scroll to a match and a person's selection can become a quote.
 """
 
 import re
@@ -16,7 +16,7 @@ _WORD = re.compile(r"\S+|\s+")
 
 
 def lay_out(page: Page, width: int) -> Layout:
-    """The page's lines, no longer than `width` cells unless a single link marker is. Computed once a page and width."""
+    """Wrap a page to lines of at most `width` cells; only a link marker can be longer. Cached on the page."""
     layout = page.layouts.get(width)
     if layout is None:
         layout = page.layouts[width] = _lay_out(page, width)
@@ -31,15 +31,15 @@ def _lay_out(page: Page, width: int) -> Layout:
     offset = 0
     for source in page.text.split("\n") if page.text else ():
         end = offset + len(source)
-        here: list[Link] = []
+        line_links: list[Link] = []
         while link is not None and link.start < end:
-            here.append(link)
+            line_links.append(link)
             link = next(links, None)
-        if not here and len(source) <= width and source.isascii():
+        if not line_links and len(source) <= width and source.isascii():
             lines.append(source)
             starts.append(offset)
         else:
-            for line, start in _wrap(_marked_words(page, offset, end, here), width):
+            for line, start in _wrap(_marked_words(page, offset, end, line_links), width):
                 lines.append(line)
                 starts.append(start)
         offset = end + 1
@@ -47,14 +47,14 @@ def _lay_out(page: Page, width: int) -> Layout:
 
 
 def marker(page: Page, link: Link) -> str:
-    """``【<id>†<text>†<domain>】``, or without the domain if it is the page's own (Appendix A)."""
+    """Format a link as ``【<id>†<text>†<domain>】``, without the domain if it is the page's own (Appendix A)."""
     domain = page.link_domain(link.url)
     fields = (str(page.link_ids[link.url]), page.text[link.start : link.end], *((domain,) if domain else ()))
     return f"{LINK_OPEN}{LINK_FIELD.join(fields)}{LINK_CLOSE}"
 
 
 def wrap_text(text: str, width: int) -> list[str]:
-    """Plain text on one line, in lines of at most `width` cells."""
+    """Wrap a line of plain text to lines of at most `width` cells."""
     return [line for line, _ in _wrap(_words(text, 0), width)]
 
 
@@ -63,7 +63,7 @@ def _words(text: str, offset: int) -> Iterator[tuple[str, int]]:
 
 
 def _marked_words(page: Page, start: int, end: int, links: list[Link]) -> Iterator[tuple[str, int]]:
-    """Words and white space of a line, with their offsets; a link marker and what touches it are one word."""
+    """Words and white space of a line, with offsets; a link marker and the text that touches it are one word."""
     word, word_start = "", start
     for link in (*links, None):
         for piece, offset in _words(page.text[start : link.start if link else end], start):
@@ -84,17 +84,17 @@ def _marked_words(page: Page, start: int, end: int, links: list[Link]) -> Iterat
 
 
 def _wrap(words: Iterator[tuple[str, int]], width: int) -> Iterator[tuple[str, int]]:
-    """Lines and where they start.
+    """Wrap words to lines; yields each line with the offset of its start.
 
-    White space at a break is dropped, lines after the first keep its indentation, and a word that no line holds is cut unless
-    it has a link.
+    White space at a break is dropped, later lines repeat the indentation of the first, and a word that is longer than a line
+    is cut unless it contains a link.
     """
     indentation, line, start = "", "", None
     used, is_blank = 0, True
     for word, offset in words:
         if word.isspace() and is_blank:
             if start is None and not indentation and not line:
-                indentation = line = word[: width // 2]  # deeper is not worth its room
+                indentation = line = word[: width // 2]  # at most half of the width
                 used, start = len(line), offset
             continue
         cells = cell_len(word)
@@ -119,7 +119,7 @@ def _wrap(words: Iterator[tuple[str, int]], width: int) -> Iterator[tuple[str, i
 
 
 def _fitting(word: str, room: int) -> int:
-    """How many characters of a word fit into so many cells: at least one."""
+    """Number of characters of a word that fit into `room` cells, at least one."""
     used = 0
     for index, character in enumerate(word):
         used += cell_len(character)

@@ -1,9 +1,8 @@
-"""Find and quote: search that ignores how text looks, and returns what the page says.
+"""Text matching for Find and Quote: it ignores how text is written and returns spans of the page's text.
 
-Both compare a normal form of the page's text with the same form of what is looked for. It ignores case, white space, line
-wraps, invisible characters, compatibility variants, the order of combining marks, and which of several look-alike quotation
-marks, dashes or marker characters was used (Appendix A ignores case and white space). Every character of the normal form
-knows where it came from, so a match is a span of the source.
+Page and query are compared in a normal form, which ignores case, white space, line wraps, invisible characters, compatibility
+variants, the order of combining marks, and differences between look-alike quotation marks, dashes and marker characters
+(Appendix A ignores case and white space). Each character of the normal form has an offset in the source.
 """
 
 import re
@@ -16,16 +15,16 @@ from functools import lru_cache
 from browser_env.pages.characters import ELLIPSIS_BAR, INVISIBLE, LOOKALIKES, clean_line
 
 MAX_QUOTE_WORDS = 1000
-"""Longest stretch that an abbreviated quote may stand for."""
+"""Maximum number of words in the passage that an abbreviated quote stands for."""
 MIN_END_WORDS, MIN_END_CHARACTERS = 3, 12
-"""Each side of ``start━end`` needs so many words, or else so many characters."""
+"""Minimum size of each side of ``start━end``: this many words, or this many characters."""
 MAX_PLAIN_WORDS = 40
-"""Longest quote that is written out in full; people and scripts abbreviate longer ones, so that a model learns one habit."""
+"""Maximum number of words in a quote written in full. People and scripts abbreviate longer ones, for consistent data."""
 SHORT_END_WORDS, MAX_END_WORDS = 5, 30
-"""Words at each end of an abbreviated quote: as few as identify the passage, within these bounds."""
+"""Minimum and maximum number of words at each end of an abbreviated quote; as few as identify the passage."""
 
 Span = tuple[int, int]
-"""Start and end offsets in the source text."""
+"""Start and end offset in the source text."""
 
 _FOLD = str.maketrans(
     {
@@ -46,42 +45,44 @@ _BEYOND_ASCII = re.compile("[\x00-\x7f]?[^\x00-\x7f]+")
 
 @dataclass(frozen=True, slots=True)
 class NormalText:
-    """The normal form of a text, with the way back."""
+    """The normal form of a text, with offsets into the text that it was made from."""
 
     source: str
+    """The original text."""
     text: str
+    """The normal form."""
     starts: "array[int]"
-    """Offset in `source` of the combining sequence that each character of `text` came from."""
+    """For each character of `text`, the offset in `source` of the combining sequence that it comes from."""
     ends: "array[int]"
-    """Offset after that sequence."""
+    """For each character of `text`, the offset after that sequence."""
 
     def find(self, needle: str, start: int = 0) -> Span | None:
-        """The first occurrence, at or after a source offset, of a text in normal form."""
+        """Find the first occurrence of a text in normal form, starting at an offset of the source."""
         index = self.text.find(needle, bisect_left(self.starts, start)) if needle else -1
         while index >= 0:
             end = index + len(needle)
-            if end == len(self.text) or not unicodedata.combining(self.text[end]):  # cafe does not stand in café
+            if end == len(self.text) or not unicodedata.combining(self.text[end]):  # cafe does not match café
                 return self.starts[index], self.ends[end - 1]
             index = self.text.find(needle, index + 1)
         return None
 
 
 def normalize(source: str) -> NormalText:
-    """The normal form of a text: look-alikes folded, case folded, marks in one order, no white space.
+    """Convert a text to its normal form: look-alikes and case folded, marks in canonical order, no white space.
 
-    Marks are ordered within a combining sequence (a character and the marks after it); going character by character would
-    tell a+dot+acute from a+acute+dot, which are the same letter.
+    Each combining sequence (a character and the marks after it) is normalized as a whole; character by character,
+    a+dot+acute and a+acute+dot would differ although they are the same letter.
     """
     parts: list[str] = []
     starts, ends = array("I"), array("I")
 
     def add_ascii(start: int, end: int) -> None:
-        # Most of every page: one byte is one character, and folding is a table.
+        # Most text is ASCII: one byte is one character, and folding is a table look-up.
         raw = source[start:end].encode("ascii")
         parts.append(raw.lower().translate(_ASCII_FOLD, _ASCII_SPACE).decode("ascii"))
-        kept = [start + index for index, byte in enumerate(raw) if byte not in _ASCII_SPACE]
-        starts.extend(kept)
-        ends.extend([offset + 1 for offset in kept])
+        offsets = [start + index for index, byte in enumerate(raw) if byte not in _ASCII_SPACE]
+        starts.extend(offsets)
+        ends.extend([offset + 1 for offset in offsets])
 
     done = 0
     for match in _BEYOND_ASCII.finditer(source):
@@ -97,21 +98,21 @@ def normalize(source: str) -> NormalText:
 
 
 def normal_form(text: str) -> str:
-    """What two texts have in common when find takes them for equal."""
+    """The normal form of a text as a string; texts that Find treats as equal have the same."""
     return normalize(text).text
 
 
 def find_next(page: NormalText, text: str, start: int) -> Span | None:
-    """The next occurrence at or after an offset; past the end of the page the search goes on from its top."""
+    """Find the next occurrence of a text at or after an offset; without one, the first on the page."""
     needle = normal_form(text)
     return page.find(needle, start) or page.find(needle)
 
 
 def find_quote(page: NormalText, quote: str, start: int) -> Span | str:
-    """The stretch that a quote command means, or one line that says why there is none.
+    """Find the passage that a Quote command means; returns its span, or one line that says why there is none.
 
-    ``start━end`` is the shortest stretch from the first ``start`` (at or after the offset, else from the top) to an ``end``
-    behind it, of at most `MAX_QUOTE_WORDS` words.
+    ``start━end`` is the passage from the first ``start`` at or after the offset to the next ``end``, if it has at most
+    `MAX_QUOTE_WORDS` words. If there is none, the search starts again at the top of the page.
     """
     head, bar, tail = quote.partition(ELLIPSIS_BAR)
     if not bar:
@@ -129,17 +130,17 @@ def find_quote(page: NormalText, quote: str, start: int) -> Span | str:
             if len(page.source[begin[0] : end[1]].split()) <= MAX_QUOTE_WORDS:
                 return begin[0], end[1]
             first = begin[0] + 1
-    return f"no stretch of at most {MAX_QUOTE_WORDS} words on this page has these ends"
+    return f"no passage of at most {MAX_QUOTE_WORDS} words on this page has these ends"
 
 
 def quote_text(page: NormalText, span: Span, start: int, max_words: int = MAX_PLAIN_WORDS) -> str:
-    """The text of a quote command for a passage: in the short form ``start━end`` if it is long and that identifies it.
+    """Write the argument of a Quote command for a passage; long passages are abbreviated as ``start━end`` where possible.
 
     Args:
-        page: The page that is quoted.
+        page: The page to quote.
         span: The passage.
-        start: Offset at which the view begins; `find_quote` searches from there.
-        max_words: Longest passage to write out in full.
+        start: Offset of the start of the view, from which `find_quote` searches.
+        max_words: Maximum number of words in a quote written in full.
     """
     parts = clean_line(page.source[slice(*span)]).split()
     if len(parts) > max_words:
@@ -170,5 +171,5 @@ def _fold(sequence: str) -> str:
     folded = unicodedata.normalize("NFKD", folded).translate(_FOLD)
     folded = _DROPPED.sub("", folded)
     while folded and unicodedata.combining(folded[0]):
-        folded = folded[1:]  # a mark whose letter was dropped, or is missing, must not join the letter before
+        folded = folded[1:]  # a mark without its letter must not combine with the letter before
     return folded

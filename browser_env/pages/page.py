@@ -1,8 +1,7 @@
-"""A page as the environment holds it: link-free text, with its links as spans of that text.
+"""Pages: plain text, with links as spans of that text.
 
-The text is the one source. What a policy sees (``【3†text†domain】``, wrapped to a width) is derived from it and carries
-offsets back into it, so find and quote work on words that no marker or line wrap interrupts, and a quote is always a span
-of the page's own text.
+What a policy sees (link markers such as ``【3†text†domain】``, wrapped lines) is derived from the text and keeps offsets into
+it. Find and Quote therefore work on text without markers and line wraps, and a quote is always a span of the page's text.
 """
 
 import hashlib
@@ -17,81 +16,84 @@ from browser_env.pages.characters import clean_line
 from browser_env.pages.matching import NormalText, normalize
 
 PageKind = Literal["page", "results", "error"]
+"""*results* is a page of search results, *error* replaces a page that is not available; neither has a domain in its title."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A stretch of a page's text that leads elsewhere."""
+    """A link: a span of a page's text and the address that it leads to."""
 
     start: int
-    """Offset of its first character in `Page.text`."""
+    """Offset of the first character in `Page.text`."""
     end: int
-    """Offset after its last character. A link never spans a line break; a longer one is several links."""
+    """Offset after the last character. A link does not span lines; one that does in the source becomes several."""
     url: str
     """Absolute address, with its fragment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The lines of a page at one width."""
+    """The text of a page wrapped to lines of a certain width."""
 
     lines: tuple[str, ...]
+    """The lines, with link markers."""
     starts: tuple[int, ...]
-    """Offset in `Page.text` at which each line begins."""
+    """Offset in `Page.text` of the start of each line."""
 
     def line_at(self, offset: int) -> int:
-        """Number of the line that holds an offset of the page's text."""
+        """Index of the line that contains an offset of the page's text."""
         return max(0, bisect_right(self.starts, offset) - 1)
 
 
 @dataclass(frozen=True)
 class Page:
-    """A document, immutable once fetched. Not slotted: what is derived from it is cached on it.
+    """A rendered page, immutable. It has no slots, so that derived values can be cached on it.
 
-    Text, title and link texts have passed `characters.clean`; lines end with a line feed, blocks with an empty line.
+    Text and title are cleaned (`characters.clean`). Lines end with a line feed, and an empty line separates blocks.
     """
 
     url: str
-    """Where it was finally found; relative links were resolved against it (or its ``<base href>``)."""
+    """Final address, after redirects."""
     title: str
-    """One line, without the domain."""
+    """Title on one line, without the domain."""
     text: str
+    """The whole text, without link markers."""
     links: tuple[Link, ...] = ()
-    """In text order, not overlapping."""
+    """Links in text order; they do not overlap."""
     anchors: tuple[tuple[str, int], ...] = ()
-    """Names of places (``id`` or ``a[name]``) and their offsets in `text`, in text order."""
+    """Named places (``id`` or ``a[name]``) and their offsets in `text`, in text order."""
     headings: tuple[tuple[int, int], ...] = ()
-    """Spans of headings and defined terms, which search weighs over the body."""
+    """Spans of headings and defined terms, which search ranks above other text."""
     kind: PageKind = "page"
-    """*results* is a list of search hits, *error* stands for a page that could not be had and cannot be quoted."""
+    """*page*, *results* of a search, or *error*, which cannot be quoted."""
     notes: tuple[str, ...] = ()
-    """What a reader of records should know: ``truncated``, ``soft_404``, ``reader``, ``12 hidden`` and the like."""
+    """Remarks of the renderer, such as ``truncated``, ``soft_404``, ``reader`` or ``12 hidden``."""
 
     @cached_property
     def domain(self) -> str:
-        """Host name of the address, or empty where it has none (files)."""
+        """Host name of the address; empty for files."""
         return domain_of(self.url)
 
     @cached_property
     def full_title(self) -> str:
-        """``<title> (<domain>)``, as titles are shown and cited (Appendix A); results and errors have no domain."""
+        """``<title> (<domain>)``, as in observations and citations (Appendix A); results and errors have no domain."""
         if self.kind != "page" or not self.domain:
             return self.title
         return f"{self.title} ({self.domain})"
 
     @cached_property
     def link_urls(self) -> tuple[str, ...]:
-        """Address by link id. One id for one address, dense from 0, in the order in which they first appear."""
+        """Addresses by link id. Each address has one id; ids count from 0 in order of first appearance."""
         return tuple(dict.fromkeys(link.url for link in self.links))
 
     @cached_property
     def link_ids(self) -> dict[str, int]:
-        """Link id by address."""
-        return {url: number for number, url in enumerate(self.link_urls)}
+        """Link ids by address."""
+        return {url: link_id for link_id, url in enumerate(self.link_urls)}
 
     @cached_property
     def digest(self) -> str:
-        """Content hash: the identity of this snapshot, 16 hexadecimal digits."""
+        """Hash of address, title, text and links that identifies this snapshot, 16 hexadecimal digits."""
         content = hashlib.sha256()
         for part in (self.url, self.title, self.text, *(f"{a.start} {a.end} {a.url}" for a in self.links)):
             content.update(part.encode("utf-8", "surrogatepass") + b"\0")
@@ -99,41 +101,41 @@ class Page:
 
     @cached_property
     def normal(self) -> NormalText:
-        """The text as find and quote compare it."""
+        """The text in the normal form in which Find and Quote compare it."""
         return normalize(self.text)
 
     @cached_property
     def layouts(self) -> dict[int, Layout]:
-        """The text laid out, by width; `browser_env.pages.layout.lay_out` fills it."""
+        """Cached layouts by width, filled by `browser_env.pages.layout.lay_out`."""
         return {}
 
     def link_text(self, link_id: int) -> str:
-        """Text of the first link with this id."""
+        """Text of the first link with an id."""
         url = self.link_urls[link_id]
         return next(self.text[link.start : link.end] for link in self.links if link.url == url)
 
     def link_domain(self, url: str) -> str:
-        """Domain that a link's marker shows: empty if it is the page's own (Appendix A)."""
+        """Domain to show in the marker of a link; empty if it is the page's own (Appendix A)."""
         domain = domain_of(url)
         return "" if domain == self.domain else domain
 
     def anchor(self, name: str) -> int | None:
-        """Offset of a named place; None if the page has no such place."""
+        """Offset of a named place, or None."""
         return self._anchors.get(name)
 
     @cached_property
     def _anchors(self) -> dict[str, int]:
-        return dict(reversed(self.anchors))  # the first of two equal names wins, as in browsers
+        return dict(reversed(self.anchors))  # browsers use the first of several equal names
 
     def link_before(self, offset: int) -> Link | None:
-        """The last link that starts at or before an offset: on a results page, the hit that a snippet belongs to."""
+        """The last link that starts at or before an offset; on a results page, the result that a snippet belongs to."""
         index = bisect_right(self.links, offset, key=lambda link: link.start)
         return self.links[index - 1] if index else None
 
     def without_links(self, unwanted: Callable[[str], bool]) -> "Page":
-        """The same page; links whose address is unwanted keep their text and lose their id."""
-        kept = tuple(link for link in self.links if not unwanted(link.url))
-        return self if len(kept) == len(self.links) else replace(self, links=kept)
+        """Turn the links to unwanted addresses into plain text."""
+        links = tuple(link for link in self.links if not unwanted(link.url))
+        return self if len(links) == len(self.links) else replace(self, links=links)
 
 
 def domain_of(url: str) -> str:
@@ -145,12 +147,12 @@ def domain_of(url: str) -> str:
 
 
 def error_page(url: str, message: str) -> Page:
-    """The page that stands for one that could not be had (Appendix A)."""
+    """Make the page that replaces an unavailable one (Appendix A)."""
     return Page(url=url, title="Error", text=clean_line(message), kind="error")
 
 
 class PageBuilder:
-    """Collects text and spans in order, and makes the page. Every renderer writes through it."""
+    """Builds a page from text and links in order; used by every renderer."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -158,12 +160,12 @@ class PageBuilder:
         self.length = 0
 
     def write(self, text: str) -> None:
-        """Append text that is already clean."""
+        """Append cleaned text."""
         self._parts.append(text)
         self.length += len(text)
 
     def link(self, text: str, url: str) -> None:
-        """Append a link on one line; without text nothing is written."""
+        """Append a link on one line; a link without text is left out."""
         if text:
             self._links.append(Link(self.length, self.length + len(text), url))
             self.write(text)
@@ -178,7 +180,7 @@ class PageBuilder:
         headings: Iterable[tuple[int, int]] = (),
         notes: Iterable[str] = (),
     ) -> Page:
-        """The page made of what was written."""
+        """Make the page."""
         return Page(
             url=url,
             title=title,

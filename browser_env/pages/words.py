@@ -1,4 +1,4 @@
-"""Words as search, extraction and support scores compare them: without the ones that say nothing, and without endings."""
+"""Words as search, scripted policies and support scores compare them: without stop words and endings."""
 
 import re
 from functools import lru_cache
@@ -12,17 +12,17 @@ STOP_WORDS = frozenset(
     wasn way we were what what's when where whether which while who whom whose why will with within without would you
     your explain describe happens happen""".split()  # noqa: SIM905 - a list of words reads best as text
 )
-"""Words of questions and of most sentences that tell nothing about what they are about."""
+"""Frequent words that say nothing about the subject of a question or a sentence."""
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
-"""A word; underscores and dots separate, so the parts of a dotted name are words."""
+"""A word. Underscores and dots separate words, so the parts of a dotted name are words."""
 
 _ENDINGS = (("ies", "y"), ("ied", "y"), ("sses", "ss"), ("ing", ""), ("ed", ""), ("es", ""), ("ly", ""), ("s", ""), ("e", ""))
 
 
 @lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
-    """A word without its ending, so that *returns*, *returned* and *return* are one. Crude: three letters always stay."""
+    """Strip the ending of a word, so that *returns*, *returned* and *return* are equal; at least three letters remain."""
     for ending, replacement in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
             return word[: len(word) - len(ending)] + replacement
@@ -30,10 +30,10 @@ def stem(word: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, case-folded, in order."""
+    """Split a text into words in lower case."""
     return WORD.findall(text.casefold())
 
 
 def content_stems(text: str) -> list[str]:
-    """Stems of the words that say something, in order, with repetitions."""
+    """The stems of the words of a text that are not stop words, in order and with repetitions."""
     return [stem(word) for word in words(text) if word not in STOP_WORDS]

@@ -1,4 +1,4 @@
-"""Files of records: JSON Lines, one record a line, read strictly and only ever appended to.
+"""Files of records: JSON Lines, one record a line, read strictly and never rewritten.
 
 The columns are plain values, so ``datasets.load_dataset("json")`` and other readers of JSON Lines can read the files.
 """

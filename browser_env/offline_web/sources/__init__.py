@@ -1,4 +1,4 @@
-"""Where the pages of a collection come from: the Python documentation, a folder, a site."""
+"""Sources of collections: the Python documentation, a folder, a site or a web archive."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,43 +9,47 @@ from browser_env.pages.document import Document
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """An address that leads to another one."""
+    """An address that redirects to another one."""
 
     url: str
+    """The redirecting address."""
     target: str
+    """The address that it redirects to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something that is not in the collection, and why."""
+    """A document that is left out of the collection, with the reason."""
 
     name: str
-    """Module, file or address."""
+    """Name of the module, the file or the address."""
     reason: str
-    """One line."""
+    """Reason, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """How many documents there will be, where that is known before them; some of them may turn out to be skipped."""
+    """The number of documents to come, if it is known in advance; for progress bars."""
 
     num_documents: int
+    """Number of documents, including those that will be skipped."""
 
 
 Item = Document | Redirect | Skipped | Expected
+"""An item that a source yields."""
 
 
 class Source(Protocol):
-    """Yields documents one by one. What cannot be had is an item too, never an exception."""
+    """Yields the documents of a collection. A document that is not available is an item too, not an exception."""
 
     @property
     def label(self) -> str:
-        """What a collection of it is called."""
+        """Default label of a collection made from the source."""
         ...
 
     @property
     def addresses(self) -> frozenset[str]:
-        """Addresses in this collection that are not http(s): links to them lead somewhere, others of their kind don't."""
+        """Addresses of the source's documents that are not http(s). Links to other such addresses become plain text."""
         ...
 
     def __iter__(self) -> Iterator[Item]: ...

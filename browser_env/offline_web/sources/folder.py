@@ -1,4 +1,4 @@
-"""A folder of HTML, Markdown and text: an unpacked documentation package, for instance."""
+"""Source: a folder of HTML, Markdown and text files, such as an unpacked documentation package."""
 
 import os
 from collections.abc import Iterator
@@ -16,20 +16,24 @@ CONTENT_TYPES = {
     **dict.fromkeys((".md", ".markdown"), "text/markdown"),
     **dict.fromkeys((".txt", ".text", ".rst"), "text/plain"),
 }
-"""By the ending of a file's name. Other files are left out."""
+"""Media types by file name suffix. Other files are left out."""
 MAX_BYTES = 20_000_000
-"""Size of a file that is still read."""
+"""Maximum size of a file in bytes."""
 INDEX_PAGES = ("index.html", "index.htm")
-"""What the address of a folder shows."""
+"""Names of the file that the address of a folder redirects to."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """The readable files of a folder and of the folders in it. Hidden ones are left out, and links do not lead out of it."""
+    """The HTML, Markdown and text files in a folder and its subfolders.
+
+    Hidden files, links to folders and links to files outside the folder are left out.
+    """
 
     root: Path
+    """The folder."""
     base_url: str | None = None
-    """Address that the folder stands for; None: its pages have ``file:`` addresses."""
+    """Address that corresponds to the folder. Default: pages have ``file:`` addresses."""
 
     @property
     def label(self) -> str:
@@ -40,45 +44,45 @@ class Folder:
     def addresses(self) -> frozenset[str]:
         if self.base_url is not None:
             return frozenset()
-        files = (self._url(path) for path in self._found if isinstance(path, Path))
-        return frozenset((*files, *(redirect.url for redirect in self._redirects())))
+        urls = (self._url(path) for path in self._files if isinstance(path, Path))
+        return frozenset((*urls, *(redirect.url for redirect in self._redirects())))
 
     def __iter__(self) -> Iterator[Item]:
-        """The files in the order of their paths.
+        """Yield the files in the order of their paths, then the redirects of folders to their index pages.
 
         Raises:
-            CollectionError: There is no such folder.
+            CollectionError: The folder does not exist.
         """
         if not self.root.is_dir():
-            raise CollectionError(f"{self.root} is no folder; name one, a web address, or pydoc")
-        yield Expected(len(self._found))
-        for path in self._found:
+            raise CollectionError(f"{self.root} is not a folder; pass a folder, a URL or pydoc")
+        yield Expected(len(self._files))
+        for path in self._files:
             yield path if isinstance(path, Skipped) else self._read(path)
         yield from self._redirects()
 
     @cached_property
-    def _found(self) -> tuple[Path | Skipped, ...]:
-        found: list[Path | Skipped] = []
+    def _files(self) -> tuple[Path | Skipped, ...]:
+        files: list[Path | Skipped] = []
         root = self.root.resolve()
 
         def report(error: OSError) -> None:
-            found.append(_unreadable(error))
+            files.append(_unreadable(error))
 
-        for directory, folders, files in os.walk(root, onerror=report):
+        for directory, folders, names in os.walk(root, onerror=report):
             visible = sorted(name for name in folders if not name.startswith("."))
             folders[:] = [name for name in visible if not Path(directory, name).is_symlink()]
-            found += [Skipped(str(Path(directory, name)), "a link to a folder") for name in visible if name not in folders]
-            for name in sorted(files):
+            files += [Skipped(str(Path(directory, name)), "a link to a folder") for name in visible if name not in folders]
+            for name in sorted(names):
                 path = Path(directory, name)
                 if name.startswith(".") or path.suffix.lower() not in CONTENT_TYPES:
                     continue
                 if not path.resolve().is_relative_to(root):
-                    found.append(Skipped(str(path), "a link that leads out of the folder"))
+                    files.append(Skipped(str(path), "a link out of the folder"))
                 elif not path.is_file():
-                    found.append(Skipped(str(path), "no regular file"))
+                    files.append(Skipped(str(path), "not a regular file"))
                 else:
-                    found.append(path)
-        return tuple(found)
+                    files.append(path)
+        return tuple(files)
 
     def _read(self, path: Path) -> Item:
         try:
@@ -91,8 +95,8 @@ class Folder:
         return Document(self._url(path), body, CONTENT_TYPES[path.suffix.lower()])
 
     def _redirects(self) -> Iterator[Redirect]:
-        """The address of a folder leads to its index page."""
-        for path in self._found:
+        """Redirect the address of each folder to its index page."""
+        for path in self._files:
             if isinstance(path, Path) and path.name in INDEX_PAGES:
                 target = self._url(path)
                 folder = target[: target.rindex("/") + 1]

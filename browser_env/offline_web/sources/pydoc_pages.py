@@ -1,10 +1,10 @@
-"""Runs in a child interpreter: imports the standard library and writes its documentation as HTML, a JSON line at a time.
+"""Program of a child interpreter: imports the standard library and writes its documentation as HTML, one JSON line per page.
 
-Importing runs code, and some of it opens windows, prints, waits or calls home. So it happens here, in a process that may do
-none of that and that its parent (`browser_env.offline_web.sources.python_docs`) kills when it hangs. Nothing of this machine
-may stand in a page (paths, addresses in memory, the environment), and two runs give the same bytes.
+Importing a module runs its code, and some modules open windows, print, wait or use the network. This program therefore forbids
+such effects, and its parent (`browser_env.offline_web.sources.python_docs`) kills it if it hangs. Pages contain nothing of this
+machine (paths, memory addresses, environment variables), and two runs give the same bytes.
 
-This file imports nothing but the standard library, because it runs without site-packages.
+The file imports only the standard library, because it runs without site-packages.
 """
 
 import contextlib
@@ -23,12 +23,12 @@ from typing import Any, NoReturn, TextIO
 
 MEMORY_ADDRESS = re.compile(r"(?: at 0x|, handle )[0-9A-Fa-f]+\b")
 NOT_PUBLIC = re.compile(r"_.*|tests?|idle_test")
-"""Names of modules that are private or tests."""
+"""Names of private modules and of tests."""
 NOISE = frozenset(
     """__abstractmethods__ __annotations__ __dataclass_fields__ __dataclass_params__ __dict__ __firstlineno__ __hash__
     __match_args__ __orig_bases__ __parameters__ __static_attributes__ __weakref__""".split()  # noqa: SIM905 - a list of words reads best as text
 )
-"""Members that the interpreter gives to classes by itself; their documentation is the same sentence on every page."""
+"""Members that every class has; their documentation is the same sentence on every page."""
 FORBIDDEN = (
     "ftplib.connect", "http.client.connect", "imaplib.open", "nntplib.connect", "poplib.connect", "smtplib.connect",
     "socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostby", "socket.sendto", "telnetlib.Telnet.open",
@@ -36,15 +36,15 @@ FORBIDDEN = (
     "os.exec", "os.fork", "os.kill", "os.posix_spawn", "os.spawn", "os.startfile", "os.system",
     "os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.truncate",
 )  # fmt: skip
-"""Audit events, by their beginning, that an import may not cause."""
+"""Prefixes of the audit events that imports may not cause."""
 
 
 class NotAllowed(PermissionError):
-    """Raised in a module that does more than define things when it is imported."""
+    """Raised when importing a module has a forbidden effect."""
 
 
 def forbid_effects() -> None:
-    """From here on this process cannot reach the network, start programs, open windows or write files."""
+    """Keep this process from using the network, starting programs, opening windows and writing files."""
 
     def refuse(event: str, arguments: tuple[object, ...]) -> None:
         if event == "open" and isinstance(mode := arguments[1], str) and set(mode) & set("wax+"):
@@ -62,12 +62,12 @@ def forbid_effects() -> None:
 
 
 def public(name: str) -> bool:
-    """Whether a dotted name is that of a public module."""
+    """Whether a dotted name is the name of a public module."""
     return not any(NOT_PUBLIC.fullmatch(part) for part in name.split("."))
 
 
 class Library:
-    """The modules that were imported, by the names of their pages."""
+    """The imported modules, by the names of their pages."""
 
     def __init__(self, report: Callable[..., None], skip: Iterable[str]) -> None:
         self.modules: dict[str, ModuleType] = {}
@@ -75,13 +75,13 @@ class Library:
         self._skip = frozenset(skip)
 
     def add(self, name: str, *, submodules: bool = True) -> None:
-        """Import a module, and what is in it if it is a package."""
+        """Import a module and its public submodules."""
         if name in self._skip or name in self.modules:
             return
         self._report(working_on=name)
         try:
             module = importlib.import_module(name)
-        except BaseException as error:  # noqa: BLE001  # whatever an import raises, SystemExit too, skips that module alone
+        except BaseException as error:  # noqa: BLE001  # an import may raise anything, SystemExit too; only that module is skipped
             self._report(skipped=name, reason=_reason(error))
             return
         self.modules[name] = module
@@ -91,20 +91,20 @@ class Library:
                     self.add(f"{name}.{child}")
 
     def add_aliases(self) -> None:
-        """Modules that have a place in another one without being a file there: ``os.path``."""
+        """Add modules that are submodules only by name, such as ``os.path``."""
         for name, module in list(sys.modules.items()):
             parent, _, child = name.rpartition(".")
             if public(child) and parent in self.modules and isinstance(module, ModuleType) and name not in self._skip:
                 self.modules.setdefault(name, module)
 
     def name_once(self) -> None:
-        """One page for one module: ``os.path``, not ``posixpath`` too. What is under another's roof is known by that name."""
+        """Keep one name for each module; a submodule name such as ``os.path`` wins over ``posixpath``."""
         names: dict[int, str] = {}
         for name in sorted(self.modules, key=lambda name: ("." not in name, name)):
             names.setdefault(id(self.modules[name]), name)
         self.modules = {name: self.modules[name] for name in sorted(names.values())}
         for name, module in self.modules.items():
-            module.__name__ = name  # what pydoc calls it, and links to
+            module.__name__ = name  # the name that pydoc shows and links to
 
 
 def _reason(error: BaseException) -> str:
@@ -115,13 +115,13 @@ def _reason(error: BaseException) -> str:
 
 
 def machine_paths() -> list[str]:
-    """What would betray this machine, longest first."""
+    """Paths that would identify this machine, longest first."""
     paths = {os.path.dirname(os.__file__), os.path.dirname(os.path.abspath(__file__)), sys.executable, os.getcwd()}  # noqa: PTH100, PTH109, PTH120
     return sorted(filter(None, paths), key=len, reverse=True)
 
 
 class Pages(pydoc.HTMLDoc):
-    """pydoc's own HTML with headings and lists where it draws tables, and with links that lead somewhere."""
+    """The HTML of pydoc with headings and lists instead of tables, and without dead links."""
 
     def __init__(self, modules: dict[str, ModuleType]) -> None:
         self._modules = modules
@@ -129,14 +129,14 @@ class Pages(pydoc.HTMLDoc):
         self._machine_paths = machine_paths()
         self._prefixes = {repr(path) for path in (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)}
         self.homes: dict[type, str] = {}
-        """Where each class is documented."""
+        """Page on which each class is documented."""
         for name, module in modules.items():
             for key, value in _classes(module):
                 if key == value.__name__ and (value not in self.homes or value.__module__ == name):
                     self.homes[value] = name
 
     def module_page(self, name: str) -> str:
-        """The page of one module."""
+        """Make the page of a module."""
         self._name = name
         page = self.page(name, self.docmodule(self._modules[name]))
         page = re.sub(r'<span class="code">(.*?)(?:<br>&nbsp;)?</span>', r"<pre>\1</pre>", page, flags=re.DOTALL)
@@ -146,7 +146,7 @@ class Pages(pydoc.HTMLDoc):
         return page
 
     def index_page(self, title: str) -> str:
-        """The page that lists all modules, each with its first line."""
+        """Make the page that lists all modules with their summaries."""
         lines = []
         for module in self._modules.values():
             synopsis = pydoc.splitdoc(pydoc.getdoc(module))[0]
@@ -160,7 +160,7 @@ class Pages(pydoc.HTMLDoc):
         return f'<!DOCTYPE html>\n<html lang="en"><head>\n{head}\n</head><body>\n{contents}\n</body></html>\n'
 
     def heading(self, title: str, extras: str = "") -> str:
-        return f'<p><a href="index.html">index</a></p>\n<h1>{title}</h1>\n'  # the extras are a path of this machine
+        return f'<p><a href="index.html">index</a></p>\n<h1>{title}</h1>\n'  # extras is a path of this machine
 
     def bigsection(self, title: str, *args: Any) -> str:
         return f"<h2>{title}</h2>\n{args[1]}\n" if args[1] else ""
@@ -169,7 +169,7 @@ class Pages(pydoc.HTMLDoc):
         return f"<h3>{title}</h3>\n{prelude}\n{contents}\n"
 
     def multicolumn(self, list: list[Any], format: Callable[[Any], str]) -> str:
-        if isinstance(list[0][1], ModuleType):  # what it imports is its own affair; ``os.path`` belongs to ``os``
+        if isinstance(list[0][1], ModuleType):  # list only submodules, not imported modules
             list = [item for item in list if item[1].__name__.startswith(f"{self._name}.")]
         return "<ul>\n" + "".join(f"<li>{format(item)}</li>\n" for item in list) + "</ul>" if list else ""
 
@@ -184,17 +184,17 @@ class Pages(pydoc.HTMLDoc):
         return f"<ul>\n{''.join(lines)}</ul>\n"
 
     def preformat(self, text: str) -> str:
-        return self.escape(text.expandtabs())  # stands in <pre>
+        return self.escape(text.expandtabs())  # shown in <pre>
 
     def getdocloc(self, object: object, basedir: str = "") -> None:
-        return None  # the manual is another web
+        return None  # no links to docs.python.org
 
     # ------------------------------------------------------------------ links
 
     def namelink(self, name: str, *dicts: MutableMapping[str, str]) -> str:
-        return super().namelink(name, *({name: d[name]} for d in dicts if name in d and self._leads_somewhere(d[name])))
+        return super().namelink(name, *({name: d[name]} for d in dicts if name in d and self._has_page(d[name])))
 
-    def _leads_somewhere(self, href: str) -> bool:
+    def _has_page(self, href: str) -> bool:
         page = href.partition("#")[0]
         return not page or page.removesuffix(".html") in self._modules
 
@@ -217,33 +217,33 @@ class Pages(pydoc.HTMLDoc):
     # ------------------------------------------------------------------ values
 
     def docother(self, object: object, name: str | None = None, mod: str | None = None, *_: Any) -> str:
-        value = "..." if self._tells_of_the_machine(object) else self.repr(object)
+        value = "..." if self._identifies_machine(object) else self.repr(object)
         return f"<strong>{name}</strong> = {value}" if name else value
 
-    def _tells_of_the_machine(self, value: object) -> bool:
+    def _identifies_machine(self, value: object) -> bool:
         if isinstance(value, ModuleType):
             return True
         try:
             shown = repr(value)
-        except Exception:  # noqa: BLE001  # a value that cannot be shown is not shown
+        except Exception:  # noqa: BLE001  # a value whose repr() fails is left out
             return True
         return any(path in shown for path in (*self._machine_paths, *self._prefixes))
 
 
 def _classes(module: ModuleType) -> Iterator[tuple[str, type]]:
-    """The classes that pydoc puts on a module's page."""
+    """The classes that pydoc documents on a module's page."""
     names = getattr(module, "__all__", None)
     for key, value in inspect.getmembers(module, inspect.isclass):
-        own = names is not None or (inspect.getmodule(value) or module) is module
-        if own and pydoc.visiblename(key, names, module):
+        is_own = names is not None or (inspect.getmodule(value) or module) is module
+        if is_own and pydoc.visiblename(key, names, module):
             yield key, value
 
 
-def quieten_pydoc(documented: Container[type]) -> None:
-    """Document a member once, with the class that defines it, to which its subclasses link.
+def patch_pydoc(documented: Container[type]) -> None:
+    """Make pydoc document each member only in the class that defines it, and remove memory addresses from values.
 
-    Inherited members are nine tenths of the text of an exception, and a megabyte on the page of ``tkinter``. Addresses in
-    memory go before pydoc abbreviates a value, not after.
+    Inherited members are nine tenths of the text of an exception class and a megabyte on the page of ``tkinter``. Memory
+    addresses are removed before pydoc abbreviates a value, so that abbreviations are the same in every run.
     """
     classify = pydoc.classify_class_attrs
 
@@ -260,17 +260,20 @@ def quieten_pydoc(documented: Container[type]) -> None:
 
 
 def main() -> None:
-    """Answer one request on standard input: ``{"modules": names or null, "skip": names, "done": names}``."""
+    """Write the pages that a request on standard input asks for.
+
+    The request is ``{"modules": names or null, "skip": names, "done": names}``.
+    """
     request = json.load(sys.stdin)
-    answers: TextIO = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    output: TextIO = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
     sys.argv = [""]
 
     def report(**message: str | int) -> None:
-        answers.write(json.dumps(message) + "\n")
-        answers.flush()
+        output.write(json.dumps(message) + "\n")
+        output.flush()
 
     if not (len.__doc__ and contextlib.suppress.__doc__):
         report(error="its documentation was stripped")
@@ -286,7 +289,7 @@ def main() -> None:
             library.add(name, submodules=False)
     library.name_once()
     pages = Pages(library.modules)
-    quieten_pydoc(pages.homes)
+    patch_pydoc(pages.homes)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     report(expected=len(library.modules) + 1)
     report(name="index", html=pages.index_page(html.escape(f"Python {version} documentation")))
@@ -295,12 +298,12 @@ def main() -> None:
             report(working_on=name)
             try:
                 page = pages.module_page(name)
-            except Exception as error:  # noqa: BLE001  # reported, and the next module is another one
+            except Exception as error:  # noqa: BLE001  # reported; the next module may work
                 report(skipped=name, reason=_reason(error))
             else:
                 report(name=name, html=page)
     report(finished=version)
-    os._exit(0)  # threads that modules have left behind would keep the process
+    os._exit(0)  # threads that modules have started would keep the process alive
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The documentation of the Python that runs this program: real pages that nobody here wrote, different on every version.
+"""Source: the documentation of the Python that runs this program, real pages that are available on every machine.
 
-`pydoc` renders them; the importing that it needs happens in a child interpreter
+`pydoc` renders the pages. It has to import the modules that it documents, which happens in a child interpreter
 (`browser_env.offline_web.sources.pydoc_pages`).
 """
 
@@ -22,9 +22,9 @@ from browser_env.pages.document import Document
 
 CHILD = Path(__file__).with_name("pydoc_pages.py")
 CHILD_FLAGS = ("-s", "-P", "-S", "-B", "-X", "utf8")
-"""No user or site packages, nothing from the working directory, no byte code written, UTF-8."""
+"""Flags of the child interpreter: no user or site packages, no modules of the working directory, no byte code, UTF-8."""
 CHILD_ENVIRONMENT = {"PYTHONHASHSEED": "0", "TZ": "UTC", "PATH": ""}
-"""All that the child sees of the environment: sets print in the same order every time, and the time zone is nobody's."""
+"""Complete environment of the child interpreter: sets print in a fixed order, and the time zone is UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,15 @@ class PythonDocs:
     """A page for every public module of the standard library, and an index page."""
 
     modules: tuple[str, ...] | None = None
-    """Only these, without their submodules; None: all."""
+    """Modules to document, without their submodules. Default: all."""
     interpreter: str = sys.executable
-    """The Python whose documentation it is."""
+    """Path of the Python interpreter to document."""
     timeout: float = 20
-    """Seconds that one module may take to import or to document; then it is skipped."""
+    """Seconds after which importing or documenting a module is stopped and the module skipped."""
 
     @property
     def label(self) -> str:
-        """``pydoc-`` and the version."""
+        """``pydoc-`` and the Python version."""
         return f"pydoc-{sys.version_info.major}.{sys.version_info.minor}"
 
     @property
@@ -48,17 +48,17 @@ class PythonDocs:
         return frozenset()
 
     def __iter__(self) -> Iterator[Item]:
-        """The pages in the order of their names, the index first.
+        """Yield the index page, then the pages of the modules in alphabetical order.
 
         Raises:
-            CollectionError: The interpreter cannot be run, or has no documentation.
+            CollectionError: The interpreter cannot be run or has no documentation.
         """
         progress = _Progress()
         while not progress.finished:
             yield from self._run(progress)
 
     def _run(self, progress: "_Progress") -> Iterator[Item]:
-        """One child, until it is done or has to be given up because of one module."""
+        """Run a child interpreter until it has finished or a module has stopped it."""
         with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile("w+", encoding="utf-8") as request:
             json.dump({"modules": self.modules, "skip": sorted(progress.skipped), "done": sorted(progress.done)}, request)
             request.seek(0)
@@ -89,9 +89,9 @@ class PythonDocs:
             yield Skipped(progress.working_on, progress.problem)
             progress.working_on = None
 
-    def _read(self, answers: IO[str], progress: "_Progress") -> Iterator[Item]:
+    def _read(self, output: IO[str], progress: "_Progress") -> Iterator[Item]:
         lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=_forward, args=(answers, lines), daemon=True).start()
+        threading.Thread(target=_forward, args=(output, lines), daemon=True).start()
         while not progress.finished:
             try:
                 line = lines.get(timeout=self.timeout)
@@ -123,7 +123,7 @@ class PythonDocs:
 
 @dataclass(slots=True)
 class _Progress:
-    """What the children have done so far."""
+    """The modules that child interpreters have finished, skipped and begun so far."""
 
     done: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
@@ -132,9 +132,9 @@ class _Progress:
     finished: bool = False
 
 
-def _forward(answers: IO[str], lines: "queue.SimpleQueue[str]") -> None:
-    """Lines to a queue, which can be waited for with a limit; an empty one at the end."""
-    with suppress(ValueError):  # closed while waiting, after the child was killed
-        for line in answers:
+def _forward(output: IO[str], lines: "queue.SimpleQueue[str]") -> None:
+    """Copy lines to a queue, on which reads can time out; an empty line marks the end."""
+    with suppress(ValueError):  # the pipe is closed after the child was killed
+        for line in output:
             lines.put(line)
     lines.put("")

@@ -1,4 +1,4 @@
-"""A site on http(s), by following links under an address."""
+"""Source: a web site, by following links below an address."""
 
 import re
 import sqlite3
@@ -20,33 +20,36 @@ from browser_env.pages.document import Document
 from browser_env.rendering.render import render
 
 TEXT_TYPES = re.compile(r"text/.*|application/(?:.*\+)?(?:json|xml)|")
-"""Media types that are kept; a server that names none is believed to send text."""
+"""Media types that are indexed; a response without a type is taken for text."""
 NOT_PAGES = frozenset(
     """7z avi bz2 css csv dmg doc docx eot epub exe gif gz ico iso jar jpeg jpg js mjs mov mp3 mp4 ogg otf pdf png ppt pptx rar
     svg tar tgz tif tiff ttf wav webm webp whl woff woff2 xls xlsx xz zip""".split()  # noqa: SIM905 - a list of words reads best as text
 )
-"""Endings of addresses that are not asked for."""
+"""Suffixes of addresses that are not requested."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """The pages under a prefix. What the site's robots.txt forbids is left out, and it is asked no faster than it can bear."""
+    """The pages of a site below an address. Its robots.txt and its crawl delay are respected."""
 
     start: str
-    """The first page. Those under its folder are followed: ``https://example.org/docs/`` and what begins like it."""
+    """Address of the first page. Links to addresses in its folder, such as ``https://example.org/docs/``, are followed."""
     network: Network = field(default_factory=Network)
+    """Client for all requests."""
     max_pages: int = 10_000
-    """Pages at which to stop."""
+    """Maximum number of pages."""
     seconds_between: float = 0.5
-    """Least time between two requests; robots.txt may ask for more."""
+    """Minimum number of seconds between two requests; a longer crawl delay in robots.txt takes precedence."""
     journal: Path | None = None
-    """What was fetched is kept here until all is, so that a killed build goes on where it was; None: it is not kept."""
+    """File for fetched pages, so that a killed build can continue; deleted at the end. Default: they are not stored."""
     clock: Callable[[], float] = time.monotonic
+    """Returns the time in seconds, from any origin."""
     sleep: Callable[[float], None] = time.sleep
+    """Waits for a number of seconds."""
 
     @property
     def label(self) -> str:
-        """The host name."""
+        """The host name of the site."""
         return urlsplit(self.start).hostname or "site"
 
     @property
@@ -55,15 +58,15 @@ class Site:
 
     @property
     def prefix(self) -> str:
-        """What the addresses of its pages begin with."""
+        """Common prefix of the addresses of all pages."""
         parts = urlsplit(self.start)
         return f"{parts.scheme}://{parts.netloc}{parts.path[: parts.path.rfind('/') + 1] or '/'}"
 
     def __iter__(self) -> Iterator[Item]:
-        """Pages as they are found, nearest to the first one first.
+        """Yield pages in breadth-first order from the first page.
 
         Raises:
-            FetchError: The robots.txt cannot be had, so that nobody knows what is allowed.
+            FetchError: The robots.txt cannot be fetched, so it is not known which pages are allowed.
         """
         robots = Robots(self.network).rules(parse_address(self.start).origin)
         wait = max(self.seconds_between, robots.crawl_delay or 0)
@@ -76,26 +79,26 @@ class Site:
                 if not robots.allow(parse_address(url).target):
                     yield Skipped(url, "robots.txt forbids it")
                     continue
-                answer: Document | Skipped | None = journal.get(url)
-                if answer is None:
+                response: Document | Skipped | None = journal.get(url)
+                if response is None:
                     self.sleep(max(0.0, last + wait - self.clock()))
                     last = self.clock()
-                    answer = self._fetch(url)
-                    journal.keep(url, answer)
-                if isinstance(answer, Skipped):
-                    yield answer
+                    response = self._fetch(url)
+                    journal.keep(url, response)
+                if isinstance(response, Skipped):
+                    yield response
                     continue
-                if answer.url != url:
-                    if not robots.allow(parse_address(answer.url).target):
-                        yield Skipped(url, f"robots.txt forbids {answer.url}, to which it leads")
+                if response.url != url:
+                    if not robots.allow(parse_address(response.url).target):
+                        yield Skipped(url, f"robots.txt forbids {response.url}, to which it redirects")
                         continue
-                    yield Redirect(url, answer.url)
-                    if answer.url in known or not answer.url.startswith(self.prefix):
+                    yield Redirect(url, response.url)
+                    if response.url in known or not response.url.startswith(self.prefix):
                         continue
-                    known.add(answer.url)
+                    known.add(response.url)
                 num_pages += 1
-                yield answer
-                for link in self._links(answer):
+                yield response
+                for link in self._links(response):
                     if link not in known:
                         known.add(link)
                         waiting.append(link)
@@ -112,7 +115,7 @@ class Site:
         try:
             page = render(document)
         except FetchError:
-            return  # whoever indexes it will say so
+            return  # the build reports pages that cannot be rendered
         for url in page.link_urls:
             address = urldefrag(url).url
             ending = urlsplit(address).path.rpartition(".")[2].lower()
@@ -121,7 +124,7 @@ class Site:
 
 
 class _Journal:
-    """What was fetched, by the address that was asked for."""
+    """Fetched pages by requested address, in a SQLite file or in memory."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -133,18 +136,18 @@ class _Journal:
         )
 
     def get(self, asked: str) -> Document | None:
-        """What was fetched before. What failed is tried again."""
+        """The page that was fetched before, or None. Failed requests are not stored, so they are repeated."""
         row = self._connection.execute("SELECT url, body, content_type FROM fetched WHERE asked = ?", (asked,)).fetchone()
         return None if row is None else Document(row[0], zlib.decompress(row[1]), row[2])
 
-    def keep(self, asked: str, answer: Document | Skipped) -> None:
-        """Keep what was fetched, at once."""
-        if self._path is not None and isinstance(answer, Document):
-            row = (asked, answer.url, zlib.compress(answer.body), answer.content_type)
+    def keep(self, asked: str, response: Document | Skipped) -> None:
+        """Store a fetched page on disk at once; failed requests are not stored."""
+        if self._path is not None and isinstance(response, Document):
+            row = (asked, response.url, zlib.compress(response.body), response.content_type)
             self._connection.execute("INSERT OR REPLACE INTO fetched VALUES (?, ?, ?, ?)", row)
 
     def finish(self) -> None:
-        """Everything has been fetched: nothing has to be kept any more."""
+        """Delete the file after all pages have been fetched."""
         self.close()
         if self._path is not None:
             self._path.unlink()

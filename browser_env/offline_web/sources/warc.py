@@ -1,4 +1,4 @@
-"""The pages of a web archive, so that one made elsewhere can be searched and browsed."""
+"""Source: the pages of a web archive (WARC), so that archives of other programs can be searched and browsed."""
 
 import re
 from collections.abc import Iterator
@@ -13,30 +13,31 @@ from browser_env.snapshots.store import RecordedResponse
 from browser_env.snapshots.warc import SUFFIXES, read_warc
 
 PAGES: Final = re.compile(r"text/(?:html|plain|markdown)|application/(?:xhtml\+xml|pdf)")
-"""Media types of what somebody may have read; style sheets and scripts are left out without a word."""
+"""Media types of pages. Style sheets, scripts and the like are left out and not reported as skipped."""
 
 
 @dataclass(frozen=True)
 class Warc:
-    """Each address as the archive first has it."""
+    """The pages of a web archive; of several records of an address, the first."""
 
     path: Path
+    """The archive file."""
 
     @property
     def label(self) -> str:
-        """The file's name, without what it ends in."""
+        """The file name without its suffix."""
         return next(self.path.name.removesuffix(end) for end in reversed(SUFFIXES) if self.path.name.endswith(end))
 
     @property
     def addresses(self) -> frozenset[str]:
-        """None but those of the web."""
+        """Empty, because all addresses are http(s)."""
         return frozenset()
 
     def __iter__(self) -> Iterator[Item]:
-        """Its pages, in order.
+        """Yield the pages in the order of the archive.
 
         Raises:
-            SnapshotError: The file is no web archive, or broken.
+            SnapshotError: The file is not a web archive or is damaged.
         """
         seen: set[str] = set()
         for item in read_warc(self.path):

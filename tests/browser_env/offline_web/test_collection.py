@@ -23,7 +23,7 @@ from browser_env.offline_web.default_collection import default_collection, defau
 from browser_env.offline_web.file_format import APPLICATION_ID, dump_page, load_page
 from browser_env.offline_web.indexing import build
 from browser_env.offline_web.query import defined_names, index_text, read_query
-from browser_env.offline_web.ranking import Sought
+from browser_env.offline_web.ranking import Relevance
 from browser_env.offline_web.snippets import snippet
 from browser_env.offline_web.sources import Item, Redirect, Skipped
 from browser_env.offline_web.sources.python_docs import PythonDocs
@@ -448,7 +448,7 @@ def test_snippet_is_where_rare_words_stand_together() -> None:
         "Cats and dogs.\n\n" + "Filler here. " * 100 + "\n\nDogs chase the zebra.\n\n" + "Filler here. " * 100 + "\n\nA zebra."
     )
     weights = {"dogs": 1.0, "zebra": 2.0}
-    assert snippet(text, Sought(weights, {})).startswith("Dogs chase the zebra.")
+    assert snippet(text, Relevance(weights, {})).startswith("Dogs chase the zebra.")
 
 
 @given(
@@ -458,7 +458,7 @@ def test_snippet_is_where_rare_words_stand_together() -> None:
 )
 def test_snippet_is_a_stretch_of_the_text(text: str, weights: dict[str, float], place: int) -> None:
     definitions = {min(place, len(text)): 3.0} if place else {}
-    result = snippet(text, Sought(weights, definitions))
+    result = snippet(text, Relevance(weights, definitions))
     assert result in text
     assert result == result.strip()
     assert len(result) <= 700

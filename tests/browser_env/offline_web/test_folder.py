@@ -90,8 +90,8 @@ def test_links_out_of_the_folder_are_not_followed(folder: Path, tmp_path: Path) 
     (folder / "loop").symlink_to(folder)
     items = list(Folder(folder))
     assert {Path(item.name).name: item.reason for item in items if isinstance(item, Skipped)} == {
-        "out.html": "a link that leads out of the folder",
-        "broken.html": "no regular file",
+        "out.html": "a link out of the folder",
+        "broken.html": "not a regular file",
         "up": "a link to a folder",
         "loop": "a link to a folder",
     }
@@ -110,7 +110,7 @@ def test_bad_files_are_named_and_the_rest_is_indexed(folder: Path, tmp_path: Pat
     report = build(tmp_path / "c", Folder(folder))
     skipped = {item.name.rpartition("/")[2]: item.reason for item in report.skipped}
     assert skipped["huge.txt"] == "larger than 20 MB"
-    assert skipped["pipe.html"] == "no regular file"
+    assert skipped["pipe.html"] == "not a regular file"
     assert "image/png" in skipped["binary.html"]
     with Collection.open(tmp_path / "c") as collection:
         assert "Bad name" in {collection.fetch(url).title for url in collection.urls()}
@@ -130,7 +130,7 @@ def test_expected_number_counts_files_and_skips(folder: Path) -> None:
 
 
 def test_missing_folder_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(CollectionError, match="is no folder; name one, a web address, or pydoc"):
+    with pytest.raises(CollectionError, match="is not a folder; pass a folder, a URL or pydoc"):
         build(tmp_path / "c", Folder(tmp_path / "nothing"))
 
 

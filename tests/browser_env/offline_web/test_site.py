@@ -103,7 +103,7 @@ def test_robots_txt_is_obeyed(docs: WebServer) -> None:
     clock = Clock()
     items = list(site(docs, clock=clock, sleep=clock.sleep))
     assert Skipped(f"{docs.url}/docs/a.html", "robots.txt forbids it") in items
-    assert Skipped(f"{docs.url}/docs/moved", f"robots.txt forbids {docs.url}/docs/a.html, to which it leads") in items
+    assert Skipped(f"{docs.url}/docs/moved", f"robots.txt forbids {docs.url}/docs/a.html, to which it redirects") in items
     assert f"{docs.url}/docs/a.html" not in {item.url for item in items if isinstance(item, Document)}
     assert set(clock.slept[1:]) == {3.0}
 
