@@ -7,7 +7,7 @@ import pytest
 from browser_env.cache import Cache, SingleFlight
 
 
-def test_cache_keeps_what_was_used_last_up_to_its_size() -> None:
+def test_least_recently_used_values_are_evicted() -> None:
     cache: Cache[str, str] = Cache(10, len)
     cache.keep("a", "1234")
     cache.keep("b", "1234")
@@ -18,14 +18,14 @@ def test_cache_keeps_what_was_used_last_up_to_its_size() -> None:
     assert [cache.get(key) for key in "acd"] == [None, None, "x" * 100]
 
 
-def test_cache_gives_everybody_the_first_value() -> None:
+def test_first_value_of_a_key_is_kept() -> None:
     cache: Cache[str, str] = Cache(10, lambda value: 1)
     first, second = "".join(["a", "b"]), "".join(["a", "b"])
     assert cache.keep("k", first) is first
     assert cache.keep("k", second) is first
 
 
-def test_value_that_is_too_old_is_gone() -> None:
+def test_value_expires_after_its_maximum_age() -> None:
     now = [0.0]
     cache: Cache[str, str] = Cache(10, len, max_age=5, clock=lambda: now[0])
     cache.keep("a", "1234")
@@ -36,15 +36,15 @@ def test_value_that_is_too_old_is_gone() -> None:
     assert cache.keep("a", "5678") == "5678"
 
 
-def test_values_up_to_the_capacity_are_kept_beside_each_other() -> None:
+def test_values_that_fit_the_capacity_are_kept() -> None:
     cache: Cache[int, str] = Cache(10, len)
     for number in range(3):
         cache.keep(number, "12345")
     assert [cache.get(number) for number in range(3)] == [None, "12345", "12345"]
 
 
-def test_same_thing_is_made_once_at_a_time() -> None:
-    flights: SingleFlight[str, int] = SingleFlight()
+def test_concurrent_calls_with_one_key_run_once() -> None:
+    calls: SingleFlight[str, int] = SingleFlight()
     made: list[int] = []
     ready = threading.Barrier(8)
 
@@ -55,15 +55,15 @@ def test_same_thing_is_made_once_at_a_time() -> None:
 
     def ask(_: int) -> int:
         ready.wait()
-        return flights.get("x", make)
+        return calls.get("x", make)
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(ask, range(8))) == {1}
-    assert flights.get("x", make) == 2
+    assert calls.get("x", make) == 2
 
 
-def test_failure_is_everybodys_and_the_next_may_succeed() -> None:
-    flights: SingleFlight[str, int] = SingleFlight()
+def test_waiting_threads_share_a_failure_and_the_next_call_runs_again() -> None:
+    calls: SingleFlight[str, int] = SingleFlight()
     begun, go = threading.Event(), threading.Event()
 
     def fail() -> int:
@@ -72,12 +72,12 @@ def test_failure_is_everybodys_and_the_next_may_succeed() -> None:
         raise ValueError("no")
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(flights.get, "x", fail)
+        first = pool.submit(calls.get, "x", fail)
         begun.wait(5)
-        second = pool.submit(flights.get, "x", lambda: 3)
+        second = pool.submit(calls.get, "x", lambda: 3)
         time.sleep(0.05)
         go.set()
         for asked in (first, second):
             with pytest.raises(ValueError, match="no"):
                 asked.result(5)
-    assert flights.get("x", lambda: 4) == 4
+    assert calls.get("x", lambda: 4) == 4

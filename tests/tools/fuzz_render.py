@@ -1,7 +1,7 @@
-"""Renders mutated real pages and fails on any exception but `FetchError`: ``python tests/tools/fuzz_render.py --pages 100000 --seed 0``.
+"""Fuzz test of rendering: ``python tests/tools/fuzz_render.py --pages 100000 --seed 0`` renders mutated pages of pydoc.
 
-The pages are `pydoc`'s of the standard library, cut into pieces of some kilobytes, so that one core renders hundreds a second.
-The same seed gives the same pages.
+Fails on any exception but `FetchError`. The pages are those of the standard library, cut into pieces of some kilobytes, so that
+one core renders hundreds a second. The same seed gives the same pages.
 """
 
 import argparse
@@ -36,7 +36,7 @@ MODULES = (
     "typing",
 )
 PIECE = 4000
-"""Bytes of a piece."""
+"""Minimum bytes of a piece."""
 TYPES = (
     None,
     "text/html",
@@ -63,7 +63,7 @@ Mutation = Callable[[random.Random, bytes], bytes]
 
 
 def main() -> None:
-    """Render and report; a failure ends it with the page and the exception."""
+    """Render the pages; the first failure ends the program with the page and the exception."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def standard_library_pieces() -> list[bytes]:
-    """The pages of some modules, cut at tags into pieces."""
+    """Pages of some modules, cut at tags into pieces."""
     html = pydoc.HTMLDoc()
     pieces = []
     for name in MODULES:
@@ -102,7 +102,7 @@ def standard_library_pieces() -> list[bytes]:
 
 
 def mutated(chance: random.Random, pieces: list[bytes]) -> tuple[Document, ReadingMode]:
-    """A piece after one to eight mutations, as a document."""
+    """A document made of a piece by one to eight mutations, and a mode."""
     body = chance.choice(pieces)
     for _ in range(chance.randint(1, 8)):
         body = chance.choice(MUTATIONS)(chance, body)
@@ -113,7 +113,7 @@ def mutated(chance: random.Random, pieces: list[bytes]) -> tuple[Document, Readi
 
 
 def flip_bytes(chance: random.Random, body: bytes) -> bytes:
-    """Up to 20 bytes become others."""
+    """Replace up to 20 bytes."""
     changed = bytearray(body)
     for _ in range(chance.randint(1, 20) if body else 0):
         changed[chance.randrange(len(changed))] = chance.randrange(256)
@@ -121,26 +121,26 @@ def flip_bytes(chance: random.Random, body: bytes) -> bytes:
 
 
 def delete_tag(chance: random.Random, body: bytes) -> bytes:
-    """One tag disappears."""
+    """Delete a tag."""
     start, end = some_tag(chance, body)
     return body[:start] + body[end:]
 
 
 def duplicate_tag(chance: random.Random, body: bytes) -> bytes:
-    """One tag comes up to 300 times."""
+    """Repeat a tag up to 300 times."""
     start, end = some_tag(chance, body)
     return body[:start] + body[start:end] * chance.choice((2, 3, 10, 300)) + body[end:]
 
 
 def splice(chance: random.Random, body: bytes) -> bytes:
-    """Tags and entities appear, or a part of the page somewhere else in it."""
+    """Insert tags and entities, or a copy of a part of the page."""
     at, start = chance.randint(0, len(body)), chance.randint(0, len(body))
     part = body[start : start + 500] if chance.random() < 0.3 else b"".join(chance.choices(SPLICES, k=chance.randint(1, 6)))
     return body[:at] + part + body[at:]
 
 
 def garble_attributes(chance: random.Random, body: bytes) -> bytes:
-    """A tag gets attributes."""
+    """Add attributes to a tag."""
     start, end = some_tag(chance, body)
     return (
         body[: end - 1] + b" " + b" ".join(chance.choices(ATTRIBUTES, k=chance.randint(1, 4))) + body[end - 1 :]
@@ -150,12 +150,12 @@ def garble_attributes(chance: random.Random, body: bytes) -> bytes:
 
 
 def truncate(chance: random.Random, body: bytes) -> bytes:
-    """The page ends early."""
+    """Cut the end of the page."""
     return body[: chance.randint(len(body) // 2, len(body))]
 
 
 def some_tag(chance: random.Random, body: bytes) -> tuple[int, int]:
-    """Where a tag is; an empty span if there is none."""
+    """Span of a tag; empty if there is none."""
     match = TAG.search(body, chance.randint(0, len(body)))
     return match.span() if match else (0, 0)
 

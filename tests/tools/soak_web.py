@@ -1,13 +1,13 @@
-"""Many sessions on the live web for minutes: does it answer, and does it keep its memory, threads and files?
+"""Soak test of the live web: many sessions for minutes, with checks of answers, errors, memory, threads and files.
 
-The made-up country of `tests.tools.towns` is served by a process of its own; this one runs sessions of the scripted policy, each in a
-thread, on one shared live web whose pages are kept for ten seconds only, so that most of them are fetched again and again.
+Another process serves the fictional country of `tests.tools.towns`. This one runs sessions of the scripted policy, each in a
+thread, on one shared live web whose pages are cached for ten seconds only, so that most of them are fetched many times.
 
     python -m tests.tools.soak_web                       # 64 sessions for five minutes, as the figures in docs/log.md
     python -m tests.tools.soak_web --seconds 20 --sessions 8
-    python -m tests.tools.soak_web --browser             # also the tenth of the pages that a script draws, by Chromium
+    python -m tests.tools.soak_web --browser             # with Chromium, which draws a tenth of the pages
 
-Exit code 1 if something went wrong that the site did not cause, an answer was wrong, or memory, threads or files grew.
+Exit code 1 if there were errors other than those of the site or wrong answers, or if memory, threads or files grew.
 """
 
 import argparse
@@ -39,17 +39,17 @@ from browser_env.pages.page import Page
 from browser_env.records import Question, Settings
 from tests.tools.towns import Country, Town
 
-KEPT_SECONDS = 10
-"""For which pages and results are kept here."""
+CACHE_SECONDS = 10
+"""Seconds for which pages and results are cached."""
 MAX_GROWTH = 1.15
-"""Of memory, from the first third of the time to the last."""
-OF_THE_SITE = re.compile("JavaScript")
-"""Errors that are the site's: pages that a script draws."""
+"""Maximum ratio of the memory in the last third of the time to that in the first."""
+SITE_ERRORS = re.compile("JavaScript")
+"""Expected errors: pages that need a browser."""
 
 
 @dataclass
 class Counted:
-    """A web that counts what is asked of it, and what goes wrong."""
+    """A backend that counts its requests and errors."""
 
     backend: Backend
     num: Counter[str] = field(default_factory=Counter)
@@ -82,7 +82,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Sample:
-    """What this process holds at one moment."""
+    """Memory, threads and open files of this process at one time."""
 
     megabytes: float
     num_threads: int
@@ -95,7 +95,7 @@ class Sample:
 
 
 def session(number: int, web: Backend, towns: list[Town], end: float, results: Counter[str]) -> None:
-    """One visitor after another, until the end."""
+    """Run episodes one after another until the end."""
     chance = random.Random(number)
     asked: dict[str, Town] = {}
 
@@ -115,7 +115,7 @@ def session(number: int, web: Backend, towns: list[Town], end: float, results: C
 
 
 def main() -> int:
-    """Run, report, judge."""
+    """Start the server and run the test."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=300)
@@ -130,14 +130,14 @@ def main() -> int:
 
 
 def soak(url: str, num_sessions: int, seconds: float, with_browser: bool) -> int:
-    """Sessions on a site; the exit code."""
+    """Run the sessions, print the figures and return the exit code."""
     port = int(url.rpartition(":")[2])
     settings = NetworkSettings(ports=frozenset({port}), allow_loopback=True, requests_per_second=1e6, burst=1_000_000)
     network = Network(settings)
     engine = SearchEngine(make_provider("searxng", base_url=url, environ={}), network)
     chromium = Chromium(network) if with_browser else None
     load = Fetcher(network) if chromium is None else Drawer(network, chromium)
-    live = LiveWeb(engine, load, robots=Robots(network), clock=lambda: time.monotonic() * MAX_AGE / KEPT_SECONDS)
+    live = LiveWeb(engine, load, robots=Robots(network), clock=lambda: time.monotonic() * MAX_AGE / CACHE_SECONDS)
     web = Counted(live)
     towns = [town for town in Country().towns if with_browser or not town.is_drawn]
     results: Counter[str] = Counter()
@@ -157,7 +157,7 @@ def soak(url: str, num_sessions: int, seconds: float, with_browser: bool) -> int
         thread.join(60)
     took = time.monotonic() - began
     stuck = sum(thread.is_alive() for thread in threads)
-    ours = {message: count for message, count in web.errors.items() if not OF_THE_SITE.search(message)}
+    ours = {message: count for message, count in web.errors.items() if not SITE_ERRORS.search(message)}
     waits = sorted(web.seconds)
     third = max(1, len(samples) // 3)
     growth = max(s.megabytes for s in samples[-third:]) / max(s.megabytes for s in samples[:third])

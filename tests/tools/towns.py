@@ -1,9 +1,9 @@
-"""A small internet on this machine: a made-up country of several hundred pages, with SearXNG's protocol in front.
+"""A local web site about a fictional country, several hundred pages, with a search API like SearXNG's.
 
-Everything is made from a seed, so the same number of towns is the same site, byte for byte. Every tenth town's page is drawn by a
-script, as shops of today are, and shows nothing without it. ``/private/`` is what robots.txt forbids; ``/old/NAME`` redirects.
+The pages are generated from a seed: the same number of towns gives the same site, byte for byte. Every tenth town's page is
+empty until its script has run. robots.txt disallows ``/private/``; ``/old/NAME`` redirects to the page of a town.
 
-    python -m tests.tools.towns --port 8001            # to look at, or for another program
+    python -m tests.tools.towns --port 8001
 """
 
 import argparse
@@ -21,7 +21,7 @@ from math import log
 from urllib.parse import parse_qs, urlsplit
 
 DRAWN_EVERY = 10
-"""One town of so many is drawn by a script."""
+"""The page of every so many-th town is drawn by a script."""
 _STARTS = [
     "Bel",
     "Cor",
@@ -77,7 +77,7 @@ _FAMILIES = ["Ahlers", "Brandt", "Castell", "Dorn", "Eberle", "Falke", "Grimm", 
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """What its page says, and what can be asked of it."""
+    """The facts about a town, its page and a question about it."""
 
     number: int
     name: str
@@ -89,17 +89,17 @@ class Town:
 
     @property
     def path(self) -> str:
-        """Of its page."""
+        """Path of its page."""
         return f"/towns/{self.name.lower()}"
 
     @property
     def is_drawn(self) -> bool:
-        """Whether a script makes its page."""
+        """Whether a script draws its page."""
         return self.number % DRAWN_EVERY == DRAWN_EVERY - 1
 
     @property
     def paragraphs(self) -> tuple[str, ...]:
-        """What is told of it."""
+        """Paragraphs of its page."""
         return (
             f"{self.name} is a town on the river {self.river}. It has {self.people:,} inhabitants.",
             f"{self.name} was founded by {self.founder} in the year {self.year}.",
@@ -109,13 +109,13 @@ class Town:
 
     @property
     def question(self) -> str:
-        """One that its page answers."""
+        """A question that its page answers."""
         return f"Who founded {self.name}?"
 
 
 @dataclass(frozen=True)
 class Country:
-    """Towns, and the pages about them."""
+    """All towns and pages of the site."""
 
     num_towns: int = 400
 
@@ -141,15 +141,15 @@ class Country:
     @cached_property
     def pages(self) -> dict[str, str]:
         """HTML by path."""
-        found = {town.path: self._page(town) for town in self.towns}
+        pages = {town.path: self._page(town) for town in self.towns}
         for river in _RIVERS:
             here = [town for town in self.towns if town.river == river]
             links = "".join(f'<li><a href="{town.path}">{town.name}</a>' for town in here)
-            found[f"/rivers/{river.lower()}"] = _html(f"The river {river}", f"<p>{len(here)} towns are on it.<ul>{links}</ul>")
+            pages[f"/rivers/{river.lower()}"] = _html(f"The river {river}", f"<p>{len(here)} towns are on it.<ul>{links}</ul>")
         rivers = "".join(f'<li><a href="/rivers/{river.lower()}">{river}</a>' for river in _RIVERS)
-        found["/"] = _html("A country of towns", f"<p>Its towns are on ten rivers.<ul>{rivers}</ul>")
-        found["/private/ledger"] = _html("The ledger", "<p>Nobody but people may read this.")
-        return found
+        pages["/"] = _html("A country of towns", f"<p>Its towns are on ten rivers.<ul>{rivers}</ul>")
+        pages["/private/ledger"] = _html("The ledger", "<p>Nobody but people may read this.")
+        return pages
 
     def _page(self, town: Town) -> str:
         neighbour = self.towns[(town.number + 1) % len(self.towns)]
@@ -166,7 +166,7 @@ class Country:
         )
 
     def search(self, query: str, limit: int = 10) -> list[Town]:
-        """The towns whose pages hold the rarest words of a query."""
+        """Towns whose pages contain the words of a query, rare words first."""
         scores: Counter[int] = Counter()
         for word in set(_words(query)):
             numbers = self._index.get(word, ())
@@ -193,20 +193,20 @@ def _words(text: str) -> list[str]:
 
 @dataclass
 class TownServer:
-    """A country that is being served."""
+    """A running server of the site."""
 
     url: str
     port: int
     country: Country
     asked: Counter[str]
-    """How often each path was asked for."""
+    """Number of requests by path."""
 
 
 @contextmanager
 def serving_towns(country: Country | None = None, port: int = 0) -> Iterator[TownServer]:
-    """The country on loopback, from as many threads as there are visitors."""
-    country = country or Country()
-    pages = {path: page.encode() for path, page in country.pages.items()}
+    """Serve the site on loopback."""
+    served = country or Country()
+    pages = {path: page.encode() for path, page in served.pages.items()}
     asked: Counter[str] = Counter()
 
     class Handler(BaseHTTPRequestHandler):
@@ -227,7 +227,7 @@ def serving_towns(country: Country | None = None, port: int = 0) -> Iterator[Tow
                 self._say(404, "text/html; charset=utf-8", b"<title>Not found</title><p>There is no such page.")
 
         def _search(self, asked_for: dict[str, str]) -> None:
-            """As an instance of SearXNG with JSON among its formats answers."""
+            """Answer a search as SearXNG does in JSON."""
             if asked_for.get("format") != "json":
                 self._say(200, "text/html; charset=utf-8", b"<title>SearXNG</title>")
                 return
@@ -242,7 +242,7 @@ def serving_towns(country: Country | None = None, port: int = 0) -> Iterator[Tow
                     "score": 1.0,
                     "category": "general",
                 }
-                for town in country.search(query)
+                for town in served.search(query)
             ]
             reply = {"query": query, "results": results, "answers": [], "suggestions": [], "unresponsive_engines": []}
             self._say(200, "application/json", json.dumps(reply).encode())
@@ -272,7 +272,7 @@ def serving_towns(country: Country | None = None, port: int = 0) -> Iterator[Tow
     thread.start()
     port = server.server_address[1]
     try:
-        yield TownServer(f"http://127.0.0.1:{port}", port, country, asked)
+        yield TownServer(f"http://127.0.0.1:{port}", port, served, asked)
     finally:
         server.shutdown()
         server.server_close()
@@ -280,7 +280,7 @@ def serving_towns(country: Country | None = None, port: int = 0) -> Iterator[Tow
 
 
 def main() -> None:
-    """Serve until interrupted; the address goes to stdout."""
+    """Serve until interrupted, and print the address."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     with serving_towns(port=parser.parse_args().port) as server:

@@ -1,4 +1,4 @@
-"""Search providers as a server on this machine speaks for them: what each documents of its requests and of its replies."""
+"""Fake search providers: the documented requests and replies of each."""
 
 import html
 import json
@@ -9,34 +9,34 @@ from urllib.parse import parse_qs, quote
 KEY = "secret-key-7f3a9"
 
 Entry = Mapping[str, object]
-"""A result as the tests name its parts: url, title, snippet; any of them may be missing."""
+"""A result with the keys url, title and snippet; each may be missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fake:
-    """One provider's side of the conversation."""
+    """The documented API of one provider."""
 
     name: str
     path: str
     method: str
     reply: Callable[[Iterable[Entry]], bytes]
-    """Some results in its own words."""
+    """Create the reply with some results."""
     query_in: str
-    """The parameter, form field or JSON field that the query is in."""
+    """Name of the parameter, form field or JSON field of the query."""
     key_header: str | None = None
     key_format: str = "{}"
     url_of: Callable[[str], str] = lambda title: ""
-    """Where the address is made of the title."""
+    """Path of a result for a title, for providers that return no address."""
 
     def asked(self, target: str, body: bytes) -> str:
-        """The query in a request."""
+        """The query of a request."""
         if self.method == "GET":
             return parse_qs(target.partition("?")[2])[self.query_in][0]
         return parse_qs(body.decode())[self.query_in][0] if self.name == "duckduckgo" else json.loads(body)[self.query_in]
 
 
 def _json(make: Callable[[list[dict[str, object]]], object], **names: str) -> Callable[[Iterable[Entry]], bytes]:
-    """Replies in JSON: each part under the provider's name for it."""
+    """Replies in JSON, with the provider's names of the fields."""
 
     def reply(entries: Iterable[Entry]) -> bytes:
         return json.dumps(make([{names.get(key, key): value for key, value in entry.items()} for entry in entries])).encode()
@@ -45,7 +45,7 @@ def _json(make: Callable[[list[dict[str, object]]], object], **names: str) -> Ca
 
 
 def _lists(name: str) -> Callable[[Iterable[Entry]], bytes]:
-    """Replies whose snippets are lists of texts."""
+    """Replies in JSON whose snippets are lists."""
 
     def reply(entries: Iterable[Entry]) -> bytes:
         listed = [
@@ -60,7 +60,7 @@ def _lists(name: str) -> Callable[[Iterable[Entry]], bytes]:
 
 
 def _duckduckgo(entries: Iterable[Entry]) -> bytes:
-    """The page for browsers without JavaScript; an advertisement comes first."""
+    """The result page for browsers without JavaScript; it starts with an advertisement."""
 
     def block(entry: Entry) -> str:
         url, title, snippet = (str(entry.get(name) or "") for name in ("url", "title", "snippet"))

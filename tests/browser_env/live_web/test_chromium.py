@@ -1,4 +1,4 @@
-"""Real Chromium on real pages: what it draws, what it is given, and that it reaches nothing by itself."""
+"""Real Chromium on real pages: what it draws, which requests are answered, and that it has no network of its own."""
 
 import asyncio
 import os
@@ -35,11 +35,11 @@ WORDS = "Crows bring gifts to people who feed them. " * 6
 pytestmark = pytest.mark.timeout(240)
 
 
-class Doors:
-    """Something on this machine that nobody may reach, by TCP or UDP, and whoever did."""
+class Listener:
+    """Records everything that reaches a port of this machine by TCP or UDP."""
 
     def __init__(self) -> None:
-        self.knocks: list[bytes] = []
+        self.received: list[bytes] = []
         self._tcp = socket.create_server(("127.0.0.1", 0))
         self.port = self._tcp.getsockname()[1]
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -53,14 +53,14 @@ class Doors:
             connection, _ = self._tcp.accept()
             with connection:
                 connection.settimeout(2)
-                knock = connection.recv(200)
-                if knock == b"stop":
+                message = connection.recv(200)
+                if message == b"stop":
                     return
-                self.knocks.append(b"tcp " + knock)
+                self.received.append(b"tcp " + message)
 
     def _receive(self) -> None:
-        while (knock := self._udp.recv(200)) != b"stop":
-            self.knocks.append(b"udp " + knock)
+        while (message := self._udp.recv(200)) != b"stop":
+            self.received.append(b"udp " + message)
 
     def close(self) -> None:
         with socket.create_connection(("127.0.0.1", self.port)) as last:
@@ -73,14 +73,14 @@ class Doors:
 
 
 @pytest.fixture(scope="module")
-def forbidden() -> Iterator[Doors]:
-    doors = Doors()
-    yield doors
-    doors.close()
+def forbidden() -> Iterator[Listener]:
+    listener = Listener()
+    yield listener
+    listener.close()
 
 
-def door(forbidden: Doors) -> Network:
-    """Every port of this machine but the forbidden one; names that end in .example are this machine too."""
+def network_without(forbidden: Listener) -> Network:
+    """A network client for all ports of this machine but the forbidden one, also by names that end in .example."""
     ports = frozenset(range(1, 65_536)) - {forbidden.port}
 
     def resolve(host: str, port: int) -> list[str]:
@@ -92,8 +92,8 @@ def door(forbidden: Doors) -> Network:
 
 
 @pytest.fixture(scope="module")
-def chromium(chromium_path: Path, forbidden: Doors) -> Iterator[Chromium]:
-    with Chromium(door(forbidden), executable=chromium_path) as chromium:
+def chromium(chromium_path: Path, forbidden: Listener) -> Iterator[Chromium]:
+    with Chromium(network_without(forbidden), executable=chromium_path) as chromium:
         yield chromium
 
 
@@ -121,7 +121,7 @@ def app(web_server: WebServer) -> WebServer:
     return web_server
 
 
-def test_a_page_is_what_its_scripts_make_of_it(chromium: Chromium, app: WebServer) -> None:
+def test_scripts_of_a_page_are_run(chromium: Chromium, app: WebServer) -> None:
     page = drawn(chromium, f"{app.url}/")
     assert (page.url, page.title) == (f"{app.url}/", "App")
     assert page.text == f"Drawn\n\n{WORDS.strip()}\n\nnext"
@@ -131,12 +131,12 @@ def test_a_page_is_what_its_scripts_make_of_it(chromium: Chromium, app: WebServe
     assert chromium.num_contexts == 0
 
 
-def test_what_is_no_html_is_not_drawn(chromium: Chromium) -> None:
+def test_only_html_is_drawn(chromium: Chromium) -> None:
     response = Response("http://a.org/x.json", 200, {"content-type": "application/json"}, b"{}")
     assert chromium.draw(response) == response.document
 
 
-def test_only_what_draws_text_is_asked_for(chromium: Chromium, web_server: WebServer) -> None:
+def test_only_requests_for_text_are_answered(chromium: Chromium, web_server: WebServer) -> None:
     web_server.answers["/"] = Answer(
         f"""<link rel=stylesheet href=/style.css><link rel=icon href=/icon><link rel=prefetch href=/prefetch>
         <link rel=preload as=font href=/preload crossorigin><link rel=manifest href=/manifest>
@@ -152,7 +152,7 @@ def test_only_what_draws_text_is_asked_for(chromium: Chromium, web_server: WebSe
     assert set(web_server.asked) - {"/embed", "/object"} == {"/", "/style.css", "/get"}
 
 
-def test_cookies_and_storage_do_not_outlive_a_visit(chromium: Chromium, web_server: WebServer) -> None:
+def test_cookies_and_storage_end_with_a_visit(chromium: Chromium, web_server: WebServer) -> None:
     web_server.answers["/"] = Answer(
         b"""<script>document.write(`cookie ${document.cookie} storage ${localStorage.visits ?? 0}`);
         document.cookie = 'seen=1'; localStorage.visits = 1</script>""",
@@ -162,7 +162,7 @@ def test_cookies_and_storage_do_not_outlive_a_visit(chromium: Chromium, web_serv
     assert not any("Cookie" in headers for headers in web_server.headers)
 
 
-def test_the_address_is_where_redirects_and_scripts_lead(chromium: Chromium, web_server: WebServer) -> None:
+def test_address_is_the_last_of_redirects_and_scripts(chromium: Chromium, web_server: WebServer) -> None:
     web_server.answers |= {
         "/": Answer(b"<script>location = '/moved?a=1&b=\"'</script>"),
         "/moved?a=1&b=%22": Answer(status=302, headers={"Location": "/target?a=1&b=%22"}),
@@ -173,7 +173,7 @@ def test_the_address_is_where_redirects_and_scripts_lead(chromium: Chromium, web
     assert web_server.asked.count("/target?a=1&b=%22") == 1
 
 
-def test_a_status_is_that_of_the_last_page(chromium: Chromium, web_server: WebServer) -> None:
+def test_status_is_that_of_the_last_page(chromium: Chromium, web_server: WebServer) -> None:
     web_server.answers["/"] = Answer(b"<script>location = '/gone'</script>")
     web_server.answers["/gone"] = Answer(f"<p>{WORDS}".encode(), status=410)
     with pytest.raises(FetchError, match=r"HTTP 410 Gone: .*/gone"):
@@ -204,7 +204,7 @@ VISIBLE = {
 }
 
 
-def test_what_a_person_would_not_see_is_not_shown(chromium: Chromium, web_server: WebServer) -> None:
+def test_invisible_text_is_not_shown(chromium: Chromium, web_server: WebServer) -> None:
     web_server.answers["/"] = Answer(f"<p>{WORDS}</p>{''.join([*INVISIBLE.values(), *VISIBLE.values()])}".encode())
     text = drawn(chromium, f"{web_server.url}/").text
     assert "X" not in text.replace(WORDS, "")
@@ -269,7 +269,7 @@ RTC = """(async (server, on = window) => {
 SERVICE_WORKER = "fetch('{to}installing', {{mode: 'no-cors'}}); onfetch = (event) => event.respondWith(fetch('{to}serving'))"
 
 
-def test_no_attack_reaches_what_the_door_forbids(chromium: Chromium, web_server: WebServer, forbidden: Doors) -> None:
+def test_no_request_of_a_page_reaches_a_forbidden_port(chromium: Chromium, web_server: WebServer, forbidden: Listener) -> None:
     to = {"to": f"http://127.0.0.1:{forbidden.port}/", "port": forbidden.port, "rtc": RTC}
     report = f'default-src * data: blob: "unsafe-inline"; img-src none; report-uri {to["to"]}report'
     web_server.answers |= {
@@ -284,11 +284,11 @@ def test_no_attack_reaches_what_the_door_forbids(chromium: Chromium, web_server:
     assert "The end." in page.text
     assert "root:" not in page.text
     assert "/worker.js" not in web_server.asked
-    assert forbidden.knocks == []
+    assert forbidden.received == []
     assert chromium.num_contexts == 0
 
 
-def test_none_of_the_attacks_on_the_door_gets_through_a_page(chromium: Chromium, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_attack_on_the_network_client_succeeds_from_a_page(chromium: Chromium, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("browser_env.network.connection.is_public", is_public())
     names: dict[str, Names] = {}
 
@@ -297,11 +297,11 @@ def test_none_of_the_attacks_on_the_door_gets_through_a_page(chromium: Chromium,
         return names[number]("inside.example", port) if number in names else plain(host, port)
 
     plain = Names(TABLE[0])
-    with serving(ATTACKER) as attacker, serving() as prize:
+    with serving(ATTACKER) as attacker, serving() as target:
         home = f"http://{SITE}:{attacker.port}"
 
         def fill(number: int, text: str) -> str:
-            text = text.replace("inside.example", f"inside{number}.example").replace("{port}", str(prize.port))
+            text = text.replace("inside.example", f"inside{number}.example").replace("{port}", str(target.port))
             return text.replace(f"http://{SITE}/", f"{home}/{number}/", 1)
 
         for number, attack in enumerate(TABLE):
@@ -310,19 +310,19 @@ def test_none_of_the_attacks_on_the_door_gets_through_a_page(chromium: Chromium,
                 attacker.answers[f"/{number}/"] = Answer(status=302, headers={"Location": fill(number, attack.location)})
         attacks = [escape(fill(number, attack.url)) for number, attack in enumerate(TABLE)]
         settings = NetworkSettings(
-            ports=frozenset({80, 443, attacker.port, prize.port}), requests_per_second=1e6, max_seconds=5
+            ports=frozenset({80, 443, attacker.port, target.port}), requests_per_second=1e6, max_seconds=5
         )
         network = Network(settings, resolver=resolve)
         monkeypatch.setattr(chromium, "_network", network)
-        monkeypatch.setattr(chromium, "_max_seconds", 70)  # some of the attacks take as long as the door lets them
+        monkeypatch.setattr(chromium, "_max_seconds", 70)  # some attacks last until the time limit of a request
         for first in range(0, len(attacks), 45):
             html = "".join(
                 f'<script async src="{url}"></script><iframe src="{url}"></iframe>' for url in attacks[first : first + 45]
             )
             attacker.answers["/"] = Answer(f"<p>{WORDS}</p>{html}<p>The end.".encode())
             assert "The end." in drawn(chromium, f"{home}/").text
-        assert prize.asked == []
-        assert len(set(attacker.asked)) > 20  # the attacks were made
+        assert target.asked == []
+        assert len(set(attacker.asked)) > 20  # the attacks were tried
 
 
 LEAVING = {
@@ -336,8 +336,8 @@ LEAVING = {
 
 
 @pytest.mark.parametrize("html", LEAVING.values(), ids=LEAVING.keys())
-def test_a_page_that_leaves_for_what_is_forbidden_is_not_shown_as_that(
-    chromium: Chromium, web_server: WebServer, forbidden: Doors, html: str
+def test_navigation_to_a_forbidden_address_is_not_followed(
+    chromium: Chromium, web_server: WebServer, forbidden: Listener, html: str
 ) -> None:
     to = f"http://127.0.0.1:{forbidden.port}/"
     web_server.answers["/"] = Answer(f"<p>Here.</p>{html.format(to=to, words=WORDS)}".encode())
@@ -348,20 +348,20 @@ def test_a_page_that_leaves_for_what_is_forbidden_is_not_shown_as_that(
         assert len(str(error).splitlines()) == 1
     else:
         assert (page.url, page.text) == (f"{web_server.url}/", "Here.")
-    assert forbidden.knocks == []
+    assert forbidden.received == []
 
 
-def test_the_forbidden_would_have_been_reached_without_the_flags(forbidden: Doors) -> None:
-    """What the tests above listen to does hear."""
+def test_listener_records_tcp_and_udp(forbidden: Listener) -> None:
+    """The tests above would notice a connection."""
     with socket.create_connection(("127.0.0.1", forbidden.port)) as connection:
         connection.sendall(b"hello")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
         datagrams.sendto(b"hello", ("127.0.0.1", forbidden.port))
     until = time.monotonic() + 10
-    while len(forbidden.knocks) < 2 and time.monotonic() < until:
+    while len(forbidden.received) < 2 and time.monotonic() < until:
         time.sleep(0.01)
-    assert sorted(forbidden.knocks) == [b"tcp hello", b"udp hello"]
-    forbidden.knocks.clear()
+    assert sorted(forbidden.received) == [b"tcp hello", b"udp hello"]
+    forbidden.received.clear()
 
 
 ENDLESS = {
@@ -377,7 +377,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize(("html", "message"), ENDLESS.values(), ids=ENDLESS.keys())
-def test_what_does_not_end_is_ended(
+def test_endless_page_ends_at_the_time_limit(
     chromium: Chromium, web_server: WebServer, monkeypatch: pytest.MonkeyPatch, html: str, message: str | None
 ) -> None:
     monkeypatch.setattr(chromium, "_max_seconds", 6)
@@ -393,7 +393,7 @@ def test_what_does_not_end_is_ended(
     assert chromium.num_contexts == 0
 
 
-# ------------------------------------------------------------------------------------------- from anywhere, and recovery
+# ------------------------------------------------------------------------------------------- threads, event loops and recovery
 
 
 def test_many_threads_share_one_browser(chromium: Chromium, app: WebServer) -> None:
@@ -404,12 +404,12 @@ def test_many_threads_share_one_browser(chromium: Chromium, app: WebServer) -> N
 
 
 def run_apart(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine in a thread of its own: other tests have left an event loop in this one, which drives their browser."""
+    """Run a coroutine in another thread, because other tests leave an event loop in this one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: asyncio.run(main())).result()
 
 
-def test_it_works_where_an_event_loop_runs(chromium: Chromium, app: WebServer) -> None:
+def test_drawing_works_inside_a_running_event_loop(chromium: Chromium, app: WebServer) -> None:
     async def main() -> tuple[str, str]:
         return drawn(chromium, f"{app.url}/").text, (await asyncio.to_thread(drawn, chromium, f"{app.url}/")).text
 
@@ -417,7 +417,7 @@ def test_it_works_where_an_event_loop_runs(chromium: Chromium, app: WebServer) -
     assert blocking == waiting
 
 
-def test_it_works_inside_a_terminal_program(chromium: Chromium, app: WebServer) -> None:
+def test_drawing_works_inside_a_terminal_program(chromium: Chromium, app: WebServer) -> None:
     from textual.app import App, ComposeResult
     from textual.widgets import Static
 
@@ -442,19 +442,19 @@ def test_it_works_inside_a_terminal_program(chromium: Chromium, app: WebServer) 
 
 
 def browser_processes() -> set[int]:
-    """Chromium's main processes that descend from this one."""
-    found = set()
+    """Ids of the main processes of Chromium that this process started."""
+    pids = set()
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             arguments = process.cmdline()
             if any(argument.startswith("--host-resolver-rules") for argument in arguments) and "--type=" not in " ".join(
                 arguments
             ):
-                found.add(process.pid)
-    return found
+                pids.add(process.pid)
+    return pids
 
 
-def test_a_killed_browser_is_started_again(chromium: Chromium, app: WebServer) -> None:
+def test_killed_browser_is_started_again(chromium: Chromium, app: WebServer) -> None:
     drawn(chromium, f"{app.url}/")
     victims = browser_processes()
     assert victims
@@ -464,7 +464,7 @@ def test_a_killed_browser_is_started_again(chromium: Chromium, app: WebServer) -
     assert not browser_processes() & victims
 
 
-def test_a_browser_that_is_killed_while_it_draws_draws_again(chromium: Chromium, app: WebServer) -> None:
+def test_page_is_drawn_again_when_the_browser_is_killed(chromium: Chromium, app: WebServer) -> None:
     slow = threading.Event()
 
     def wait(handler: object) -> None:
@@ -485,9 +485,9 @@ def test_a_browser_that_is_killed_while_it_draws_draws_again(chromium: Chromium,
         assert page.result().title == "App"
 
 
-def test_an_idle_browser_is_closed_and_started_again(chromium_path: Path, forbidden: Doors, app: WebServer) -> None:
+def test_idle_browser_is_closed_and_started_again(chromium_path: Path, forbidden: Listener, app: WebServer) -> None:
     before = browser_processes()
-    with Chromium(door(forbidden), executable=chromium_path, idle_seconds=0.2) as chromium:
+    with Chromium(network_without(forbidden), executable=chromium_path, idle_seconds=0.2) as chromium:
         for _ in range(2):
             assert drawn(chromium, f"{app.url}/").title == "App"
             until = time.monotonic() + 20
@@ -504,14 +504,14 @@ def test_an_idle_browser_is_closed_and_started_again(chromium_path: Path, forbid
 
 
 @pytest.mark.parametrize("program", ["/bin/false", "/nowhere/chromium"])
-def test_a_browser_that_does_not_start_is_one_line(forbidden: Doors, app: WebServer, program: str) -> None:
-    with Chromium(door(forbidden), executable=Path(program)) as chromium, pytest.raises(FetchError) as caught:
+def test_browser_that_does_not_start_is_an_error_of_one_line(forbidden: Listener, app: WebServer, program: str) -> None:
+    with Chromium(network_without(forbidden), executable=Path(program)) as chromium, pytest.raises(FetchError) as caught:
         drawn(chromium, f"{app.url}/")
     assert f"{program} does not start" in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_without_a_browser_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_browser_is_an_error_that_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(installation, "PATHS", ())
     with pytest.raises(UsageError, match="apt install chromium"):

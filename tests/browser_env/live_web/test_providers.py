@@ -1,7 +1,8 @@
-"""One contract for every search provider, against a server on this machine that speaks its documented protocol."""
+"""One contract for every search provider, against a local server with its documented API."""
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -25,7 +26,7 @@ TWO = (
 
 
 class Searching:
-    """An engine of one provider that asks a server of the tests, with what it waited for."""
+    """A search engine that sends the requests of one provider to a local server, and records its waiting times."""
 
     def __init__(self, fake: Fake, server: WebServer, max_seconds: float = 5) -> None:
         self.fake, self.server = fake, server
@@ -37,8 +38,8 @@ class Searching:
         network = Network(replace(settings, max_seconds=max_seconds, requests_per_second=1e6), sleep=self.slept.append)
         self.engine = SearchEngine(provider, network, sleep=self.slept.append, jitter=lambda: 0.5)
 
-    def says(self, *entries: dict[str, object], **answer: object) -> "Searching":
-        """Lay down what the server says."""
+    def says(self, *entries: Mapping[str, object], **answer: object) -> "Searching":
+        """Set the results that the server returns."""
         self.server.answers[self.fake.path] = Answer(self.fake.reply(entries), "application/json", **answer)  # type: ignore[arg-type]
         return self
 
@@ -46,8 +47,8 @@ class Searching:
         self.server.answers[self.fake.path] = answer
         return self
 
-    def url(self, entry: dict[str, object]) -> str:
-        """Where a result leads."""
+    def url(self, entry: Mapping[str, object]) -> str:
+        """Address of a result."""
         return self.server.url + self.fake.url_of(str(entry["title"])) if self.fake.name == "mediawiki" else str(entry["url"])
 
     def search(self, query: str = "crows") -> tuple[SearchHit, ...]:
@@ -59,13 +60,14 @@ def searching(request: pytest.FixtureRequest, web_server: WebServer) -> Searchin
     return Searching(FAKES[request.param], web_server)
 
 
-def test_every_provider_has_a_fake() -> None:
+def test_every_provider_has_a_fake_server() -> None:
     assert set(FAKES) == set(PROVIDERS)
 
 
-def test_results_come_in_their_order(searching: Searching) -> None:
-    found = searching.says(*TWO).search()
-    assert found == tuple(SearchHit(searching.url(hit), str(hit["title"]), str(hit["snippet"])) for hit in TWO)
+def test_results_keep_their_order(searching: Searching) -> None:
+    assert searching.says(*TWO).search() == tuple(
+        SearchHit(searching.url(hit), str(hit["title"]), str(hit["snippet"])) for hit in TWO
+    )
     assert searching.slept == []
 
 
@@ -91,11 +93,11 @@ def test_long_query_is_cut_and_an_empty_one_is_not_sent(searching: Searching) ->
     assert 100 <= len(searching.fake.asked(target, body)) <= searching.engine.provider.max_query
 
 
-def test_nothing_found_is_no_error(searching: Searching) -> None:
+def test_empty_results_are_not_an_error(searching: Searching) -> None:
     assert searching.says().search() == ()
 
 
-def test_missing_fields_are_empty_and_what_leads_nowhere_is_dropped(searching: Searching) -> None:
+def test_missing_fields_are_empty_and_results_without_an_address_are_dropped(searching: Searching) -> None:
     entries = (
         {"url": "https://a.example/", "title": "Only a title"},
         {"title": None, "snippet": 3},
@@ -113,7 +115,7 @@ def test_reply_without_results_has_none(searching: Searching, reply: bytes) -> N
 
 
 @pytest.mark.parametrize("searching", [name for name in FAKES if name != "duckduckgo"], indirect=True)
-def test_markup_is_taken_off(searching: Searching) -> None:
+def test_markup_is_removed(searching: Searching) -> None:
     entry = {
         "url": "https://a.example/",
         "title": "Crows &amp; <b>tools</b>",
@@ -124,13 +126,13 @@ def test_markup_is_taken_off(searching: Searching) -> None:
     assert hit.snippet == "A crow's hook List<int> <b>"
 
 
-def test_markup_of_duckduckgo_is_taken_off(web_server: WebServer) -> None:
+def test_markup_of_duckduckgo_is_removed(web_server: WebServer) -> None:
     page = b'<div class="result"><a class="result__a" href="https://a.example/">Crows &amp; <b>tools</b></a><a class="result__snippet">a <b>hook</b></a></div>'
     found = Searching(FAKES["duckduckgo"], web_server).answers(Answer(page)).search()
     assert found == (SearchHit("https://a.example/", "Crows & tools", "a hook"),)
 
 
-def test_challenge_of_duckduckgo_is_an_error_that_says_so(web_server: WebServer) -> None:
+def test_challenge_of_duckduckgo_is_an_error(web_server: WebServer) -> None:
     searching = Searching(FAKES["duckduckgo"], web_server)
     searching.answers(Answer(b'<div class="anomaly-modal__title">Unfortunately, bots use DuckDuckGo too.</div>', status=200))
     with pytest.raises(FetchError, match="whether a person is there"):
@@ -138,7 +140,7 @@ def test_challenge_of_duckduckgo_is_an_error_that_says_so(web_server: WebServer)
 
 
 @pytest.mark.parametrize("searching", [name for name in FAKES if name != "mediawiki"], indirect=True)
-def test_redirectors_are_unwrapped_and_each_page_is_shown_once(searching: Searching) -> None:
+def test_redirectors_are_unwrapped_and_duplicates_dropped(searching: Searching) -> None:
     entries = (
         {"url": "https://www.google.com/url?q=https://a.example/x&sa=U", "title": "one", "snippet": "s"},
         {"url": "https://duckduckgo.com/l/?uddg=https%3A%2F%2Fa.example%2Fx%23part", "title": "the same", "snippet": "s"},
@@ -149,7 +151,7 @@ def test_redirectors_are_unwrapped_and_each_page_is_shown_once(searching: Search
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_refusal_names_what_to_set_and_is_no_page(searching: Searching, status: int) -> None:
+def test_refused_key_is_a_configuration_error(searching: Searching, status: int) -> None:
     searching.answers(Answer(f'{{"error": "bad key {KEY}"}}'.encode(), "application/json", status))
     variable = PROVIDERS[searching.fake.name].key_variable or f"{searching.fake.name.upper()}_URL"
     env = BrowserEnv(LiveWeb(searching.engine, lambda url: pytest.fail(url)))
@@ -159,19 +161,19 @@ def test_refusal_names_what_to_set_and_is_no_page(searching: Searching, status: 
     assert KEY not in str(raised.value)
 
 
-def test_spent_quota_names_what_to_set(web_server: WebServer) -> None:
+def test_used_up_quota_is_a_configuration_error(web_server: WebServer) -> None:
     searching = Searching(FAKES["tavily"], web_server).answers(Answer(b'{"detail":{"error":"plan"}}', status=432))
     with pytest.raises(SearchConfigError, match=r"no searches left.*TAVILY_API_KEY"):
         searching.search()
 
 
-def test_moved_provider_is_not_followed_with_its_key(searching: Searching) -> None:
+def test_key_is_not_sent_to_the_target_of_a_redirect(searching: Searching) -> None:
     searching.answers(Answer(status=302, headers={"Location": "https://other.example/"}))
     with pytest.raises(SearchConfigError, match=rf"is not at {searching.server.url}.*_URL"):
         searching.search()
 
 
-def test_busy_provider_that_says_when_is_asked_then(searching: Searching) -> None:
+def test_busy_provider_is_asked_again_after_its_retry_after(searching: Searching) -> None:
     searching.says(*TWO)
     good = searching.server.answers[searching.fake.path]
     searching.answers(Answer(status=429, headers={"Retry-After": "2"}, then=good))
@@ -179,7 +181,7 @@ def test_busy_provider_that_says_when_is_asked_then(searching: Searching) -> Non
     assert searching.slept == [2.0]
 
 
-def test_busy_provider_that_does_not_say_when_is_asked_a_little_later(searching: Searching) -> None:
+def test_busy_provider_without_retry_after_is_asked_again_after_a_pause(searching: Searching) -> None:
     searching.says(*TWO)
     searching.answers(Answer(status=429, then=searching.server.answers[searching.fake.path]))
     assert len(searching.search()) == 2
@@ -187,7 +189,7 @@ def test_busy_provider_that_does_not_say_when_is_asked_a_little_later(searching:
 
 
 @pytest.mark.parametrize(("headers", "num_asked"), [({}, 2), ({"Retry-After": "1"}, 2), ({"Retry-After": "3600"}, 1)])
-def test_busy_provider_is_an_error_in_the_end(searching: Searching, headers: dict[str, str], num_asked: int) -> None:
+def test_provider_that_stays_busy_is_an_error(searching: Searching, headers: dict[str, str], num_asked: int) -> None:
     searching.answers(Answer(f"calm down, {KEY}".encode(), status=429, headers=headers))
     with pytest.raises(
         FetchError, match=rf"the search failed: {searching.fake.name}: too many searches \(HTTP 429\)"
@@ -198,7 +200,7 @@ def test_busy_provider_is_an_error_in_the_end(searching: Searching, headers: dic
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-def test_broken_provider_is_asked_once_more(searching: Searching, status: int) -> None:
+def test_failing_provider_is_asked_once_more(searching: Searching, status: int) -> None:
     searching.says(*TWO)
     searching.answers(Answer(status=status, then=searching.server.answers[searching.fake.path]))
     assert len(searching.search()) == 2
@@ -217,7 +219,7 @@ def test_malformed_reply_is_an_error_that_names_the_provider(searching: Searchin
         searching.search()
 
 
-def test_slow_provider_is_left(searching: Searching) -> None:
+def test_slow_provider_is_an_error_at_the_time_limit(searching: Searching) -> None:
     slow = Searching(searching.fake, searching.server, max_seconds=0.2)
     slow.answers(Answer(write=lambda handler: time.sleep(0.5)))
     with pytest.raises(FetchError, match=rf"{slow.fake.name}: .*did not answer within 0\.2 seconds"):
@@ -225,24 +227,24 @@ def test_slow_provider_is_left(searching: Searching) -> None:
     assert len(slow.server.asked) == 2
 
 
-def test_provider_that_was_never_there_is_no_page(searching: Searching) -> None:
+def test_unreachable_provider_is_a_configuration_error_until_it_has_answered(searching: Searching) -> None:
     searching.engine.provider = replace(searching.engine.provider, base_url="http://127.0.0.1:9")
     searching.engine._network = Network(NetworkSettings(ports=frozenset({9}), allow_private=True))
     variable = f"{searching.fake.name.upper()}_URL"
     with pytest.raises(SearchConfigError, match=rf"no {searching.fake.name} answers at http://127\.0\.0\.1:9: set {variable}"):
         searching.search()
-    searching.engine._has_answered = True  # and one that has gone away is one
+    searching.engine._has_answered = True
     with pytest.raises(FetchError, match=rf"the search failed: {searching.fake.name}: .* could not be fetched"):
         searching.search()
 
 
-def test_failure_is_a_page_for_the_policy(searching: Searching) -> None:
+def test_failed_search_is_shown_to_the_policy(searching: Searching) -> None:
     env = BrowserEnv(LiveWeb(searching.answers(Answer(status=500)).engine, lambda url: pytest.fail(url)))
     env.reset("crows?")
     assert f"the search failed: {searching.fake.name}: it answered HTTP 500" in env.step("Search crows").observation
 
 
-def test_key_is_in_no_log_and_no_description(searching: Searching, caplog: pytest.LogCaptureFixture) -> None:
+def test_key_is_not_logged_or_shown(searching: Searching, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         searching.says(*TWO).search()
         for status in (401, 429, 500):
@@ -250,12 +252,12 @@ def test_key_is_in_no_log_and_no_description(searching: Searching, caplog: pytes
             with pytest.raises((FetchError, SearchConfigError)):
                 searching.search()
     provider = searching.engine.provider
-    said = [record.getMessage() for record in caplog.records]
+    messages = [record.getMessage() for record in caplog.records]
     described = [repr(provider), str(provider), repr(provider.request("q")), repr(searching.engine), searching.engine.name]
-    assert not [text for text in (*said, *described, caplog.text) if KEY in text]
+    assert not [text for text in (*messages, *described, caplog.text) if KEY in text]
 
 
-# ---------------------------------------------------------------------------- which one
+# ---------------------------------------------------------------------------- choice of a provider
 
 
 @pytest.mark.parametrize(
@@ -270,7 +272,7 @@ def test_key_is_in_no_log_and_no_description(searching: Searching, caplog: pytes
         ("mediawiki", {"MEDIAWIKI_URL": "https://de.wikipedia.org/w"}, "mediawiki", "https://de.wikipedia.org/w"),
     ],
 )
-def test_provider_is_chosen(name: str | None, environ: dict[str, str], expected: str, url: str) -> None:
+def test_provider_is_chosen_by_name_or_environment(name: str | None, environ: dict[str, str], expected: str, url: str) -> None:
     provider = make_provider(name, environ=environ)
     assert (provider.name, provider.base_url) == (expected, url)
     assert provider.key in ("", "k")
@@ -293,14 +295,14 @@ def test_provider_that_cannot_be_used_says_what_to_set(name: str | None, environ
     assert "secret" not in str(raised.value)
 
 
-def test_only_a_provider_that_a_person_has_named_may_be_inside() -> None:
+def test_private_addresses_are_allowed_only_for_configured_providers() -> None:
     assert network_for(make_provider("searxng", environ={})).settings.allow_private
     assert network_for(make_provider("mediawiki", base_url="http://wiki.lan/w", environ={})).settings.allow_private
     assert not network_for(make_provider("brave", environ={"BRAVE_API_KEY": "k"})).settings.allow_private
     assert network_for(make_provider("brave", environ={"BRAVE_API_KEY": "k"})).settings.ports == {443}
 
 
-def test_titles_of_wikipedia_become_its_addresses() -> None:
+def test_addresses_of_wikipedia_are_made_of_titles() -> None:
     wiki = make_provider("wikipedia", environ={})
     reply = '{"query":{"search":[{"title":"C♯ (note)"},{"title":"AC/DC"}]}}'.encode()
     assert [hit.url for hit in wiki.hits(reply)] == [
@@ -309,7 +311,7 @@ def test_titles_of_wikipedia_become_its_addresses() -> None:
     ]
 
 
-# ---------------------------------------------------------------------------- what they have in common
+# ---------------------------------------------------------------------------- cleaning of hits
 
 
 @pytest.mark.parametrize(
@@ -347,7 +349,7 @@ def test_redirector_is_unwrapped(url: str, expected: str) -> None:
         ("<script" * 100_000, ("<script" * 1_429)[:10_000]),
     ],
 )
-def test_text_of_a_result_is_plain(text: str, expected: str) -> None:
+def test_markup_of_titles_and_snippets_is_removed(text: str, expected: str) -> None:
     assert plain(text) == expected
 
 

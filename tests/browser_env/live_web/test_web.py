@@ -29,7 +29,7 @@ def towns() -> Iterator[TownServer]:
 
 
 class Web:
-    """A live web on a server of the tests, whose time stands still unless it is moved."""
+    """A live web on a local server, with a clock that only the test moves."""
 
     def __init__(self, url: str, port: int) -> None:
         self.now = 0.0
@@ -97,11 +97,11 @@ def test_missing_page_and_picture_are_errors(web_server: WebServer) -> None:
         ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", False),
     ],
 )
-def test_only_what_may_be_a_page_is_read(media_type: str, expected: bool) -> None:
+def test_only_media_types_of_pages_are_read(media_type: str, expected: bool) -> None:
     assert is_readable(media_type) is expected
 
 
-def test_page_and_search_are_asked_for_once_within_some_minutes(towns: TownServer) -> None:
+def test_pages_and_searches_are_cached_for_some_minutes(towns: TownServer) -> None:
     web = Web(towns.url, towns.port)
     town = towns.country.towns[5]
     towns.asked.clear()
@@ -115,7 +115,7 @@ def test_page_and_search_are_asked_for_once_within_some_minutes(towns: TownServe
     assert (towns.asked["/search"], towns.asked[town.path]) == (2, 2)
 
 
-def test_many_sessions_ask_for_a_page_once(towns: TownServer) -> None:
+def test_concurrent_sessions_fetch_a_page_once(towns: TownServer) -> None:
     web = Web(towns.url, towns.port).backend
     town = towns.country.towns[6]
     towns.asked.clear()
@@ -125,7 +125,7 @@ def test_many_sessions_ask_for_a_page_once(towns: TownServer) -> None:
     assert towns.asked[town.path] == 1
 
 
-def test_failure_is_not_kept(web_server: WebServer) -> None:
+def test_failure_is_not_cached(web_server: WebServer) -> None:
     web_server.answers["/x"] = Answer(status=500, then=Answer(b"<p>there again"))
     web = Web(web_server.url, web_server.port).backend
     with pytest.raises(FetchError, match="HTTP 500"):
@@ -133,7 +133,7 @@ def test_failure_is_not_kept(web_server: WebServer) -> None:
     assert web.fetch(f"{web_server.url}/x").text == "there again"
 
 
-def test_whatever_loads_documents_can_be_plugged_in(towns: TownServer) -> None:
+def test_any_loader_of_documents_can_be_used(towns: TownServer) -> None:
     engine = SearchEngine(make_provider("searxng", base_url=towns.url, environ={}))
     web = LiveWeb(engine, lambda url: Document(url, b"<p>drawn", "text/html"))
     assert web.fetch("https://any.example/").text == "drawn"
@@ -160,12 +160,12 @@ def test_default_is_an_offline_web(small_collection: Path, monkeypatch: pytest.M
         ({"ignore_robots": True}, "--ignore-robots needs --web"),
     ],
 )
-def test_flags_of_the_live_web_need_it(options: dict[str, object], expected: str) -> None:
+def test_options_of_the_live_web_need_it(options: dict[str, object], expected: str) -> None:
     with pytest.raises(UsageError, match=expected):
         WebOptions(**options)  # type: ignore[arg-type]
 
 
-def test_loopback_is_closed_unless_it_is_opened(towns: TownServer) -> None:
+def test_loopback_is_refused_by_default(towns: TownServer) -> None:
     with WebOptions(web=True, search_url=towns.url).open() as web:
         (hit, *_) = web.search(towns.country.towns[0].name)
         with pytest.raises(Refused, match=r"port .* may not be connected to"):

@@ -1,8 +1,8 @@
-"""Ways in which a page may try to reach what it must not: one table for everything that fetches.
+"""Server-side request forgery: addresses by which a page may try to reach private servers, for tests of all clients.
 
-The attacker has a site, ``attacker.example``, whose server is `ATTACKER` here; for the tests that address counts as public. What it
-is after is a server on this machine, the prize: ``{port}`` in an address is its port. Whatever visits an attack has to end with a
-`FetchError` (unless the attack is `harmless`), and the prize must not have been asked for anything.
+The attacker's site is ``attacker.example`` at `ATTACKER`, which counts as public in the tests. The target is a server on this
+machine; ``{port}`` in an address is its port. A visit must end with a `FetchError`, unless the attack is `harmless`, and the
+target must not receive a request.
 """
 
 import ipaddress
@@ -13,26 +13,26 @@ from browser_env.network import addresses
 from browser_env.network.connection import resolve
 
 ATTACKER = "127.0.0.2"
-"""Stands for a public address."""
+"""Address that counts as public in the tests."""
 SITE = "attacker.example"
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """An address to visit, and what the attacker has prepared."""
+    """An address to visit, and the answers of the attacker's servers."""
 
     name: str
     url: str
     location: str | None = None
-    """Where the attacker's server redirects every request to."""
+    """Location to which the attacker's server redirects all requests. Default: no redirect."""
     answers: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
-    """What the attacker's name server says of a name: to the first who asks, to the second and so on; the last is repeated."""
+    """IP addresses that the attacker's name server returns for a host, for each query in turn; the last are repeated."""
     harmless: bool = False
-    """It only looks dangerous, and leads to the attacker's own site."""
+    """Whether the address leads to the attacker's own site, although it looks dangerous."""
 
 
 class Names:
-    """The name server of an attack, as a `browser_env.network.connection.Resolver`; remembers what it was asked."""
+    """The name server of an attack, a `browser_env.network.connection.Resolver` that records the hosts."""
 
     def __init__(self, attack: Attack) -> None:
         self._answers = {SITE: ((ATTACKER,),), **attack.answers}
@@ -49,7 +49,7 @@ class Names:
 
 
 def is_public(real: Callable[[addresses.IPAddress], bool] = addresses.is_public) -> Callable[[addresses.IPAddress], bool]:
-    """The rule for addresses, with that of the attacker made public."""
+    """`browser_env.network.addresses.is_public`, with the attacker's address as a public one."""
     return lambda address: address == ipaddress.ip_address(ATTACKER) or real(address)
 
 
@@ -88,7 +88,7 @@ SPELLINGS = {
     "scoped": "[fe80::1%25lo]",
     "IPv6 of the future": "[v1.127.0.0.1]",
 }
-"""Of loopback."""
+"""Hosts that lead to the loopback interface."""
 INSIDE = {
     "metadata of a cloud": "169.254.169.254",
     "metadata, mapped": "[::ffff:169.254.169.254]",
@@ -107,7 +107,7 @@ INSIDE = {
     "class C by NAT64": "[64:ff9b::c0a8:1]",
     "class C by 6to4": "[2002:c0a8:1::]",
 }
-"""Of networks that are nobody's business."""
+"""Hosts in private and special networks."""
 SCHEMES = {
     "file": "file:///etc/passwd",
     "file of a host": "file://localhost/etc/passwd",
@@ -144,7 +144,7 @@ CONFUSED = {
     "a slash that is a letter": f"http://127.0.0.1:{{port}}\u2044.{SITE}/",
     "a care-of sign that becomes a slash": f"http://127.0.0.1℀.{SITE}/",
 }
-"""Addresses that two programs read in two ways."""
+"""Addresses that parsers read in different ways."""
 
 
 def _named(name: str, url: str, *answers: tuple[str, ...], location: str | None = None) -> Attack:

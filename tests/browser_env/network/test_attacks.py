@@ -1,4 +1,4 @@
-"""Every attack of the table, by the plain client, against real servers on this machine; and servers that never end."""
+"""Every attack of `tests.browser_env.network.attacks` on the network client, and servers whose responses never end."""
 
 import gzip
 import time
@@ -6,15 +6,14 @@ import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 
-import brotli
 import pytest
 
 from browser_env.errors import FetchError, Refused
 from browser_env.network.client import Network
-from browser_env.network.compression import zstd
 from browser_env.network.settings import NetworkSettings
 from tests.browser_env.conftest import Answer, WebServer, serving
 from tests.browser_env.network.attacks import ATTACKER, ATTACKS, SITE, Attack, Names, is_public
+from tests.browser_env.network.compressing import compress_brotli, compress_zstd
 
 
 @pytest.fixture(scope="module")
@@ -24,21 +23,23 @@ def attacker() -> Iterator[WebServer]:
 
 
 @pytest.fixture(scope="module")
-def prize() -> Iterator[WebServer]:
+def target() -> Iterator[WebServer]:
     with serving() as server:
         yield server
 
 
-def test_the_table_is_large_and_its_names_are_its_own() -> None:
+def test_attacks_are_many_and_have_unique_names() -> None:
     assert len(ATTACKS) >= 60
     assert len({attack.name for attack in ATTACKS}) == len(ATTACKS)
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_attack_reaches_nothing(attack: Attack, attacker: WebServer, prize: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attack_does_not_reach_the_target(
+    attack: Attack, attacker: WebServer, target: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("browser_env.network.connection.is_public", is_public())
     attacker.asked.clear()
-    prize.asked.clear()
+    target.asked.clear()
     names = Names(attack)
 
     def fill(text: str) -> str:
@@ -46,7 +47,7 @@ def test_attack_reaches_nothing(attack: Attack, attacker: WebServer, prize: WebS
         by_name = {
             f"http://{host}{end}": f"http://{host}:{attacker.port}{end}" for host in (SITE, "inside.example") for end in "/#?"
         }
-        text = text.replace("{port}", str(prize.port))
+        text = text.replace("{port}", str(target.port))
         return next((text.replace(old, new, 1) for old, new in by_name.items() if text.startswith(old)), text)
 
     if attack.location is None:
@@ -54,10 +55,10 @@ def test_attack_reaches_nothing(attack: Attack, attacker: WebServer, prize: WebS
     else:
         answer = Answer(status=302, headers={"Location": fill(attack.location)})
     attacker.answers.update(
-        dict.fromkeys(("/", "/again", f"/http://127.0.0.1:{prize.port}/", f"/?@127.0.0.1:{prize.port}/"), answer)
+        dict.fromkeys(("/", "/again", f"/http://127.0.0.1:{target.port}/", f"/?@127.0.0.1:{target.port}/"), answer)
     )
     network = Network(
-        NetworkSettings(ports=frozenset({80, 443, attacker.port, prize.port}), max_seconds=5, requests_per_second=1e6),
+        NetworkSettings(ports=frozenset({80, 443, attacker.port, target.port}), max_seconds=5, requests_per_second=1e6),
         resolver=names,
     )
     if attack.harmless:
@@ -65,7 +66,7 @@ def test_attack_reaches_nothing(attack: Attack, attacker: WebServer, prize: WebS
     else:
         with pytest.raises(FetchError):
             network.get(fill(attack.url))
-    assert prize.asked == []
+    assert target.asked == []
     assert max(map(names.asked.count, names.asked), default=0) <= 1 + len(attacker.asked)  # once for each connection
 
 
@@ -78,24 +79,24 @@ def network(attacker: WebServer, monkeypatch: pytest.MonkeyPatch) -> Network:
     return Network(NetworkSettings(ports=frozenset({attacker.port}), max_seconds=1, max_bytes=1_000_000))
 
 
-def layers(encoding: str) -> bytes:
-    """100 MB to half a gigabyte of zeros, compressed to very little."""
+def bomb(encoding: str) -> bytes:
+    """100 to 500 MB of zeros, compressed to less than 5 MB."""
     match encoding:
         case "gzip":
             return gzip.compress(bytes(50_000_000)) * 10
         case "deflate":
             return zlib.compress(bytes(100_000_000), 1)
         case "br":
-            return brotli.compress(bytes(500_000_000), quality=1)
+            return compress_brotli(bytes(500_000_000), quality=1)
         case "zstd":
-            return zstd.compress(bytes(500_000_000), 1)
+            return compress_zstd(bytes(500_000_000), 1)
         case _:
             return gzip.compress(gzip.compress(bytes(100_000_000), 1))
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, gzip"])
-def test_decompression_bomb_ends_within_its_cap(attacker: WebServer, network: Network, encoding: str) -> None:
-    body = layers(encoding)
+def test_decompression_bomb_is_refused_within_a_second(attacker: WebServer, network: Network, encoding: str) -> None:
+    body = bomb(encoding)
     assert len(body) < 5_000_000
     attacker.answers["/bomb"] = Answer(body, headers={"Content-Encoding": encoding})
     began = time.monotonic()
@@ -111,7 +112,7 @@ def endless_body(handler: BaseHTTPRequestHandler) -> None:
 
 
 def endless_nothing(handler: BaseHTTPRequestHandler) -> None:
-    """Compressed members that hold nothing: no byte ever comes out."""
+    """Empty gzip members: no byte is ever decompressed."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n")
     nothing = gzip.compress(b"") * 1_000
     while True:
@@ -152,7 +153,7 @@ def slow_drip(handler: BaseHTTPRequestHandler) -> None:
         (slow_drip, "did not answer within 1 seconds"),
     ],
 )
-def test_server_that_never_ends_is_left(attacker: WebServer, network: Network, write: object, expected: str) -> None:
+def test_endless_response_is_an_error_in_time(attacker: WebServer, network: Network, write: object, expected: str) -> None:
     attacker.answers["/endless"] = Answer(write=write)  # type: ignore[arg-type]
     began = time.monotonic()
     with pytest.raises(FetchError, match=expected):
@@ -160,7 +161,7 @@ def test_server_that_never_ends_is_left(attacker: WebServer, network: Network, w
     assert time.monotonic() - began < 2
 
 
-def test_endless_redirects_end(attacker: WebServer, network: Network) -> None:
+def test_redirects_end_at_the_limit(attacker: WebServer, network: Network) -> None:
     attacker.answers.update({f"/{number}": Answer(status=302, headers={"Location": f"/{number + 1}"}) for number in range(20)})
     attacker.asked.clear()
     with pytest.raises(Refused, match="after 10 redirects"):

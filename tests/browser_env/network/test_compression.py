@@ -2,12 +2,12 @@ import gzip
 import zlib
 from collections.abc import Callable
 
-import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_env.network.compression import PIECE, decompress, zstd
+from browser_env.network.compression import PIECE, decompress
+from tests.browser_env.network.compressing import compress_brotli, compress_zstd, compress_zstd_with_window
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -20,10 +20,10 @@ ENCODERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "x-gzip in capitals": ("X-GZip", gzip.compress),
     "deflate": ("deflate", zlib.compress),
     "deflate without a header": ("deflate", raw_deflate),
-    "brotli": ("br", brotli.compress),
-    "zstd": ("zstd", zstd.compress),
-    "two": ("gzip, br", lambda data: brotli.compress(gzip.compress(data))),
-    "three": ("deflate,identity, gzip ,zstd", lambda data: zstd.compress(gzip.compress(zlib.compress(data)))),
+    "brotli": ("br", compress_brotli),
+    "zstd": ("zstd", compress_zstd),
+    "two": ("gzip, br", lambda data: compress_brotli(gzip.compress(data))),
+    "three": ("deflate,identity, gzip ,zstd", lambda data: compress_zstd(gzip.compress(zlib.compress(data)))),
     "none": ("", bytes),
     "identity": ("identity", bytes),
 }
@@ -31,7 +31,7 @@ ENCODERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
 
 @pytest.mark.parametrize("name", ENCODERS)
 @given(data=st.binary(max_size=2_000), times=st.sampled_from([1, 200]), size=st.integers(1, 3_000))
-def test_what_was_compressed_comes_back(name: str, data: bytes, times: int, size: int) -> None:
+def test_decompressing_undoes_compressing(name: str, data: bytes, times: int, size: int) -> None:
     encoding, compress = ENCODERS[name]
     body = compress(data * times)
     chunks = [body[start : start + size] for start in range(0, len(body), size)]
@@ -53,15 +53,15 @@ def test_body_that_ends_early_is_an_error(name: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
 @given(data=st.binary(min_size=1, max_size=200))
-def test_no_bytes_are_anything_but_a_value_error(encoding: str, data: bytes) -> None:
+def test_arbitrary_bytes_raise_nothing_but_value_errors(encoding: str, data: bytes) -> None:
     try:
         list(decompress([data], encoding))
     except ValueError:
         return
 
 
-@pytest.mark.parametrize("encode", [gzip.compress, zstd.compress])
-def test_members_are_joined(encode: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize("encode", [gzip.compress, compress_zstd])
+def test_consecutive_members_are_joined(encode: Callable[[bytes], bytes]) -> None:
     encoding = "gzip" if encode is gzip.compress else "zstd"
     assert b"".join(decompress([encode(b"one ") + encode(b"two")], encoding)) == b"one two"
 
@@ -70,19 +70,17 @@ def test_members_are_joined(encode: Callable[[bytes], bytes]) -> None:
     ("encoding", "expected"),
     [("compress", "unknown encoding 'compress'"), ("gzip, " * 4, "4 encodings"), ("sdch,gzip", "unknown encoding 'sdch'")],
 )
-def test_encoding_that_was_not_asked_for_is_an_error(encoding: str, expected: str) -> None:
+def test_unsupported_encoding_is_an_error(encoding: str, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         list(decompress([gzip.compress(b"")], encoding))
 
 
 def test_large_window_of_zstd_is_refused() -> None:
-    options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.checksum_flag: 0}
-    compressor = zstd.ZstdCompressor(options={int(key): value for key, value in options.items()})
-    body = compressor.compress(bytes(1_000)) + compressor.flush()
+    body = compress_zstd_with_window(bytes(1_000), window_log=27)
     with pytest.raises(ValueError, match=r"memory|window"):
         list(decompress([body], "zstd"))
 
 
-def test_what_follows_a_body_is_an_error_with_brotli() -> None:
+def test_bytes_after_a_brotli_body_are_an_error() -> None:
     with pytest.raises(ValueError, match=r"follows|failed"):
-        list(decompress([brotli.compress(b"x"), b"more"], "br"))
+        list(decompress([compress_brotli(b"x"), b"more"], "br"))

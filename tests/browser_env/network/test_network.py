@@ -23,7 +23,7 @@ from tests.browser_env.conftest import Answer, WebServer
 
 
 def visiting(server: WebServer, **settings: object) -> Network:
-    """A network that may visit a server on this machine."""
+    """A network client that may visit a server on this machine."""
     options = {"ports": frozenset({server.port}), "allow_loopback": True, "requests_per_second": 1e6, **settings}
     return Network(NetworkSettings(**options))  # type: ignore[arg-type]
 
@@ -59,7 +59,7 @@ def test_other_address_is_not_public(address: str) -> None:
 
 
 @given(st.ip_addresses(v=4))
-def test_wrapped_address_is_as_public_as_what_it_wraps(address: ipaddress.IPv4Address) -> None:
+def test_ipv6_address_is_public_if_its_embedded_ipv4_address_is(address: ipaddress.IPv4Address) -> None:
     number = int(address)
     wrapped = [(0xFFFF << 32) | number, (0x64FF9B << 96) | number, (0x2002 << 112) | (number << 80)]
     assert {is_public(ipaddress.IPv6Address(value)) for value in wrapped} == {is_public(address)}
@@ -93,7 +93,7 @@ def test_one_private_address_among_public_ones_is_refused() -> None:
         "１２７.0.0.1",
     ],
 )
-def test_no_spelling_of_loopback_is_visited(web_server: WebServer, host: str) -> None:
+def test_loopback_is_refused_in_every_spelling(web_server: WebServer, host: str) -> None:
     network = Network(NetworkSettings(ports=frozenset({web_server.port})))
     with pytest.raises(FetchError):
         network.get(f"http://{host}:{web_server.port}/")
@@ -120,7 +120,7 @@ def test_no_spelling_of_loopback_is_visited(web_server: WebServer, host: str) ->
         ("http://example.org/\0", "no web address"),
     ],
 )
-def test_address_that_is_not_allowed_is_refused_before_it_is_resolved(url: str, expected: str) -> None:
+def test_forbidden_address_is_refused_before_its_host_is_resolved(url: str, expected: str) -> None:
     def resolver(host: str, port: int) -> list[str]:
         raise AssertionError(host)
 
@@ -130,7 +130,7 @@ def test_address_that_is_not_allowed_is_refused_before_it_is_resolved(url: str, 
 
 
 @given(st.text())
-def test_no_text_is_anything_but_a_fetch_error(url: str) -> None:
+def test_arbitrary_text_raises_nothing_but_fetch_errors(url: str) -> None:
     with pytest.raises(FetchError):
         Network(resolver=lambda host, port: []).get(url)
 
@@ -143,22 +143,22 @@ def test_unknown_host_is_named() -> None:
         Network(resolver=resolver).get("http://nowhere.example/")
 
 
-# ---------------------------------------------------------------------------- what comes back
+# ---------------------------------------------------------------------------- responses
 
 
-def test_document_is_what_the_server_says(web_server: WebServer) -> None:
+def test_document_is_the_servers_response(web_server: WebServer) -> None:
     web_server.answers["/a?b=c"] = Answer(b"<p>hello", "text/html; charset=latin-1")
     document = visiting(web_server).get(f"{web_server.url}/a?b=c#fragment")
     assert document.url == f"{web_server.url}/a?b=c"
     assert (document.body, document.content_type, document.status) == (b"<p>hello", "text/html; charset=latin-1", 200)
 
 
-def test_error_status_is_a_document_too(web_server: WebServer) -> None:
+def test_error_status_is_a_document(web_server: WebServer) -> None:
     document = visiting(web_server).get(f"{web_server.url}/nothing")
     assert (document.status, document.body) == (404, b"not found")
 
 
-def test_name_is_kept_for_the_host_header_and_resolved_once(web_server: WebServer) -> None:
+def test_host_name_is_sent_in_the_host_header_and_resolved_once(web_server: WebServer) -> None:
     web_server.answers["/"] = Answer(b"x")
     asked: list[str] = []
 
@@ -261,7 +261,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tls_server(certificate: Path) -> Iterator[tuple[int, list[str]]]:
-    """Redirects everything to http; remembers which names TLS was asked for."""
+    """A TLS server that redirects every request to http; yields its port and the server names that clients sent."""
     names: list[str] = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.with_suffix(".crt"), certificate)
@@ -296,7 +296,7 @@ def tls_server(certificate: Path) -> Iterator[tuple[int, list[str]]]:
         ("other.example", True, "CERTIFICATE_VERIFY_FAILED"),
         ("secure.example", False, "CERTIFICATE_VERIFY_FAILED"),
     ],
-    ids=["good certificate", "name of another", "unknown authority"],
+    ids=["good certificate", "other host name", "unknown authority"],
 )
 def test_certificate_is_checked_against_the_name(
     tls_server: tuple[int, list[str]],
@@ -355,13 +355,13 @@ def silence(handler: BaseHTTPRequestHandler) -> None:
 
 
 @pytest.mark.parametrize("write", [drip_headers, drip_body, silence])
-def test_slow_server_gains_nothing_by_it(web_server: WebServer, write: object) -> None:
+def test_slow_server_is_an_error_at_the_time_limit(web_server: WebServer, write: object) -> None:
     web_server.answers["/"] = Answer(write=write)  # type: ignore[arg-type]
     with pytest.raises(FetchError, match=r"did not answer within 0\.3 seconds"):
         visiting(web_server, max_seconds=0.3).get(f"{web_server.url}/")
 
 
-def test_slow_resolver_is_left_behind() -> None:
+def test_slow_resolver_is_an_error_at_the_time_limit() -> None:
     released = threading.Event()
 
     def resolver(host: str, port: int) -> list[str]:
@@ -393,13 +393,13 @@ def nothing(handler: BaseHTTPRequestHandler) -> None:
 
 
 @pytest.mark.parametrize("write", [broken_off, nonsense, bad_gzip, nothing])
-def test_broken_answer_is_a_fetch_error(web_server: WebServer, write: object) -> None:
+def test_broken_response_is_a_fetch_error(web_server: WebServer, write: object) -> None:
     web_server.answers["/"] = Answer(write=write)  # type: ignore[arg-type]
     with pytest.raises(FetchError, match="could not be fetched"):
         visiting(web_server).get(f"{web_server.url}/")
 
 
-def test_server_that_is_not_there_is_a_fetch_error() -> None:
+def test_missing_server_is_a_fetch_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(FetchError, match="could not be fetched"):
@@ -417,10 +417,10 @@ def test_network_is_shared_between_threads(web_server: WebServer) -> None:
         assert list(bodies) == [str(number).encode() for number in range(40)]
 
 
-# ---------------------------------------------------------------------------- servers that the person names
+# ---------------------------------------------------------------------------- the trusted client
 
 
-def test_trusted_client_visits_what_it_was_given(web_server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trusted_client_visits_its_base_address_without_a_proxy(web_server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     web_server.answers["/v1/models"] = Answer(b"{}", "application/json")
     with trusted_client(f"{web_server.url}/v1", headers={"Authorization": "Bearer k"}) as client:
@@ -428,7 +428,7 @@ def test_trusted_client_visits_what_it_was_given(web_server: WebServer, monkeypa
     assert web_server.headers[0]["Authorization"] == "Bearer k"
 
 
-def test_trusted_client_waits_no_longer_than_it_is_told(web_server: WebServer) -> None:
+def test_trusted_client_has_a_read_timeout(web_server: WebServer) -> None:
     web_server.answers["/"] = Answer(write=silence)
     with trusted_client(web_server.url, read_seconds=0.1) as client, pytest.raises(ClientError):
         client.get("/")

@@ -5,7 +5,7 @@ from browser_env.network.pacing import Pace
 
 
 class Clock:
-    """Time that passes only by sleeping."""
+    """A clock that only sleeping moves."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -19,7 +19,7 @@ class Clock:
         self.now += seconds
 
 
-def test_burst_goes_at_once_and_the_rest_at_the_rate() -> None:
+def test_burst_is_sent_at_once_and_the_rest_at_the_rate() -> None:
     clock = Clock()
     pace = Pace(2, 3, 100, clock, clock.sleep)
     for _ in range(6):
@@ -39,9 +39,9 @@ def test_hosts_do_not_wait_for_each_other() -> None:
     assert clock.slept == []
 
 
-def test_who_would_wait_too_long_is_refused_and_takes_no_place() -> None:
+def test_request_that_would_wait_too_long_is_refused_and_delays_no_other() -> None:
     slept: list[float] = []
-    pace = Pace(1, 1, 2, lambda: 0.0, slept.append)  # all at the same time
+    pace = Pace(1, 1, 2, lambda: 0.0, slept.append)
     for _ in range(3):
         pace.wait("a")
     for _ in range(5):
@@ -50,7 +50,7 @@ def test_who_would_wait_too_long_is_refused_and_takes_no_place() -> None:
     assert slept == [1.0, 2.0]
 
 
-def test_many_hosts_are_forgotten_when_they_are_free_again() -> None:
+def test_hosts_without_recent_requests_are_forgotten() -> None:
     clock = Clock()
     pace = Pace(1, 1, 10, clock, clock.sleep)
     for number in range(25_000):

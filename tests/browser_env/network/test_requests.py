@@ -1,4 +1,4 @@
-"""What a request through the door may say, what comes back, and how a server is treated; `test_network` has who may be asked."""
+"""Requests and responses of the network client, redirects, retries and rate limits; `test_network` tests which servers it visits."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ from tests.browser_env.conftest import Answer, WebServer, serving
 from tests.browser_env.network.test_network import visiting
 
 
-def test_request_is_sent_as_given(web_server: WebServer) -> None:
+def test_headers_and_body_are_sent(web_server: WebServer) -> None:
     web_server.answers["/api"] = Answer(b"{}", "application/json", headers={"X-Rate": "1", "Set-Cookie": "id=1"})
     response = visiting(web_server).request(
         f"{web_server.url}/api", method="POST", headers={"X-Key": "k", "accept": "application/json"}, body=b"q=1"
@@ -28,7 +28,7 @@ def test_request_is_sent_as_given(web_server: WebServer) -> None:
     assert not {"set-cookie", "content-length"} & response.headers.keys()
 
 
-def test_what_belongs_to_the_connection_is_ours(web_server: WebServer) -> None:
+def test_headers_of_the_connection_cannot_be_set(web_server: WebServer) -> None:
     web_server.answers["/"] = Answer(b"x")
     forged = {"Host": "other.example", "Cookie": "id=1", "Accept-Encoding": "compress", "Content-Length": "9", "TE": "trailers"}
     visiting(web_server).request(f"{web_server.url}/", headers=forged)
@@ -39,14 +39,14 @@ def test_what_belongs_to_the_connection_is_ours(web_server: WebServer) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"X-A": "b\r\nX-C: d"}, {"X-A\r\nX-B": "c"}, {"X A": "b"}, {"X-A": "b\0"}])
-def test_header_that_would_be_two_is_not_sent(web_server: WebServer, headers: dict[str, str]) -> None:
+def test_header_injection_is_refused(web_server: WebServer, headers: dict[str, str]) -> None:
     web_server.answers["/"] = Answer(b"x")
     with pytest.raises(FetchError, match="could not be fetched"):
         visiting(web_server).request(f"{web_server.url}/", headers=headers)
     assert web_server.asked == []
 
 
-def test_head_has_no_body(web_server: WebServer) -> None:
+def test_head_response_has_no_body(web_server: WebServer) -> None:
     web_server.answers["/"] = Answer(headers={"Content-Encoding": "gzip", "Content-Length": "1000"})
     response = visiting(web_server).request(f"{web_server.url}/", method="HEAD")
     assert (response.status, response.body) == (200, b"")
@@ -79,14 +79,14 @@ def test_repeated_headers_are_joined(web_server: WebServer) -> None:
         ("http://a_b.example/", "http://a_b.example/"),
     ],
 )
-def test_address_is_written_in_one_way(url: str, expected: str) -> None:
+def test_address_is_normalized(url: str, expected: str) -> None:
     assert str(parse_address(url)) == expected
 
 
 @pytest.mark.parametrize(
     "url", ["http://" + "ü" * 70 + ".example/", "http://a..ü.example/", "http://\u200d.example/", "http://ü\ud800/"]
 )
-def test_host_that_is_no_name_is_refused(url: str) -> None:
+def test_invalid_host_name_is_refused(url: str) -> None:
     with pytest.raises(Refused):
         parse_address(url)
 
@@ -94,7 +94,7 @@ def test_host_that_is_no_name_is_refused(url: str) -> None:
 # ---------------------------------------------------------------------------- redirects
 
 
-def test_chain_of_redirects_is_told(web_server: WebServer) -> None:
+def test_response_lists_its_redirects(web_server: WebServer) -> None:
     web_server.answers["/1"] = Answer(status=301, headers={"Location": "2?x"})
     web_server.answers["/2"] = Answer(status=308, headers={"Location": "/3"})
     web_server.answers["/3"] = Answer(b"end")
@@ -104,7 +104,7 @@ def test_chain_of_redirects_is_told(web_server: WebServer) -> None:
 
 
 @pytest.mark.parametrize("location", ["/ü".encode(), "/ü".encode("latin-1"), b"/%C3%BC"])
-def test_redirect_to_a_name_in_any_script(web_server: WebServer, location: bytes) -> None:
+def test_redirect_location_outside_ascii_is_followed(web_server: WebServer, location: bytes) -> None:
     def write(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n")
 
@@ -113,14 +113,14 @@ def test_redirect_to_a_name_in_any_script(web_server: WebServer, location: bytes
     assert visiting(web_server).get(f"{web_server.url}/1").body == b"end"
 
 
-def test_redirect_is_the_answer_for_who_does_not_follow(web_server: WebServer) -> None:
+def test_redirect_is_returned_without_follow(web_server: WebServer) -> None:
     web_server.answers["/1"] = Answer(b"moved", status=302, headers={"Location": "file:///etc/passwd"})
     response = visiting(web_server).request(f"{web_server.url}/1", follow=False)
     assert (response.status, response.headers["location"]) == (302, "file:///etc/passwd")
 
 
 @pytest.mark.parametrize(("status", "method", "body"), [(301, "GET", b""), (302, "GET", b""), (303, "GET", b""), (307, "POST", b"q"), (308, "POST", b"q")])  # fmt: skip
-def test_post_is_redirected_as_browsers_do(web_server: WebServer, status: int, method: str, body: bytes) -> None:
+def test_post_is_redirected_as_in_browsers(web_server: WebServer, status: int, method: str, body: bytes) -> None:
     web_server.answers["/1"] = Answer(status=status, headers={"Location": "/2"})
     web_server.answers["/2"] = Answer(b"end")
     visiting(web_server).request(f"{web_server.url}/1", method="POST", headers={"Content-Type": "text/plain"}, body=b"q")
@@ -128,7 +128,7 @@ def test_post_is_redirected_as_browsers_do(web_server: WebServer, status: int, m
     assert ("Content-Type" in web_server.headers[1]) == (method == "POST")
 
 
-def test_key_does_not_go_to_another_origin(web_server: WebServer) -> None:
+def test_key_is_not_sent_to_another_origin(web_server: WebServer) -> None:
     with serving() as other:
         other.answers["/2"] = Answer(b"end")
         web_server.answers["/1"] = Answer(status=302, headers={"Location": f"{other.url}/2"})
@@ -167,7 +167,7 @@ def test_headers_are_capped(web_server: WebServer) -> None:
 
 
 class Waiting:
-    """A network whose waiting is written down."""
+    """A network client whose waiting times are recorded."""
 
     def __init__(self, server: WebServer, **settings: object) -> None:
         self.slept: list[float] = []
@@ -176,7 +176,7 @@ class Waiting:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_server_that_asks_for_patience_gets_it_once(web_server: WebServer, status: int) -> None:
+def test_retry_after_is_obeyed_once(web_server: WebServer, status: int) -> None:
     web_server.answers["/"] = Answer(status=status, headers={"Retry-After": "7"}, then=Answer(b"here"))
     waiting = Waiting(web_server)
     assert waiting.network.get(f"{web_server.url}/").body == b"here"
@@ -186,22 +186,22 @@ def test_server_that_asks_for_patience_gets_it_once(web_server: WebServer, statu
     assert len(web_server.asked) == 4
 
 
-@pytest.mark.parametrize("said", ["11", "3600", "soon", "-1", "", "Wed, 25 Nov 2099 08:00:00 GMT", "1" * 500])
-def test_longer_or_unknown_waits_are_not_waited_for(web_server: WebServer, said: str) -> None:
-    web_server.answers["/"] = Answer(b"busy", status=429, headers={"Retry-After": said})
+@pytest.mark.parametrize("value", ["11", "3600", "soon", "-1", "", "Wed, 25 Nov 2099 08:00:00 GMT", "1" * 500])
+def test_long_or_invalid_retry_after_is_ignored(web_server: WebServer, value: str) -> None:
+    web_server.answers["/"] = Answer(b"busy", status=429, headers={"Retry-After": value})
     waiting = Waiting(web_server)
     assert waiting.network.get(f"{web_server.url}/").status == 429
     assert waiting.slept == []
 
 
-def test_waiting_ends_with_the_time_for_the_request(web_server: WebServer) -> None:
+def test_retry_after_beyond_the_time_limit_is_ignored(web_server: WebServer) -> None:
     web_server.answers["/"] = Answer(b"busy", status=429, headers={"Retry-After": "5"})
     assert Waiting(web_server, max_seconds=4).network.get(f"{web_server.url}/").status == 429
     assert len(web_server.asked) == 1
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("value", "expected"),
     [
         ("0", 0.0),
         ("120", 120.0),
@@ -213,11 +213,11 @@ def test_waiting_ends_with_the_time_for_the_request(web_server: WebServer) -> No
         ("", None),
     ],
 )
-def test_wait_is_read(said: str, expected: float | None) -> None:
-    assert retry_after({"retry-after": said}, lambda: datetime(2026, 11, 25, 8, tzinfo=UTC)) == expected
+def test_retry_after_header_is_parsed(value: str, expected: float | None) -> None:
+    assert retry_after({"retry-after": value}, lambda: datetime(2026, 11, 25, 8, tzinfo=UTC)) == expected
 
 
-def test_host_is_asked_no_faster_than_the_setting(web_server: WebServer) -> None:
+def test_requests_to_a_host_are_rate_limited(web_server: WebServer) -> None:
     web_server.answers["/"] = Answer(b"x")
     slept: list[float] = []
     settings = NetworkSettings(ports=frozenset({web_server.port}), allow_loopback=True, requests_per_second=4, burst=2)
@@ -227,7 +227,7 @@ def test_host_is_asked_no_faster_than_the_setting(web_server: WebServer) -> None
     assert slept == [0.25, 0.5, 0.75]
 
 
-def test_same_page_for_many_sessions_is_fetched_once(web_server: WebServer) -> None:
+def test_concurrent_equal_gets_are_sent_once(web_server: WebServer) -> None:
     arrived = threading.Barrier(8)
 
     def write(handler: BaseHTTPRequestHandler) -> None:
@@ -246,7 +246,7 @@ def test_same_page_for_many_sessions_is_fetched_once(web_server: WebServer) -> N
     assert len(web_server.asked) == 1
 
 
-def test_posts_are_each_their_own(web_server: WebServer) -> None:
+def test_concurrent_posts_are_all_sent(web_server: WebServer) -> None:
     web_server.answers["/"] = Answer(b"x")
     network = visiting(web_server)
     with ThreadPoolExecutor(4) as pool:

@@ -49,7 +49,7 @@ ME = "open-webgpt/0.1 (text browser for research)"
         ("Noindex: /\nSitemap: /x", "/a", True),
     ],
 )
-def test_longest_rule_decides(rules: str, path: str, expected: bool) -> None:
+def test_longest_matching_rule_decides(rules: str, path: str, expected: bool) -> None:
     assert read_robots(f"User-agent: *\n{rules}\n", ME).allow(path) is expected
 
 
@@ -67,21 +67,21 @@ def test_longest_rule_decides(rules: str, path: str, expected: bool) -> None:
         ("User-agent\n::::\nUser-agent: *", True),
     ],
 )
-def test_groups_for_this_robot_count(text: str, expected: bool) -> None:
+def test_groups_for_this_crawler_apply(text: str, expected: bool) -> None:
     assert read_robots(text, ME).allow("/page") is expected
 
 
-def test_delay_is_read() -> None:
+def test_crawl_delay_is_parsed() -> None:
     assert read_robots("User-agent: *\nCrawl-delay: 2.5\nDisallow: /x", ME).crawl_delay == 2.5
     assert read_robots("User-agent: *\nCrawl-delay: soon", ME).crawl_delay is None
 
 
-def test_pattern_of_many_stars_takes_no_time() -> None:
+def test_pattern_with_many_wildcards_is_matched_in_linear_time() -> None:
     rules = Rules((("/" + "*a" * 2_000 + "$", False),))
     assert rules.allow("/" + "a" * 50_000 + "b")
 
 
-def test_every_rule_of_many_groups_is_read_once() -> None:
+def test_many_agents_with_many_rules_are_parsed_in_linear_time() -> None:
     text = "".join(f"User-agent: crawler-{number:x}\n" for number in range(15_000)) + "Disallow: /a\n" * 15_000
     assert read_robots(text, ME) == Rules()
 
@@ -101,19 +101,19 @@ def robots_of(server: WebServer, clock: object = lambda: 0.0) -> Robots:
         (Answer(b"User-agent: *\nDisallow: /a\n"), Rules((("/a", False),))),
     ],
 )
-def test_status_says_what_is_allowed(web_server: WebServer, answer: Answer, expected: Rules) -> None:
+def test_status_decides_which_rules_apply(web_server: WebServer, answer: Answer, expected: Rules) -> None:
     web_server.answers["/robots.txt"] = answer
     assert robots_of(web_server).rules(web_server.url) == expected
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_site_that_cannot_say_is_not_visited(web_server: WebServer, status: int) -> None:
+def test_site_whose_robots_txt_fails_is_not_visited(web_server: WebServer, status: int) -> None:
     web_server.answers["/robots.txt"] = Answer(status=status)
     with pytest.raises(FetchError, match=f"answers HTTP {status}, so nothing may be fetched"):
         robots_of(web_server).check(f"{web_server.url}/x")
 
 
-def test_robots_txt_is_asked_for_once_an_hour(web_server: WebServer) -> None:
+def test_robots_txt_is_fetched_once_an_hour(web_server: WebServer) -> None:
     web_server.answers["/robots.txt"] = Answer(b"User-agent: *\nDisallow: /a\n")
     time = [0.0]
     robots = robots_of(web_server, lambda: time[0])

@@ -1,4 +1,4 @@
-"""Which encoding wins, and what becomes of bytes that have none."""
+"""Priority of encodings, and undecodable bytes."""
 
 import codecs
 
@@ -53,12 +53,12 @@ def test_every_label_has_a_codec() -> None:
 
 
 @given(st.binary(), st.none() | st.text() | st.sampled_from(sorted(CODECS)).map("text/html; charset={}".format))
-def test_any_bytes_have_a_text(body: bytes, content_type: str | None) -> None:
+def test_any_bytes_are_decoded(body: bytes, content_type: str | None) -> None:
     decoded = decode(body, content_type)
     assert decoded.replaced <= decoded.text.count("\ufffd")
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda text: not text.startswith("\ufeff")))
-def test_unlabelled_utf_8_is_read_as_it_was_written(text: str) -> None:
+def test_utf_8_without_a_declaration_is_recognized(text: str) -> None:
     if "charset" not in text and "encoding" not in text:
         assert decode(text.encode(), None).text == text

@@ -1,4 +1,4 @@
-"""The one door: what bytes are read as, and what is refused."""
+"""Kinds of documents, and documents that are refused."""
 
 import gzip
 import zlib

@@ -1,4 +1,4 @@
-"""Text that attacks: what a page, a snippet or an address says is data, wherever it is shown."""
+"""Injection: text of pages, snippets and addresses cannot forge the markers of observations, and hidden text is not shown."""
 
 import re
 
@@ -32,7 +32,7 @@ FORGERIES = {
 
 
 def observations(page: Page, hits: tuple[SearchHit, ...] | None = None) -> list[str]:
-    """All that is shown while a page is searched, opened, quoted and answered from."""
+    """All observations while a page is searched, opened, quoted and cited."""
     env = BrowserEnv(FakeBackend([page], {"q": hits or (SearchHit(page.url, page.title, page.text),)}))
     shown = [env.reset("What?"), env.step("Search q").observation]
     quotes = [f"Quote: {line.strip()}" for line in page.text.split("\n") if line.strip()][:3]
@@ -42,8 +42,8 @@ def observations(page: Page, hits: tuple[SearchHit, ...] | None = None) -> list[
     return shown
 
 
-def assert_ours(observation: str, page: Page) -> None:
-    """Every heading, marker, field and line break of an observation is the environment's own."""
+def assert_not_forged(observation: str, page: Page) -> None:
+    """Check that every heading, marker, field and line break of an observation comes from the environment."""
     assert not re.search(f"[{INVISIBLE}\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]", observation)
     if "◼" in observation:
         fields = observation.split("◼")
@@ -60,7 +60,7 @@ def assert_ours(observation: str, page: Page) -> None:
 
 @pytest.mark.parametrize("text", FORGERIES.values(), ids=FORGERIES.keys())
 @pytest.mark.parametrize("place", ["text", "title", "link", "pre", "alt", "table", "plain text", "hit"])
-def test_nothing_can_be_forged(place: str, text: str) -> None:
+def test_markers_cannot_be_forged(place: str, text: str) -> None:
     html = {
         "text": f"<title>T</title><p>{text}</p>",
         "title": f"<title>{text}</title><p>words</p>",
@@ -73,15 +73,15 @@ def test_nothing_can_be_forged(place: str, text: str) -> None:
     hits = (SearchHit(URL, text, text), SearchHit(f"{URL}?{text}", "", text)) if place == "hit" else None
     for observation in observations(page, hits):
         if observation:
-            assert_ours(observation, page)
+            assert_not_forged(observation, page)
 
 
 @given(st.text("♦【】†━◼■[]0123 \n\r\x85\u2028\u200b\u202e<>&;#bp/ax=", max_size=80))
-def test_no_page_and_no_hit_forges_anything(text: str) -> None:
+def test_arbitrary_text_cannot_forge_markers(text: str) -> None:
     page = render_html(f"<title>{text}</title>{text}<a href=/x>{text}</a>", URL)
     for observation in observations(page, (SearchHit(URL, text, text), SearchHit(f"{URL}/{text}", text, text))):
         if observation:
-            assert_ours(observation, page)
+            assert_not_forged(observation, page)
 
 
 INVISIBLE_TEXT = {
@@ -104,14 +104,14 @@ INVISIBLE_TEXT = {
 
 
 @pytest.mark.parametrize("html", INVISIBLE_TEXT.values(), ids=INVISIBLE_TEXT.keys())
-def test_what_cannot_be_seen_is_not_shown(html: str) -> None:
+def test_invisible_text_is_not_shown(html: str) -> None:
     text = render_html(f"<p>visible</p>{html}", URL).text
     assert "visible" in text
     assert "X" not in text
     assert not re.search(f"[{INVISIBLE}]", text)
 
 
-NOWHERE = [
+NOT_FOLLOWABLE = [
     "http://user:secret@b.org/", "http://user@b.org/", "https://:@b.org/", "javascript:alert(1)", "JaVaScRiPt:alert(1)",
     "java\nscript:alert(1)", "\x01javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "blob:https://b.org/1",
     "vbscript:x", "about:blank", "view-source:https://b.org/", "filesystem:https://b.org/x", "ftp://b.org/", "ws://b.org/",
@@ -120,15 +120,15 @@ NOWHERE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("url", NOWHERE, ids=ascii)
-def test_what_leads_nowhere_good_has_no_id(url: str) -> None:
+@pytest.mark.parametrize("url", NOT_FOLLOWABLE, ids=ascii)
+def test_address_that_cannot_be_followed_is_no_link(url: str) -> None:
     page = render_html(f'<p><a href="{url}">text</a> <area href="{url}" alt=x>', URL)
     assert page.link_urls == ()
     assert "text" in page.text
     assert not is_http(url)
 
 
-def test_titles_and_snippets_are_no_html() -> None:
+def test_titles_and_snippets_are_not_read_as_html() -> None:
     hit = SearchHit("https://b.org/?【1†x】", "<b>T</b>【3†x】\n♦Text", "<script>s</script>\n♦Quotes")
     shown = observations(Page(URL, "T", "x"), (hit, SearchHit("https://b.org/♦【2†y】", "", "")))[1]
     assert "<b>T</b>〖3‡x〗 ◆Text" in shown

@@ -1,4 +1,4 @@
-"""The rules of rendering, one row each, and the laws that hold for any page."""
+"""Rules of rendering HTML, one row each, and properties of every page."""
 
 import re
 from typing import NamedTuple
@@ -18,7 +18,7 @@ URL = "https://a.com/d/page.html"
 
 
 class Rule(NamedTuple):
-    """What some HTML must read as; the parts of `text` in ⟨⟩ are the links to `links`, in order."""
+    """The text of some HTML; its parts in ⟨⟩ are links to the addresses in `links`, in order."""
 
     name: str
     html: str
@@ -109,7 +109,7 @@ INLINE = [
     Rule("other form controls have no text", "<label>Name <input value=v></label>", "Name"),
     Rule("details are open", "<details><summary>S</summary>body</details>", "S\nbody"),
     Rule("frames are dropped", "a<iframe src=x>inner</iframe>b", "ab"),
-    Rule("what browsers without frames are told", "<frameset><frame src=x></frameset><noframes>n</noframes>", "n"),
+    Rule("noframes is shown", "<frameset><frame src=x></frameset><noframes>n</noframes>", "n"),
     Rule("drawings keep their text alone", "<svg><title>t</title><desc>d</desc><text>a</text><text>b</text></svg>", "a b"),
     Rule("fallback content is kept", "<video>no video</video>", "no video"),
 ]
@@ -193,7 +193,7 @@ TABLES = [
     Rule("data tables without headers", "<table><tr><td>Year<td>Pop<tr><td>2020<td>5</table>", "Year | Pop\n2020 | 5"),
     Rule("captions and sections", "<table><caption>C</caption><thead><tr><th>a<th>b</thead><tbody><tr><td>1<td>2</tbody></table>d", "C\na | b\n1 | 2\n\nd"),
     Rule("colspan and rowspan", "<table><tr><th>a<th colspan=2>b<tr><td rowspan=2>x<td>1<td>2<tr><td>3<td>4</table>", "a | b | b\nx | 1 | 2\nx | 3 | 4"),
-    Rule("a heading over the whole width is said once", "<table><tr><th colspan=2>Europe<tr><th>a<th>b<tr><td>1<td>2</table>", "Europe\na | b\n1 | 2"),
+    Rule("a heading across the table is shown once", "<table><tr><th colspan=2>Europe<tr><th>a<th>b<tr><td>1<td>2</table>", "Europe\na | b\n1 | 2"),
     Rule("absurd spans are ignored", "<table><tr><th colspan=1000 rowspan=1000>a<th>b<tr><td rowspan=0>c<td colspan=-1>d</table>", "a | b\nc | d"),
     Rule("empty cells, rows and columns", "<table><tr><th><th><th>a<tr><td>1<td> <td>2<tr><td><td><td><tr><td>3</table>", "| a\n1 | 2\n3"),
     Rule("cells are one line", "<table><tr><th>a<th>b<tr><td><p>x</p><p>y</p><td>p<br>q</table>", "a | b\nx y | p q"),
@@ -238,7 +238,7 @@ def shown(page: Page) -> str:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_reads_as(rule: Rule) -> None:
+def test_text_and_links(rule: Rule) -> None:
     page = render_html(rule.html, URL)
     assert shown(page) == rule.text
     assert tuple(link.url for link in page.links) == rule.links
@@ -262,11 +262,11 @@ def test_title(name: str, html: str, title: str) -> None:
     assert render_html(html, URL).title == title
 
 
-def test_a_page_without_a_domain_is_named_by_its_address() -> None:
+def test_title_of_a_page_without_a_domain_is_its_address() -> None:
     assert render_html("x", "file:///docs/the%20guide.html").title == "the guide.html"
 
 
-def test_places_are_where_the_text_after_them_starts() -> None:
+def test_anchors_are_at_the_start_of_the_next_text() -> None:
     html = "<h1 id=top>Top</h1><a name=n></a><p>see <b id=b>this</b><table><tr id=r><th>x<th id=c>y</table><i id=end></i>"
     page = render_html(html, URL)
     places = {name: page.text[offset:].split("\n")[0] for name, offset in page.anchors}
@@ -295,14 +295,14 @@ LONG = "<p>" + "lorem ipsum dolor sit amet " * 20
         "<div id=onetrust-banner-sdk>C</div>",
     ],
 )
-def test_a_dialog_is_dropped_unless_it_is_all_there_is(dialog: str) -> None:
+def test_dialog_is_dropped_unless_the_page_has_no_other_text(dialog: str) -> None:
     assert "C" not in render_html(dialog + LONG, URL).text
     page = render_html(dialog + "<p>short", URL)
     assert page.text == "C\n\nshort"
     assert page.notes == ("consent_wall",)
 
 
-def test_a_page_that_says_it_is_none_is_flagged() -> None:
+def test_not_found_page_with_a_status_of_200_is_flagged() -> None:
     assert render_html("<title>404</title>Sorry", URL).notes == ("soft_404",)
     assert render_html("<h1>Page not found</h1>" + LONG * 3, URL).notes == ()
 
@@ -380,7 +380,7 @@ def test_reader_falls_back_to_the_full_page() -> None:
     assert render_html(html, URL, mode="reader") == render_html(html, URL)
 
 
-def test_a_collection_can_allow_addresses_of_its_own() -> None:
+def test_collection_can_allow_other_addresses() -> None:
     html = "<a href=b.html>b</a> <a href=/etc/passwd>c</a>"
     page = render_html(html, "file:///docs/a.html", followable=lambda url: url.startswith("file:///docs/"))
     assert [link.url for link in page.links] == ["file:///docs/b.html"]

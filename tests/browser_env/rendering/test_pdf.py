@@ -1,4 +1,4 @@
-"""PDF files as pages: made by pypdf and matplotlib, broken by hand."""
+"""PDF files as pages: made by pypdf and matplotlib, and damaged ones."""
 
 import random
 from collections.abc import Callable
@@ -19,7 +19,7 @@ URL = "https://a.org/papers/crows%20and%20gifts.pdf"
 
 
 def make(*pages: str, title: str | None = None, finish: Callable[[PdfWriter], object] = lambda writer: None) -> bytes:
-    """A PDF with some lines of text on each page."""
+    """Create a PDF with the given lines of text on each page."""
     writer = PdfWriter()
     font = DictionaryObject(
         {
@@ -49,27 +49,27 @@ def shown(body: bytes, content_type: str = "application/pdf") -> str:
     return render(Document(URL, body, content_type)).text
 
 
-def test_each_page_has_a_line_of_its_own() -> None:
+def test_each_page_begins_with_its_number() -> None:
     page = render(Document(URL, make("Crows bring gifts.\nTo people.", "", "The end.", title="On  crows"), "application/pdf"))
     assert page.text == "[Page 1]\nCrows bring gifts.\nTo people.\n\n[Page 2]\n\n[Page 3]\nThe end."
     assert (page.title, page.url, page.kind, page.notes) == ("On crows", URL, "page", ())
     assert page.anchor("page=3") == page.text.index("[Page 3]")
 
 
-def test_one_without_a_title_is_named_by_its_file() -> None:
+def test_pdf_without_a_title_is_named_by_its_file() -> None:
     assert render(Document(URL, make("x"), None)).title == "crows and gifts.pdf"
 
 
 @pytest.mark.parametrize("content_type", ["application/pdf", "text/html", "application/octet-stream", "image/png"])
-def test_what_begins_like_one_is_one(content_type: str) -> None:
+def test_signature_counts_more_than_the_content_type(content_type: str) -> None:
     assert shown(make("words"), content_type) == "[Page 1]\nwords"
 
 
-def test_its_signature_may_come_a_little_later() -> None:
+def test_signature_may_follow_other_bytes() -> None:
     assert "words" in shown(b"\n\n%junk\n" + make("words"))
 
 
-def test_it_can_be_quoted() -> None:
+def test_text_across_pages_can_be_quoted() -> None:
     env = BrowserEnv(FakeBackend([render(Document(URL, make("Crows bring", "gifts to people."), None))]))
     env.reset("What?")
     env.step("Search crows")
@@ -78,13 +78,13 @@ def test_it_can_be_quoted() -> None:
     assert env.state.references[0].extract == "gifts to people"
 
 
-def test_text_that_attacks_is_cleaned() -> None:
+def test_forged_markers_are_replaced() -> None:
     assert shown(make("\\226 zero\\000width", title="x")) is not None
     text = pdf._page(URL, "♦Title 【1†x】", ["♦Text\n【0†a†b.c】\u202e\u200b", "x"], 2)
     assert (text.title, text.text) == ("◆Title 〖1‡x〗", "[Page 1]\n◆Text\n〖0‡a‡b.c〗\n\n[Page 2]\nx")
 
 
-def test_one_by_another_program_is_read() -> None:
+def test_pdf_of_matplotlib_is_read() -> None:
     from matplotlib.figure import Figure
 
     figure, out = Figure(), BytesIO()
@@ -105,18 +105,18 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize(("body", "message"), UNREADABLE.values(), ids=UNREADABLE.keys())
-def test_one_that_cannot_be_read_is_an_error_of_one_line(body: bytes, message: str) -> None:
+def test_unreadable_pdf_is_an_error_of_one_line(body: bytes, message: str) -> None:
     with pytest.raises(FetchError, match=message) as caught:
         shown(body)
     assert URL in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_one_that_opens_without_a_password_is_read() -> None:
+def test_pdf_with_an_empty_password_is_read() -> None:
     assert "words" in shown(make("words", finish=lambda writer: writer.encrypt("", "owner", algorithm="RC4-128")))
 
 
-def test_damaged_ones_are_text_or_an_error() -> None:
+def test_damaged_pdfs_are_text_or_an_error() -> None:
     chance = random.Random(1)
     whole = make("Crows bring gifts.", "To people.")
     for _ in range(300):
@@ -127,7 +127,7 @@ def test_damaged_ones_are_text_or_an_error() -> None:
         assert isinstance(result, (str, dict))
 
 
-def test_reading_stops_in_time() -> None:
+def test_reading_stops_at_the_time_limit() -> None:
     result = pdf.extract(make(*["word"] * 5), max_seconds=0)
     assert isinstance(result, dict)
     assert (len(result["pages"]), result["num_pages"]) == (1, 5)  # type: ignore[arg-type]
@@ -136,20 +136,20 @@ def test_reading_stops_in_time() -> None:
     assert page.notes == ("truncated",)
 
 
-def test_one_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_pdf_is_an_error_at_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pdf, "MAX_SECONDS", 0.05)
     with pytest.raises(FetchError, match=r"cannot be read within 0\.05 seconds"):
         shown(CROWS)
 
 
-def test_one_that_takes_all_memory_is_ended() -> None:
+def test_pdf_that_needs_too_much_memory_is_an_error() -> None:
     bomb = make("x", finish=lambda writer: _bomb(writer))
     with pytest.raises(FetchError, match="is a PDF"):
         shown(bomb)
 
 
 def _bomb(writer: PdfWriter) -> None:
-    """Makes the content of the first page 200 MB that are 200 kB in the file."""
+    """Set the content of the first page to 200 MB, compressed to 200 kB."""
     from zlib import compressobj
 
     packer = compressobj()

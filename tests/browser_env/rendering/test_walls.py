@@ -1,4 +1,4 @@
-"""Pages that stand in front of others, and pages that only speak of them."""
+"""Tests for humans and logins, pages that only mention them, and redirects by refresh."""
 
 import pytest
 
@@ -50,7 +50,7 @@ PAGES = {
 
 
 @pytest.mark.parametrize("html", PAGES.values(), ids=PAGES.keys())
-def test_a_page_that_only_speaks_of_it_is_a_page(html: str) -> None:
+def test_page_that_mentions_a_challenge_or_login_is_shown(html: str) -> None:
     assert render(Document(URL, html.encode(), "text/html")).kind == "page"
 
 
@@ -72,6 +72,6 @@ REFRESHES = {
 
 
 @pytest.mark.parametrize(("html", "target"), REFRESHES.values(), ids=REFRESHES.keys())
-def test_where_a_page_sends_its_visitors(html: str, target: str | None) -> None:
+def test_refresh_target(html: str, target: str | None) -> None:
     document = Document(URL, html.encode(), "text/html")
     assert refresh_target(document.body, document.content_type, document.url) == target

@@ -1,4 +1,4 @@
-"""What was recorded is replayed to the byte, by whoever and however often it was written."""
+"""Recorded answers are replayed unchanged, whichever process and thread wrote them."""
 
 import os
 import random
@@ -36,7 +36,7 @@ WEB = FakeBackend([CROWS], {"\ud800": [SearchHit(CROWS.url, "Odd", "")]})
 
 
 class Changing:
-    """A web that says something else every time."""
+    """A backend whose answers differ every time."""
 
     name = "changing"
 
@@ -60,7 +60,7 @@ def store(tmp_path: Path) -> Iterator[SnapshotStore]:
         yield store
 
 
-def test_what_was_recorded_is_replayed_without_the_web(store: SnapshotStore) -> None:
+def test_recorded_answers_are_replayed_offline(store: SnapshotStore) -> None:
     recorded = SnapshotBackend(store, WEB)
     seen = (recorded.search("crows"), recorded.search("nothing"), recorded.search("\ud800"), recorded.fetch(CROWS.url))
     with SnapshotStore(store.path.parent) as again:
@@ -83,7 +83,7 @@ def test_an_error_is_replayed_as_the_same_error(store: SnapshotStore) -> None:
     assert messages == {"http://broken.org/ failed 1 times"}
 
 
-def test_an_address_has_one_answer_in_a_folder(store: SnapshotStore) -> None:
+def test_recorded_address_is_not_fetched_again(store: SnapshotStore) -> None:
     web = Changing()
     first = SnapshotBackend(store, web).fetch("http://a.org/")
     assert SnapshotBackend(store, web).fetch("http://a.org/#place") == first
@@ -93,14 +93,14 @@ def test_an_address_has_one_answer_in_a_folder(store: SnapshotStore) -> None:
 @pytest.mark.parametrize(
     "ask", [lambda b: b.search("unknown"), lambda b: b.fetch("http://unknown.org/")], ids=["search", "fetch"]
 )
-def test_what_is_not_there_is_no_page_but_an_error_that_names_it(store: SnapshotStore, ask: object) -> None:
+def test_missing_answer_is_a_snapshot_error_that_names_the_request(store: SnapshotStore, ask: object) -> None:
     SnapshotBackend(store, WEB).fetch(CROWS.url)
     with pytest.raises(SnapshotError, match=r"unknown.* is not among the snapshots in .*snapshots") as caught:
         ask(SnapshotBackend(store))  # type: ignore[operator]
     assert not isinstance(caught.value, FetchError)
 
 
-def test_what_is_kept_says_where_when_and_by_which_renderer(store: SnapshotStore) -> None:
+def test_answer_has_its_final_address_time_and_renderer(store: SnapshotStore) -> None:
     moved = FakeBackend([CROWS])
     moved._pages["http://old.example/"] = CROWS
     SnapshotBackend(store, moved).fetch("http://old.example/")
@@ -110,15 +110,15 @@ def test_what_is_kept_says_where_when_and_by_which_renderer(store: SnapshotStore
     assert answer.renderer > 0
 
 
-def test_what_servers_sent_is_kept_with_its_status_and_encoding(store: SnapshotStore, web_server: WebServer) -> None:
+def test_responses_are_stored_with_status_and_encoding(store: SnapshotStore, web_server: WebServer) -> None:
     web_server.answers["/old"] = Answer(status=301, headers={"Location": "/new"})
     web_server.answers["/new"] = Answer("Zoë".encode("latin-1"), "text/html; charset=latin-1", headers={"Set-Cookie": "a=b"})
     settings = NetworkSettings(ports=frozenset({web_server.port}), allow_loopback=True)
     network = Network(settings, on_response=store.add_response)
     for path in ("/old", "/new", "/none"):
         network.request(f"{web_server.url}{path}")
-    received = {each.response.url.removeprefix(web_server.url): each for each in store.responses()}
-    assert {path: (each.response.status, each.decoder) for path, each in received.items()} == {
+    received = {response.response.url.removeprefix(web_server.url): response for response in store.responses()}
+    assert {path: (response.response.status, response.decoder) for path, response in received.items()} == {
         "/old": (301, "utf-8"), "/new": (200, "cp1252"), "/none": (404, "utf-8"),
     }  # fmt: skip
     assert "set-cookie" not in received["/new"].response.headers
@@ -142,7 +142,7 @@ def test_equal_content_is_stored_once_and_compressed(store: SnapshotStore) -> No
     assert store.path.stat().st_size < 100_000
 
 
-def test_threads_that_ask_the_same_are_told_the_same(store: SnapshotStore) -> None:
+def test_concurrent_equal_requests_get_the_same_answer(store: SnapshotStore) -> None:
     recorded = SnapshotBackend(store, Changing())
     urls = [f"http://a.org/{number % 5}" for number in range(100)]
     with ThreadPoolExecutor(8) as pool:
@@ -174,7 +174,7 @@ def run_sql(path: Path, statement: str) -> None:
 
 
 @pytest.mark.parametrize(("damage", "message"), BROKEN.values(), ids=BROKEN.keys())
-def test_a_broken_folder_is_one_line(tmp_path: Path, damage: object, message: str) -> None:
+def test_broken_folder_is_an_error_of_one_line(tmp_path: Path, damage: object, message: str) -> None:
     with SnapshotStore(tmp_path, create=True) as store:
         recorded = SnapshotBackend(store, WEB)
         recorded.fetch(CROWS.url)
@@ -198,7 +198,7 @@ def test_an_empty_folder_cannot_be_replayed(store: SnapshotStore) -> None:
         SnapshotBackend(store)
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SnapshotError, match="cannot be used for snapshots"):
         SnapshotStore(tmp_path / "file", create=True)
@@ -229,8 +229,8 @@ def start_writer(folder: Path, name: str, num_pages: int) -> "subprocess.Popen[s
     return subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
 
 
-def told(folder: Path, output: str) -> None:
-    """Everything that a writer was told is in the folder, as it was told."""
+def assert_stored(folder: Path, output: str) -> None:
+    """Check that the folder contains every page that a writer printed."""
     with SnapshotStore(folder) as store:
         replayed = SnapshotBackend(store)
         for line in output.splitlines():
@@ -238,16 +238,16 @@ def told(folder: Path, output: str) -> None:
             assert replayed.fetch(f"http://a.org/{number}").digest == digest
 
 
-def test_writers_in_several_processes_lose_nothing_and_agree(tmp_path: Path) -> None:
+def test_concurrent_processes_store_the_same_answers(tmp_path: Path) -> None:
     writers = [start_writer(tmp_path, name, 20) for name in ("one", "two", "three")]
     outputs = [writer.communicate(timeout=60)[0] for writer in writers]
     assert [writer.returncode for writer in writers] == [0, 0, 0]
     assert len(set(outputs)) == 1
     assert len(outputs[0].splitlines()) == 20
-    told(tmp_path, outputs[0])
+    assert_stored(tmp_path, outputs[0])
 
 
-def test_a_killed_writer_loses_nothing_that_it_had_finished(tmp_path: Path) -> None:
+def test_killed_writer_leaves_every_finished_answer(tmp_path: Path) -> None:
     for seed in range(3):
         lines = []
         with start_writer(tmp_path, f"victim {seed}", 100_000) as writer:
@@ -257,5 +257,5 @@ def test_a_killed_writer_loses_nothing_that_it_had_finished(tmp_path: Path) -> N
             os.kill(writer.pid, signal.SIGKILL)
             lines += writer.stdout.readlines()
         assert writer.returncode == -signal.SIGKILL
-        told(tmp_path, "".join(line for line in lines if line.endswith("\n")))
+        assert_stored(tmp_path, "".join(line for line in lines if line.endswith("\n")))
         run_sql(tmp_path / FILE_NAME, "PRAGMA integrity_check")

@@ -1,4 +1,4 @@
-"""Web archives: ours opened by others, those of others opened here."""
+"""Web archives: exported ones read by warcio, and those of other programs imported."""
 
 import gzip
 from collections.abc import Iterator
@@ -21,51 +21,51 @@ from browser_env.snapshots.backend import SnapshotBackend
 from browser_env.snapshots.store import SnapshotStore
 from browser_env.snapshots.warc import export_warc, import_warc
 
-HEARD = Page("http://a.org/heard", "Heard", "From a server: Zoë")
-UNHEARD = Page("http://a.org/unheard", "Unheard", "From a collection: Zoë")
+FETCHED = Page("http://a.org/heard", "Heard", "From a server: Zoë")
+COLLECTED = Page("http://a.org/unheard", "Unheard", "From a collection: Zoë")
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SnapshotStore]:
     with SnapshotStore(tmp_path / "ours", create=True) as store:
-        recorded = SnapshotBackend(store, FakeBackend([HEARD, UNHEARD]))
+        recorded = SnapshotBackend(store, FakeBackend([FETCHED, COLLECTED]))
         recorded.search("server % / \n zoë")
-        recorded.fetch(HEARD.url)
-        recorded.fetch(UNHEARD.url)
+        recorded.fetch(FETCHED.url)
+        recorded.fetch(COLLECTED.url)
         with pytest.raises(FetchError):
             recorded.fetch("http://a.org/none")
         store.add_response(Response("http://a.org/moved", 301, {"location": "/heard"}, b""))
-        store.add_response(Response(HEARD.url, 200, {"content-type": "text/html; charset=utf-8"}, "<p>Zoë\r\n\r\n".encode()))
+        store.add_response(Response(FETCHED.url, 200, {"content-type": "text/html; charset=utf-8"}, "<p>Zoë\r\n\r\n".encode()))
         yield store
 
 
 @pytest.mark.parametrize("name", ["out.warc", "out.warc.gz"])
-def test_what_is_exported_and_imported_is_the_same(store: SnapshotStore, tmp_path: Path, name: str) -> None:
+def test_import_undoes_export(store: SnapshotStore, tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     assert export_warc(store, file) == 7
     assert file.read_bytes().startswith(b"\x1f\x8b" if name.endswith(".gz") else b"WARC/1.0\r\n")
     with SnapshotStore(tmp_path / "copy", create=True) as copy:
-        assert import_warc(file, copy) == 6  # one was the text of a page, for others
+        assert import_warc(file, copy) == 6  # the conversion is not imported
         assert copy.backend == store.backend
         assert list(copy.answers()) == list(store.answers())
         assert list(copy.responses()) == list(store.responses())
 
 
-def test_others_can_read_it(store: SnapshotStore, tmp_path: Path) -> None:
+def test_exported_archive_is_readable_by_warcio(store: SnapshotStore, tmp_path: Path) -> None:
     export_warc(store, tmp_path / "out.warc.gz")
     with (tmp_path / "out.warc.gz").open("rb") as file:
         found = {}
         for record in ArchiveIterator(file, check_digests="raise"):
             kind, url = record.rec_type, record.rec_headers.get_header("WARC-Target-URI")
             found[kind, url] = (record.http_headers and record.http_headers.get_statuscode(), record.content_stream().read())
-    assert found["response", HEARD.url] == ("200", "<p>Zoë\r\n\r\n".encode())
+    assert found["response", FETCHED.url] == ("200", "<p>Zoë\r\n\r\n".encode())
     assert found["response", "http://a.org/moved"] == ("301", b"")
-    assert found["conversion", UNHEARD.url] == (None, UNHEARD.text.encode())
-    assert ("conversion", HEARD.url) not in found
+    assert found["conversion", COLLECTED.url] == (None, COLLECTED.text.encode())
+    assert ("conversion", FETCHED.url) not in found
 
 
 def foreign(path: Path) -> Path:
-    """An archive as crawlers make them: a request before each response, bodies compressed and in chunks."""
+    """Write an archive like those of crawlers, with requests, and compressed and chunked bodies."""
     with path.open("wb") as file:
         writer = WARCWriter(file, gzip=True)
 
@@ -92,7 +92,7 @@ def foreign(path: Path) -> Path:
     return path
 
 
-def test_an_archive_of_others_can_be_browsed(tmp_path: Path) -> None:
+def test_imported_archive_can_be_browsed(tmp_path: Path) -> None:
     with SnapshotStore(tmp_path / "theirs", create=True) as store:
         assert import_warc(foreign(tmp_path / "crawl.warc.gz"), store) == 4
         archive = SnapshotBackend(store)
@@ -111,7 +111,7 @@ def test_an_archive_of_others_can_be_browsed(tmp_path: Path) -> None:
     [("other.warc", b"something else\n" * 10), ("cut.warc.gz", b"cut"), ("empty.warc.gz", gzip.compress(b"words"))],
     ids=["other", "cut", "empty"],
 )
-def test_what_is_no_archive_is_one_line(store: SnapshotStore, tmp_path: Path, name: str, content: bytes) -> None:
+def test_invalid_archive_is_an_error_of_one_line(store: SnapshotStore, tmp_path: Path, name: str, content: bytes) -> None:
     if content == b"cut":
         export_warc(store, tmp_path / name)
         content = (tmp_path / name).read_bytes()[:-40]
@@ -123,7 +123,7 @@ def test_what_is_no_archive_is_one_line(store: SnapshotStore, tmp_path: Path, na
         import_warc(tmp_path / "missing.warc", into)
 
 
-def test_an_archive_of_others_can_be_indexed_and_searched(tmp_path: Path) -> None:
+def test_archive_can_be_indexed_and_searched(tmp_path: Path) -> None:
     source = Warc(foreign(tmp_path / "crawl.warc.gz"))
     assert source.label == "crawl"
     build(tmp_path / "crawl.sqlite", source)
