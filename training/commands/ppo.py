@@ -42,18 +42,17 @@ class ReinforcementLearning:
     """
 
     policy: Annotated[str, arg(metavar="PATH_OR_ID")]
-    """Cloned policy that training starts from and is penalised for leaving: a folder (`webgpt train bc`) or a hub name."""
+    """Cloned policy to start from, which the KL penalty refers to: a folder (`webgpt train bc`) or a hub name."""
     reward_model: Annotated[str, arg(metavar="DIR")]
-    """Reward model that scores answers and initialises the value network (`webgpt train rm`); trained from the same policy."""
+    """Reward model that scores answers and initialises the value network, trained from the same policy (`webgpt train rm`)."""
     questions: Annotated[str, arg(metavar="SET")]
-    """Question set to train on: pydoc:rl, a file of questions, or any other set that `webgpt questions` accepts."""
+    """Question set: pydoc:rl, a file of questions, or any other set that `webgpt questions` accepts."""
     out: Annotated[Path, arg(metavar="DIR")]
     """Folder of the new policy; created if it does not exist."""
     limit: Annotated[int | None, arg(metavar="N")] = None
     """Number of questions to sample from the set. Default: all questions."""
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Offline web to browse, a file that `webgpt index` wrote. Default: the documentation of this Python, indexed on first
-    use."""
+    """Offline web, a file that `webgpt index` wrote. Default: the documentation of this Python, indexed on first use."""
     zero_value: bool = False
     """Start the value network at 0 instead of the reward model's scores; use it with --group-size above 1."""
     bfloat16: bool = False
@@ -61,7 +60,7 @@ class ReinforcementLearning:
     weights: Literal["bfloat16", "float32"] = "bfloat16"
     """Data type of the saved weights."""
     threads: int = 1
-    """Number of torch threads in each process. 1 is fastest if other jobs run on the machine."""
+    """Torch threads in each process. Raise it on an idle machine; beside other jobs, 1 is fastest."""
     config: Annotated[PPOConfig, arg(name="")] = field(default_factory=PPOConfig)
     """Settings of PPO."""
 

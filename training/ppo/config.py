@@ -11,76 +11,72 @@ class PPOConfig:
     iterations: int = 20
     """Maximum number of iterations (the paper's runs stopped after 19, 30 and 18)."""
     episodes: int = 32
-    """Browsing episodes per iteration (Table 7: 256 environments with 256 commands each). More episodes make less noisy steps
-    and take proportionally longer."""
+    """Browsing episodes per iteration (Table 7: 256 environments with 256 commands each). More make less noisy steps."""
     group_size: int = 1
-    """Episodes of each question per iteration; must divide --episodes. Above 1, the reward of an episode is its score minus the
-    mean score of the question's other episodes, which removes the difficulty of the question. Default: plain scores, as in
-    the paper; 4 helps if an iteration has few episodes."""
+    """Episodes of each question per iteration; must divide --episodes. Default: plain scores, as in the paper.
+    Above 1, the reward is the score minus the mean score of the question's other episodes; 4 helps if --episodes is small."""
     answers: int = 16
-    """Answers per browsing episode, its own included (Table 7: 16). Answers are cheaper than browsing."""
+    """Answers per browsing episode, its own included (Table 7: 16). More answers are cheaper than more browsing."""
     min_actions: int = 10
-    """Lower end of the range from which each episode's action budget is drawn (Appendix E: 20)."""
+    """Smallest action budget of an episode, in commands (Appendix E: 20); see --max-actions."""
     max_actions: int = 30
-    """Upper end of that range, inclusive (Appendix E: 100). More browsing makes episodes slower."""
+    """Largest action budget of an episode, in commands (Appendix E: 100). Budgets are drawn between the two, both included."""
     max_action_tokens: int = 64
-    """Maximum tokens of a timestep (Table 7: 64); longer completions count as several timesteps."""
+    """Maximum tokens of a timestep (Table 7: 64); a longer completion counts as several timesteps."""
     max_command_tokens: int = 128
-    """Maximum tokens of a sampled command; at least the length of the longest useful quote."""
+    """Maximum tokens of a sampled command. It limits the length of quotes."""
     max_answer_tokens: int = 256
-    """Maximum tokens of a sampled answer."""
+    """Maximum tokens of a sampled answer. A batch takes as long as its longest answer."""
     minibatches: int = 16
-    """Optimizer steps per epoch (Table 7: 128, of 512 completions each)."""
+    """Optimizer steps per epoch (Table 7: 128, of 512 completions each). More make smaller and noisier steps."""
     epochs: int = 1
-    """Passes over the experience of an iteration (Table 7: 1)."""
+    """Passes over the experience of an iteration (Table 7: 1). More passes clip more tokens."""
     learning_rate: float = 3e-5
-    """AdamW learning rate of the policy, the most important setting (Table 7: 0.004 times that of pre-training). Lower it if
-    more than 2 % of tokens are clipped."""
+    """AdamW learning rate of the policy (Table 7: 0.004 times that of pre-training). The most important setting.
+    Lower it if more than 2 % of tokens are clipped."""
     value_learning_rate: float = 1e-4
-    """AdamW learning rate of the value network."""
+    """AdamW learning rate of the value network. Raise it if the explained variance stays near 0."""
     adam_eps: float = 1e-5
-    """AdamW epsilon (OpenAI's PPO code: 1e-5)."""
+    """AdamW epsilon of both networks (1e-5 as in OpenAI's PPO code)."""
     max_grad_norm: float = 1.0
-    """Gradient-norm clipping threshold of both networks."""
+    """Gradient-norm clipping threshold of each network."""
     kl_coefficient: float = 0.02
-    """Coefficient of the per-token KL penalty towards the cloned policy (Table 7: 0.02). Raise it if answers degenerate."""
+    """Coefficient of the per-token KL penalty for leaving the cloned policy (Table 7: 0.02). Raise it if answers degenerate."""
     kl_budget: float = 12.0
-    """KL divergence from the cloned policy, in nats per episode, at which training stops (the paper's runs: 10.5, 6.8 and about
-    12)."""
+    """KL divergence from the cloned policy, in nats per episode, at which training ends (the paper: 10.5, 6.8 and 12)."""
     clip: float = 0.2
     """Clipping range of a token's probability ratio around 1 (Table 7: 0.2)."""
     value_clip: float = 0.2
-    """Clipping range of a value around the value before the update, in units of the score."""
+    """Clipping range of a value around its old value, in units of the score. Raise it if scores are much larger than 1."""
     gamma: float = 1.0
-    """Discount per token (Table 7: 1)."""
+    """Discount per token (Table 7: 1). Below 1, early commands get less of the final score."""
     lam: float = 0.95
-    """λ of generalised advantage estimation (Table 7: 0.95)."""
+    """λ of generalised advantage estimation (Table 7: 0.95). Lower values rely more on the value network."""
     gae_level: Literal["action", "token"] = "action"
     """Where λ applies: between actions, as in the paper, or between tokens, as in InstructGPT."""
     score_shift: float = 0.0
-    """Constant that is subtracted from every score. Unused if --group-size is above 1."""
+    """Constant that is subtracted from every score; unused if --group-size is above 1."""
     score_scale: float = 1.0
-    """Factor of every score. Default: 1, the unit in which the KL coefficient is meant."""
+    """Factor of every score. At 1 the KL coefficient has the meaning that it has in the paper."""
     no_answer_score: float | None = None
-    """Score of an episode without an answer. Default: the lowest score of the run so far, which teaches the policy to answer
-    every question; set it so that questions may be declined."""
+    """Score of an episode without an answer. Default: the lowest score of the run, so that the policy learns to answer always.
+    Set it higher if questions may be declined."""
     temperature: float = 1.0
     """Softmax temperature of sampling and training."""
     free: bool = False
     """Disable constrained decoding; the model may emit any text, as the paper's could."""
     value_only_iterations: int = 0
-    """Number of iterations at the start that train the value network alone."""
+    """Iterations at the start that train the value network alone. Raise it if the first steps lower the score."""
     separate_answers: bool = False
-    """Train each answer in a row of its own, even if the architecture allows answers to share their prompt. Slower; for
-    comparison with packed rows."""
+    """Train each answer in a row of its own instead of packed behind a shared prompt; slower, to compare the two."""
     batch_size: int = 64
-    """Completions sampled at a time. Affects speed and memory only."""
+    """Completions sampled at a time. Lower it if memory is short; the results do not change."""
     batch_tokens: int = 8192
-    """Maximum tokens of a micro-batch in training, padding included. Affects speed and memory only."""
+    """Maximum tokens of a micro-batch, padding included. Lower it if memory is short; the results do not change."""
     sampling_dtype: Literal["float32", "bfloat16"] | None = None
-    """Data type of a copy of the policy that samples, for speed. Default: sample with the trained policy itself."""
+    """Data type of a copy of the policy that samples faster. Default: sample with the trained weights themselves."""
     checkpoint_every: int = 1
-    """Iterations between checkpoints."""
+    """Iterations between checkpoints. Raise it if writing them takes long."""
     seed: int = 0
     """Seed of the order of questions, the action budgets, the samples and the minibatches."""
 

@@ -159,16 +159,17 @@ class _Collector:
 
     def experience(self, index: int, episode: Episode, further: Sequence[Episode]) -> Experience:
         """The experience of a browsing episode and its answering-only episodes; failed if any of them failed."""
-        own = self.turns[episode.id]
-        browsing = tuple(turn for turn in own if turn.phase == "browsing")
-        failure = next((each.failure for each in (episode, *further) if each.failure is not None), None)
+        episodes = (episode, *further)
+        turns = [turn for answered in episodes for turn in self.turns[answered.id]]
+        browsing = tuple(turn for turn in turns if turn.phase == "browsing")
+        failure = next((answered.failure for answered in episodes if answered.failure is not None), None)
         if failure is not None:
             return Experience(index, replace(episode, failure=failure), browsing)
-        answering = (*own[len(browsing) :], *(turn for each in further for turn in self.turns[each.id]))
-        answers = tuple(item for each in (episode, *further) if (item := Scored.of(each)) is not None)
-        return Experience(index, episode, browsing, answering, answers)
+        answers = tuple(item for answered in episodes if (item := Scored.of(answered)) is not None)
+        return Experience(index, episode, browsing, tuple(turns[len(browsing) :]), answers)
 
     def _record(self, event: StepEvent) -> None:
+        """Add the turn of a step to those of its episode."""
         tokens, logprobs = event.completion.token_ids, event.completion.logprobs
         if not tokens or logprobs is None:
             raise PolicyError(f"{self.sampler.name} returned no log-probabilities; PPO needs those of every sampled token")

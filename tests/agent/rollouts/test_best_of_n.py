@@ -32,7 +32,7 @@ QUESTIONS = [Question(id=str(number), text=f"What do crows do, part {number}?") 
 
 
 class Sampling:
-    """Searches, quotes and ends in an order that its seed draws; answers with a number."""
+    """A policy that searches, quotes, ends and answers with a number, by the seed of its prompt."""
 
     name = "sampling"
 
@@ -52,7 +52,7 @@ class Sampling:
 
 
 class Number:
-    """Scores an answer by the number in it, and counts what it was asked."""
+    """Scores an answer by the number in it, and counts the answers."""
 
     name = "number"
 
@@ -65,6 +65,7 @@ class Number:
 
 
 def plain(episode: Episode) -> Episode:
+    """The episode without the seconds of its steps."""
     return replace(episode, steps=tuple(replace(step, seconds=None) for step in episode.steps))
 
 
@@ -72,7 +73,7 @@ def test_each_sample_is_the_episode_of_its_seed() -> None:
     groups = list(sample_episodes(Sampling(), WEB, QUESTIONS, SHORT, 5, seed=7, batch_size=16))
     assert sorted(samples[0].question.id for samples in groups) == ["0", "1", "2", "3"]
     for samples in groups:
-        (question,) = [one for one in QUESTIONS if one.id == samples[0].question.id]
+        (question,) = [question for question in QUESTIONS if question.id == samples[0].question.id]
         for number, sample in enumerate(samples):
             (alone,) = rollout(Sampling(), WEB, [question], SHORT, seed=sample_seed(7, number))
             assert plain(sample) == plain(alone)
@@ -86,9 +87,9 @@ def test_one_question_fills_the_batch() -> None:
     assert policy.batches[0] == 12
 
 
-def test_a_question_that_stands_twice_is_answered_twice() -> None:
+def test_a_repeated_question_is_answered_twice() -> None:
     groups = list(sample_episodes(Sampling(), WEB, [QUESTIONS[0], QUESTIONS[0]], SHORT, 2))
-    assert [plain(one) for one in groups[0]] == [plain(one) for one in groups[1]]
+    assert [plain(sample) for sample in groups[0]] == [plain(sample) for sample in groups[1]]
 
 
 @pytest.mark.parametrize("mode", ["episodes", "answers"])
@@ -126,10 +127,10 @@ def test_answers_differ_over_the_same_references() -> None:
     }
     for number, size in ((8, 16), (4, 3)):
         again = sample_answers(Sampling(), episode, number, batch_size=size)
-        assert [plain(one) for one in again] == [plain(one) for one in samples[:number]]
+        assert [plain(sample) for sample in again] == [plain(sample) for sample in samples[:number]]
 
 
-def test_an_answer_comes_before_none_and_a_failure_is_last() -> None:
+def test_samples_with_an_answer_come_before_those_without_and_failures_come_last() -> None:
     (answered,) = rollout(Sampling(), WEB, QUESTIONS[:1], SHORT, seed=3)
     silent = replace(answered, id="silent", steps=answered.steps[:-1])
     failed = replace(answered, id="failed", failure="it broke")
@@ -140,7 +141,7 @@ def test_an_answer_comes_before_none_and_a_failure_is_last() -> None:
     assert sample_answers(Sampling(), failed, 5) == (failed,)
 
 
-def test_steps_of_all_samples_are_told_with_their_question() -> None:
+def test_the_steps_of_all_samples_are_reported() -> None:
     events: list[StepEvent] = []
     groups = list(sample_episodes(Sampling(), WEB, QUESTIONS, SHORT, 3, on_step=events.append))
     assert len(events) == sum(len(sample.steps) for samples in groups for sample in samples)
@@ -148,13 +149,13 @@ def test_steps_of_all_samples_are_told_with_their_question() -> None:
 
 
 def brute_force(scores: list[float], values: list[float], n: int) -> float:
-    """The mean over all subsets of the value of the highest, of equals the mean."""
-    found = []
+    """The mean over all subsets of the value of the highest-scoring sample, or of the mean of equal ones."""
+    best_values = []
     for subset in combinations(range(len(scores)), n):
         top = max(scores[index] for index in subset)
         equals = [values[index] for index in subset if scores[index] == top]
-        found.append(sum(equals) / len(equals))
-    return sum(found) / len(found)
+        best_values.append(sum(equals) / len(equals))
+    return sum(best_values) / len(best_values)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.floats(-5, 5)), min_size=1, max_size=8), st.data())
@@ -177,11 +178,11 @@ def test_the_estimator_is_the_sum_of_appendix_i() -> None:
 
 
 @pytest.mark.parametrize(("n", "kl"), [(1, 0), (4, 0.64), (16, 1.84), (64, 3.17)])
-def test_the_divergence_is_that_of_the_paper(n: int, kl: float) -> None:
+def test_the_kl_divergence_is_that_of_the_paper(n: int, kl: float) -> None:
     assert best_of_n_kl(n) == pytest.approx(kl, abs=0.005)
 
 
-def test_the_curve_rises_for_who_chooses_and_less_for_who_is_noisy() -> None:
+def test_the_curve_of_the_choosing_score_rises_more_than_that_of_the_gold_score() -> None:
     draw = random.Random(1)
     gold = [[draw.gauss(0, 1) for _ in range(16)] for _ in range(100)]
     proxy = [[value + draw.gauss(0, 1) for value in row] for row in gold]
@@ -194,6 +195,6 @@ def test_the_curve_rises_for_who_chooses_and_less_for_who_is_noisy() -> None:
 
 
 @pytest.mark.parametrize("n", [0, 3])
-def test_n_is_from_one_to_the_number_of_samples(n: int) -> None:
+def test_n_outside_the_number_of_samples_is_refused(n: int) -> None:
     with pytest.raises(ValueError, match="n must be"):
         expected_best([1, 2], [1, 2], n)

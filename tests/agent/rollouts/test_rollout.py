@@ -10,10 +10,11 @@ import pytest
 
 from agent.policies.search_only import SearchOnly
 from agent.policy import Completion, Policy, Prompt
-from agent.rollouts.rollout import MAX_COMPLETION, StepEvent, rollout
+from agent.rollouts.rollout import MAX_COMPLETION, StepEvent, Task, episode_id, rollout
 from browser_env.backends import Backend, FakeBackend, SearchHit
 from browser_env.env import MAX_QUESTION, BrowserEnv
 from browser_env.errors import FetchError, PolicyError, RecordError
+from browser_env.observation import observe
 from browser_env.pages.page import Link, Page
 from browser_env.records import Episode, Question, Settings
 from browser_env.records.storage import append_record, read_records
@@ -31,7 +32,7 @@ QUESTIONS = [Question(id=f"q{number}", text=f"What do crows do, part {number}?")
 
 
 class Sampling:
-    """A policy that draws among commands by the seed of its prompt, and counts what it was asked."""
+    """A policy that draws commands by the seed of its prompt, and records its batch sizes."""
 
     name = "sampling"
 
@@ -52,7 +53,7 @@ class Sampling:
 
 
 class Saying:
-    """A policy that says what a function of the prompt returns, or raises what it raises."""
+    """A policy whose completions are a function of the prompt."""
 
     name = "saying"
 
@@ -64,25 +65,25 @@ class Saying:
 
 
 def say(*texts: str) -> Saying:
-    """A policy that says these texts, one a step, the last one for ever."""
+    """A policy that writes these texts, one per step, and then repeats the last."""
 
-    def said(prompt: Prompt) -> Completion:
-        done = prompt.state.actions_taken + (prompt.state.phase == "answering")
-        return Completion(texts[min(done, len(texts) - 1)])
+    def text(prompt: Prompt) -> Completion:
+        steps = prompt.state.actions_taken + (prompt.state.phase == "answering")
+        return Completion(texts[min(steps, len(texts) - 1)])
 
-    return Saying(said)
+    return Saying(text)
 
 
 def run(
     policy: Policy, questions: Sequence[Question] = QUESTIONS, backend: Backend = WEB, **options: object
 ) -> dict[str, Episode]:
-    """Episodes by question."""
+    """The episodes of a rollout, by question."""
     episodes = list(rollout(policy, backend, questions, SHORT, **options))  # type: ignore[arg-type]
     assert len(episodes) == len({episode.question.id for episode in episodes}) == len(questions)
     return {episode.question.id: episode for episode in episodes}
 
 
-def test_an_episode_is_everything_that_happened() -> None:
+def test_an_episode_records_every_step() -> None:
     clock = count(step=4.0)
     policy = say("Search crows", "Quote: crows bring gifts", "nonsense", "End: Answer", "Crows bring gifts [1].")
     episode = run(policy, QUESTIONS[:1], seed=7, clock=lambda: next(clock))["q0"]
@@ -115,13 +116,13 @@ def test_episodes_do_not_depend_on_the_batch_the_order_or_the_threads() -> None:
     assert comparable(run(Sampling(), QUESTIONS[::-1], batch_size=4)) == alone
 
 
-def test_another_seed_gives_other_episodes() -> None:
+def test_another_seed_makes_other_episodes() -> None:
     first, second = run(Sampling(), seed=0), run(Sampling(), seed=1)
     assert [e.id for e in first.values()] != [e.id for e in second.values()]
     assert [len(e.steps) for e in first.values()] != [len(e.steps) for e in second.values()]
 
 
-def test_an_episode_that_ends_is_replaced_at_once() -> None:
+def test_an_ended_episode_makes_room_for_the_next_at_once() -> None:
     policy = Sampling()
     run(policy, batch_size=4)
     steps = sum(policy.batches)
@@ -143,18 +144,48 @@ def test_questions_are_taken_only_when_there_is_room() -> None:
     assert taken == ["q0", "q1"]
 
 
-def test_every_step_is_told_before_its_episode_is_yielded() -> None:
+def test_every_step_is_reported_before_its_episode_is_yielded() -> None:
     events: list[StepEvent] = []
     for episode in rollout(Sampling(), WEB, QUESTIONS, SHORT, batch_size=3, on_step=events.append):
-        own = [event for event in events if event.question == episode.question]
-        assert [event.index for event in own] == list(range(len(episode.steps)))
-        assert tuple(event.step for event in own) == episode.steps
-        assert own[-1].state.phase == "ended"
-        assert own[-1].state.references == episode.references
+        reported = [event for event in events if event.episode_id == episode.id]
+        assert {event.question for event in reported} == {episode.question}
+        assert [event.index for event in reported] == list(range(len(episode.steps)))
+        assert tuple(event.step for event in reported) == episode.steps
+        assert [event.completion.text for event in reported] == [step.completion for step in episode.steps]
+        assert [observe(event.before) for event in reported] == [step.observation for step in episode.steps]
+        assert [event.before for event in reported[1:]] == [event.state for event in reported[:-1]]
+        assert reported[-1].state.phase == "ended"
+        assert reported[-1].state.references == episode.references
+
+
+def test_tasks_have_seeds_budgets_and_ids_of_their_own() -> None:
+    tasks = [Task(QUESTIONS[0], 7, replace(SHORT, max_actions=budget), id=f"task {budget}") for budget in (3, 5)]
+    by_id = {episode.id: episode for episode in rollout(say("Top"), WEB, [*tasks, QUESTIONS[0]], SHORT, seed=1)}
+    assert by_id.keys() == {"task 3", "task 5", episode_id(QUESTIONS[0], "saying", 1)}
+    for task in tasks:
+        episode = by_id[task.id or ""]
+        assert (episode.seed, episode.settings, len(episode.steps)) == (7, task.settings, task.settings.max_actions)
+        assert f"♦Actions left: {task.settings.max_actions}\n" in episode.steps[0].observation
+
+
+def test_prompt_seeds_can_be_chosen() -> None:
+    seeds: list[int] = []
+
+    def note(prompt: Prompt) -> Completion:
+        seeds.append(prompt.seed)
+        return Completion("Top")
+
+    list(rollout(Saying(note), WEB, [Task(QUESTIONS[0], 40, SHORT)], prompt_seed=lambda task, step: task.seed + step))
+    assert seeds == [40 + step for step in range(SHORT.max_actions)]
+
+
+def test_without_a_clock_steps_are_not_timed() -> None:
+    episode = run(SearchOnly(), QUESTIONS[:1], clock=None)["q0"]
+    assert {step.seconds for step in episode.steps} == {None}
 
 
 class Raising:
-    """Raises for the whole batch if one question is in it."""
+    """Raises for every batch with a certain question."""
 
     name = "raising"
 
@@ -165,7 +196,7 @@ class Raising:
 
 
 class Miscounting(Raising):
-    """Gives a completion too few if one question is in the batch."""
+    """Returns one completion too few for every batch with a certain question."""
 
     name = "miscounting"
 
@@ -175,7 +206,7 @@ class Miscounting(Raising):
 
 
 def refusing(completion: object) -> Saying:
-    """A policy that gives something for one question and is sensible otherwise."""
+    """A policy that returns this object for a certain question, and completions otherwise."""
 
     def answer(prompt: Prompt) -> Completion:
         return completion if prompt.state.question.id == "q3" else SearchOnly().complete([prompt])[0]  # type: ignore[return-value]
@@ -205,7 +236,7 @@ POLICY_FAILURES: list[tuple[str, Policy, str]] = [
     ("policy", "failure"), [case[1:] for case in POLICY_FAILURES], ids=[case[0] for case in POLICY_FAILURES]
 )
 @pytest.mark.parametrize("batch_size", [1, 4])
-def test_a_failure_of_the_policy_strikes_its_own_episode_only(policy: Policy, failure: str, batch_size: int) -> None:
+def test_a_failure_of_the_policy_is_recorded_on_its_episode_alone(policy: Policy, failure: str, batch_size: int) -> None:
     episodes = run(policy, batch_size=batch_size)
     assert {key: episode.failure for key, episode in episodes.items() if episode.failure} == {"q3": failure}
     assert episodes["q3"].steps == ()
@@ -220,7 +251,7 @@ class Broken(FakeBackend):
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_a_defect_of_the_backend_is_recorded_with_what_led_to_it(threads: int) -> None:
+def test_a_defect_of_the_backend_is_recorded_with_the_steps_before_it(threads: int) -> None:
     episodes = run(say("Search ravens", "Clicked on link 0"), backend=Broken([RAVENS]), threads=threads)
     for episode in episodes.values():
         assert episode.failure == "ZeroDivisionError: cannot render http://a.org/ravens"
@@ -229,13 +260,13 @@ def test_a_defect_of_the_backend_is_recorded_with_what_led_to_it(threads: int) -
 
 
 class Gone(FakeBackend):
-    """A web that cannot be had."""
+    """A web that cannot be reached."""
 
     def search(self, query: str) -> tuple[SearchHit, ...]:
         raise FetchError("the search engine does not answer")
 
 
-def test_what_cannot_be_fetched_is_shown_and_no_failure() -> None:
+def test_a_failed_fetch_is_shown_and_is_not_a_failed_episode() -> None:
     episode = run(say("Search ravens", "End: Answer"), QUESTIONS[:1], backend=Gone([]))["q0"]
     assert episode.failure is None
     assert "the search engine does not answer" in episode.steps[1].observation
@@ -249,7 +280,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "failure"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_a_refused_question_is_an_episode_with_that_failure(text: str, failure: str) -> None:
+def test_a_refused_question_is_a_failed_episode(text: str, failure: str) -> None:
     questions = [QUESTIONS[0], Question(id="bad", text=text), QUESTIONS[1]]
     episodes = run(SearchOnly(), questions)
     assert episodes["bad"].failure == failure
@@ -285,7 +316,7 @@ ODD_COMPLETIONS = [
 @pytest.mark.parametrize(
     ("text", "problem", "kept"), [case[1:] for case in ODD_COMPLETIONS], ids=[case[0] for case in ODD_COMPLETIONS]
 )
-def test_the_same_invalid_command_for_ever_ends_in_the_budget(tmp_path: Path, text: str, problem: str, kept: str) -> None:
+def test_repeated_invalid_commands_end_with_the_budget(tmp_path: Path, text: str, problem: str, kept: str) -> None:
     episode = run(say(text), QUESTIONS[:1])["q0"]
     assert (episode.ending, episode.failure, len(episode.steps)) == ("max_actions", None, SHORT.max_actions)
     assert all(step.problem is not None and problem in step.problem for step in episode.steps)
@@ -294,7 +325,7 @@ def test_the_same_invalid_command_for_ever_ends_in_the_budget(tmp_path: Path, te
     assert list(read_records(tmp_path / "e.jsonl", Episode)) == [episode]
 
 
-def test_an_endless_answer_is_cut_and_an_empty_one_kept() -> None:
+def test_a_long_answer_is_cut_and_an_empty_answer_is_kept() -> None:
     browsing = ("Search crows", "Quote: crows bring gifts", "End: Answer")
     cut = run(say(*browsing, "gifts " * 2_000_000), QUESTIONS[:1])["q0"]
     assert cut.answer == ("gifts " * 2_000_000)[:MAX_COMPLETION]
@@ -303,27 +334,27 @@ def test_an_endless_answer_is_cut_and_an_empty_one_kept() -> None:
     assert (empty.answer, empty.failure) == ("", None)
 
 
-def test_what_was_read_leniently_is_carried_out_and_both_are_kept() -> None:
+def test_a_leniently_read_command_is_carried_out_and_recorded_with_the_completion() -> None:
     def lenient(prompt: Prompt) -> Completion:
         if prompt.state.phase == "answering":
             return Completion("<think>hm</think>Gifts [1].", command="Gifts [1].")
         command = ["Search crows", "Quote: crows bring", "End: Answer"][prompt.state.actions_taken]
-        return Completion(f"I would say: {command}", command=command)
+        return Completion(f"My choice: {command}", command=command)
 
     episode = run(Saying(lenient), QUESTIONS[:1])["q0"]
     assert [step.command for step in episode.steps] == ["Search crows", "Quote: crows bring", "End: Answer", "Gifts [1]."]
-    assert episode.steps[0].completion == "I would say: Search crows"
+    assert episode.steps[0].completion == "My choice: Search crows"
     assert episode.answer == "Gifts [1]."
 
 
-def test_tokens_and_logprobs_are_kept_unless_the_text_was_cut() -> None:
+def test_tokens_and_logprobs_are_recorded_unless_the_text_is_cut() -> None:
     short = run(Saying(lambda _: Completion("Top", token_ids=(1, 2), logprobs=(-0.5, -0.25))), QUESTIONS[:1])["q0"]
     assert (short.steps[0].token_ids, short.steps[0].logprobs) == ((1, 2), (-0.5, -0.25))
     long = run(Saying(lambda _: Completion("x" * 30_000, token_ids=(1,) * 30_000)), QUESTIONS[:1])["q0"]
     assert long.steps[0].token_ids is None
 
 
-def test_questions_that_cannot_be_read_on_lose_no_episode() -> None:
+def test_an_error_while_reading_questions_loses_no_episode() -> None:
     def questions() -> Iterator[Question]:
         yield from QUESTIONS[:3]
         raise RecordError("questions.jsonl:4: is no JSON")
@@ -336,29 +367,29 @@ def test_questions_that_cannot_be_read_on_lose_no_episode() -> None:
 
 
 class Interrupted(FakeBackend):
-    """A web on which somebody presses Ctrl-C."""
+    """A web that is interrupted by Ctrl-C."""
 
     def search(self, query: str) -> tuple[SearchHit, ...]:
         raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_an_interrupt_passes_and_leaves_no_thread(threads: int) -> None:
+def test_an_interrupt_is_raised_and_leaves_no_thread(threads: int) -> None:
     with pytest.raises(KeyboardInterrupt):
         list(rollout(SearchOnly(), Interrupted([]), QUESTIONS, SHORT, threads=threads))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("rollout")]
 
 
-def test_no_questions_give_no_episodes() -> None:
+def test_without_questions_there_are_no_episodes() -> None:
     assert list(rollout(SearchOnly(), WEB, [], SHORT)) == []
 
 
-def test_a_batch_has_at_least_one_episode() -> None:
+def test_an_empty_batch_is_refused() -> None:
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         list(rollout(SearchOnly(), WEB, QUESTIONS, SHORT, batch_size=0))
 
 
-def test_a_long_run_holds_only_what_is_in_flight() -> None:
+def test_a_long_run_keeps_only_the_episodes_in_progress() -> None:
     web = FakeBackend([CROWS])
     questions = (Question(id=str(number), text="What do crows do?") for number in range(100))
     for number, _ in enumerate(rollout(SearchOnly(), web, questions, SHORT, batch_size=4)):

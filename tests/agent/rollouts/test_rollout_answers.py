@@ -1,4 +1,4 @@
-"""Answers given again over the same references, and episodes with seeds of their own."""
+"""Answering-only episodes, and tasks with seeds of their own."""
 
 import random
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agent.policy import Completion, Prompt
-from agent.rollouts.rollout import Task, answer, has_answering_phase, rollout
+from agent.rollouts.rollout import StepEvent, Task, answer, has_answering_phase, rollout
 from browser_env.backends import FakeBackend
 from browser_env.errors import PolicyError
 from browser_env.pages.page import Page
@@ -19,7 +19,7 @@ SHORT = Settings(max_actions=6)
 
 
 class Sampling:
-    """Browses to a quote of some words, and answers by the seed of its prompt."""
+    """A policy that quotes and answers by the seed of its prompt, and records its prompts."""
 
     name = "sampling"
 
@@ -47,34 +47,49 @@ def test_answers_are_episodes_of_one_step_over_the_same_references() -> None:
     answers = list(answer(Sampling(), episodes, 3))
     assert len(answers) == 18
     for episode in episodes:
-        own = [one for one in answers if one.id.rpartition("-")[0] == episode.id]
-        assert [one.id for one in own] == [f"{episode.id}-{number}" for number in (1, 2, 3)]
-        for one in own:
-            assert (one.question, one.references, one.ending) == (episode.question, episode.references, "answer")
-            [step] = one.steps
+        further = [answered for answered in answers if answered.id.rpartition("-")[0] == episode.id]
+        assert [answered.id for answered in further] == [f"{episode.id}-{number}" for number in (1, 2, 3)]
+        for answered in further:
+            assert (answered.question, answered.references, answered.ending) == (episode.question, episode.references, "answer")
+            [step] = answered.steps
             assert (step.phase, step.observation) == ("answering", episode.steps[-1].observation)
-            assert one.answer == step.completion
-        assert len({one.answer for one in (*own, episode)}) == 4
+            assert answered.answer == step.completion
+        assert len({answered.answer for answered in (*further, episode)}) == 4
+
+
+def test_the_steps_of_answers_are_reported() -> None:
+    events: list[StepEvent] = []
+    answers = list(answer(Sampling(), browsed(), 2, seed=5, on_step=events.append))
+    assert [(event.episode_id, event.seed, event.step) for event in events] == [
+        (answered.id, 5, answered.steps[0]) for answered in answers
+    ]
+    assert {(event.index, event.before.phase, event.state.phase) for event in events} == {(0, "answering", "ended")}
+
+
+def test_the_seeds_of_answers_can_be_chosen() -> None:
+    policy = Sampling()
+    list(answer(policy, browsed()[:1], 3, prompt_seed=lambda episode, number: 100 + number))
+    assert [prompt.seed for prompt in policy.prompts] == [101, 102, 103]
 
 
 def test_answers_depend_on_the_seed_and_not_on_the_batch() -> None:
     episodes = browsed()
 
     def texts(seed: int = 0, batch_size: int = 16) -> list[str | None]:
-        return [one.answer for one in answer(Sampling(), episodes, 3, seed=seed, batch_size=batch_size)]
+        return [answered.answer for answered in answer(Sampling(), episodes, 3, seed=seed, batch_size=batch_size)]
 
     assert texts(batch_size=1) == texts(batch_size=7)
     assert not set(texts(seed=1)) & set(texts(seed=2))
 
 
-def test_answers_that_are_there_are_not_given_again() -> None:
+def test_existing_answers_are_skipped() -> None:
     [first, *_] = episodes = browsed()
     policy = Sampling()
-    given = list(answer(policy, episodes, 2, skip={f"{first.id}-1", f"{episodes[3].id}-2"}))
-    assert len(policy.prompts) == len(given) == 10
-    assert [one.id for one in given][:2] == [f"{first.id}-2", f"{episodes[1].id}-1"]
-    everything = {one.id: one.answer for one in answer(Sampling(), episodes, 2)}
-    assert all(everything[one.id] == one.answer for one in given)
+    answers = list(answer(policy, episodes, 2, skip={f"{first.id}-1", f"{episodes[3].id}-2"}))
+    assert len(policy.prompts) == len(answers) == 10
+    assert [answered.id for answered in answers][:2] == [f"{first.id}-2", f"{episodes[1].id}-1"]
+    texts = {answered.id: answered.answer for answered in answer(Sampling(), episodes, 2)}
+    assert all(texts[answered.id] == answered.answer for answered in answers)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +97,7 @@ def test_answers_that_are_there_are_not_given_again() -> None:
     [{"ending": "nonsense"}, {"ending": None}, {"references": ()}, {"failure": "PolicyError: no"}],
     ids=["nonsense", "not ended", "no references", "failed"],
 )
-def test_what_has_no_answering_phase_is_not_answered(change: dict[str, object]) -> None:
+def test_episodes_without_an_answering_phase_are_skipped(change: dict[str, object]) -> None:
     episode = replace(browsed()[0], **change)  # type: ignore[arg-type]
     assert not has_answering_phase(episode)
     assert list(answer(Sampling(), [episode], 3)) == []
@@ -97,16 +112,18 @@ def test_a_refused_answer_is_a_failed_episode_and_the_others_go_on() -> None:
             ]
 
     answers = list(answer(Refusing(), browsed(), 2))
-    failed = [one for one in answers if one.failure]
-    assert [(one.question.id, one.failure, one.steps) for one in failed] == [("q1", "PolicyError: refused", ())] * 2
+    failed = [answered for answered in answers if answered.failure]
+    assert [(answered.question.id, answered.failure, answered.steps) for answered in failed] == [
+        ("q1", "PolicyError: refused", ())
+    ] * 2
     assert len(answers) == 12
 
 
-def test_episodes_with_seeds_of_their_own_are_those_of_rollouts() -> None:
+def test_tasks_with_different_seeds_share_batches_and_make_the_episodes_of_each_seed() -> None:
     policy = Sampling()
     tasks = [Task(question, seed, SHORT) for seed in (0, 5) for question in QUESTIONS]
-    together = {(one.question.id, one.seed): one for one in rollout(policy, WEB, tasks, batch_size=12)}
+    together = {episode.id: episode for episode in rollout(policy, WEB, tasks, batch_size=12)}
     for seed in (0, 5):
         for alone in browsed(seed=seed):
-            one = together[alone.question.id, seed]
-            assert (one.id, [step.completion for step in one.steps]) == (alone.id, [step.completion for step in alone.steps])
+            assert together[alone.id].seed == seed
+            assert [step.completion for step in together[alone.id].steps] == [step.completion for step in alone.steps]

@@ -26,7 +26,7 @@ SIZES: dict[str, Any] = {
     "num_key_value_heads": 2,
     "max_position_embeddings": 128,
 }
-DEEP = SIZES | {"num_hidden_layers": 5, "initializer_range": 0.1}  # weights large enough that a neighbour's is noticed
+DEEP = SIZES | {"num_hidden_layers": 5, "initializer_range": 0.1}  # weights large enough that a contamination is noticed
 MODELS: dict[str, tuple[Any, Any]] = {
     "llama": (LlamaForCausalLM, LlamaConfig(**SIZES)),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config(**SIZES, tie_word_embeddings=True)),
@@ -45,7 +45,7 @@ def network(kind: str) -> PolicyNetwork:
     return PolicyNetwork(model(config))
 
 
-def apart(completions: list[list[int]]) -> list[Row]:
+def separate(completions: list[list[int]]) -> list[Row]:
     return [Row(PROMPT, [completion]) for completion in completions]
 
 
@@ -56,18 +56,18 @@ def test_packed_answers_have_the_log_probabilities_and_gradients_of_separate_one
     found = []
     overlap = packing_overlap(policy.model.base_model)
     assert overlap is not None
-    for groups in ([OTHER, Row(PROMPT, COMPLETIONS)], [OTHER, *apart(COMPLETIONS)]):
+    for groups in ([OTHER, Row(PROMPT, COMPLETIONS)], [OTHER, *separate(COMPLETIONS)]):
         policy.zero_grad()
         logprobs, entropies = policy(collate(groups, overlap=overlap))
         (logprobs * weights).sum().backward()
-        gradient = torch.cat([parameter.grad.flatten() for parameter in policy.parameters()])
+        gradient = torch.cat([parameter.grad.flatten() for parameter in policy.parameters() if parameter.grad is not None])
         # Entries are sums of large terms that cancel, so they are as exact as the largest of them.
         found.append((logprobs.detach(), entropies, gradient / gradient.abs().max()))
     torch.testing.assert_close(found[0], found[1], atol=5e-6, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("kind", "overlap"), [("llama", 0), ("deep", 6)])
-def test_a_completion_is_not_changed_by_those_that_it_shares_a_row_with(kind: str, overlap: int) -> None:
+def test_a_completion_does_not_depend_on_the_others_in_its_row(kind: str, overlap: int) -> None:
     policy = network(kind)
     with torch.no_grad():
         one = policy(collate([Row(PROMPT, COMPLETIONS)], overlap=overlap))[0]
@@ -76,13 +76,13 @@ def test_a_completion_is_not_changed_by_those_that_it_shares_a_row_with(kind: st
     assert not torch.allclose(one[:3], other[:3])
 
 
-def test_without_its_overlap_a_convolution_mixes_the_answers() -> None:
+def test_convolutions_mix_the_answers_if_the_overlap_is_too_short() -> None:
     policy = network("deep")
     with torch.no_grad():
-        separate = policy(collate(apart(COMPLETIONS)))[0]
+        expected = policy(collate(separate(COMPLETIONS)))[0]
         for overlap, is_enough in ((0, False), (5, False), (6, True)):
             packed = policy(collate([Row(PROMPT, COMPLETIONS)], overlap=overlap))[0]
-            assert torch.allclose(packed, separate, atol=1e-6) is is_enough
+            assert torch.allclose(packed, expected, atol=1e-6) is is_enough
 
 
 OVERLAPS = [("llama", 0), ("qwen2", 0), ("lfm2", 2), ("deep", 6), ("window", None)]
@@ -96,7 +96,7 @@ def test_the_overlap_that_an_architecture_needs(kind: str, expected: int | None)
 @pytest.mark.parametrize("kind", [*MODELS])
 def test_log_probabilities_are_those_of_plain_unpadded_passes(kind: str) -> None:
     policy = network(kind)
-    groups = [OTHER, *apart(COMPLETIONS)]
+    groups = [OTHER, *separate(COMPLETIONS)]
     with torch.no_grad():
         got, _ = policy(collate(groups))
         expected = []
@@ -107,8 +107,8 @@ def test_log_probabilities_are_those_of_plain_unpadded_passes(kind: str) -> None
     torch.testing.assert_close(got, torch.stack(expected), atol=1e-5, rtol=1e-5)
 
 
-class Capped(LlamaForCausalLM):
-    """Does more behind its last hidden states than a matrix product."""
+class Capped(LlamaForCausalLM):  # type: ignore[no-untyped-call]  # transformers has no types here
+    """A model with a cap on its logits."""
 
     def forward(self, *args: Any, **inputs: Any) -> Any:
         output = super().forward(*args, **inputs)
@@ -116,7 +116,7 @@ class Capped(LlamaForCausalLM):
         return output
 
 
-def test_a_model_that_changes_its_logits_is_noticed() -> None:
+def test_a_model_that_caps_its_logits_is_detected() -> None:
     torch.manual_seed(0)
     model: Any = Capped(LlamaConfig(**SIZES, initializer_range=0.5))
     with torch.no_grad():
@@ -125,7 +125,7 @@ def test_a_model_that_changes_its_logits_is_noticed() -> None:
     torch.testing.assert_close(got, logprobs[[1, 2, 3], [9, 9, 2]])
 
 
-def test_what_was_not_allowed_has_no_probability() -> None:
+def test_ids_that_were_not_allowed_have_no_probability() -> None:
     policy = network("llama")
     allowed = [np.array([4, 6]), None, np.array([8])]
     with torch.no_grad():

@@ -81,7 +81,7 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The toy's random policy."""
+    """Folder of a random policy of the toy world."""
     return toy_models(tmp_path_factory.mktemp("toy"))
 
 
@@ -91,13 +91,13 @@ def tokenizer() -> Any:
 
 
 def policy_of(kind: str, tokenizer: Any, **changes: Any) -> Any:
-    made, config, own = KINDS[kind]
+    model, config, sizes = KINDS[kind]
     torch.manual_seed(0)
-    return made(config(**{**SIZES, **own, "vocab_size": len(tokenizer), **changes}))
+    return model(config(**{**SIZES, **sizes, "vocab_size": len(tokenizer), **changes}))
 
 
 def folders(kind: str, tokenizer: Any, folder: Path, **changes: Any) -> tuple[Path, Path]:
-    """A random policy and a random reward model begun as it, on disk."""
+    """The folders of a random policy and of a random reward model that is initialised from it."""
     policy, reward = folder / "policy", folder / "reward"
     policy_of(kind, tokenizer, **changes).save_pretrained(policy)
     tokenizer.save_pretrained(policy)
@@ -121,7 +121,7 @@ SMALL: dict[str, Any] = {
 
 
 class Led:
-    """A sampler of the toy that is led to an answer, and says to what: an own decoding beside that of `LanguageModel`."""
+    """A sampler of the toy world with a constrained decoding of its own, which always leads to an answer."""
 
     name = "led"
 
@@ -139,9 +139,9 @@ class Led:
         return np.array(sorted(self.tokenizer.convert_tokens_to_ids(texts)))
 
     def complete(self, prompts: Sequence[Prompt]) -> list[Completion]:
-        return [self.one(prompt) for prompt in prompts]
+        return [self._complete(prompt) for prompt in prompts]
 
-    def one(self, prompt: Prompt) -> Completion:
+    def _complete(self, prompt: Prompt) -> Completion:
         ids = self.allowed(prompt.state)
         with torch.no_grad():
             logits = self.model(torch.tensor([prompt_ids(self.tokenizer, prompt.text)])).logits[0, -1]
@@ -186,10 +186,10 @@ def weights(run: PPO) -> list[torch.Tensor]:
 def test_ppo_reaches_the_optimum_of_the_toy_world(models: Path, tmp_path: Path) -> None:
     run = toy_run(tmp_path, models)
     run.run()
-    found = read_metrics(tmp_path)
-    assert found[0].score < 0 < 0.85 < max(one.score for one in found)
-    assert found[-1].kl > 1 > abs(found[0].kl)
-    assert found[-1].entropy < found[0].entropy
+    metrics = read_metrics(tmp_path)
+    assert metrics[0].score < 0 < 0.85 < max(iteration.score for iteration in metrics)
+    assert metrics[-1].kl > 1 > abs(metrics[0].kl)
+    assert metrics[-1].entropy < metrics[0].entropy
     greedy = LanguageModel(
         run.learner.policy.model,
         run.tokenizer,
@@ -202,7 +202,7 @@ def test_ppo_reaches_the_optimum_of_the_toy_world(models: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("kind", [*KINDS])
-def test_before_the_first_step_the_policy_is_the_cloned_one_and_the_one_that_sampled(
+def test_before_the_first_step_the_policy_equals_the_cloned_policy_and_the_sampler(
     kind: str, tokenizer: Any, tmp_path: Path
 ) -> None:
     run = small_run(kind, tokenizer, tmp_path)
@@ -211,9 +211,9 @@ def test_before_the_first_step_the_policy_is_the_cloned_one_and_the_one_that_sam
     first, second = read_metrics(tmp_path / "run")
     assert first.first_ratio_error < 1e-5
     assert second.first_ratio_error < 1e-5
-    assert first.kl == first.kl_k3 == 0  # the same computation on both sides
+    assert first.kl == first.kl_k3 == 0  # policy and reference run the same computation
     assert second.kl_k3 > 0
-    assert max(first.sampler_gap, second.sampler_gap) < 1e-5  # with what decoding ruled out ruled out in training as well
+    assert max(first.sampler_gap, second.sampler_gap) < 1e-5  # training applies the mask of constrained decoding
     assert first.invalid_commands == second.invalid_commands == 0
     assert first.num_episodes == 6
     assert first.num_answers == 3 * round(first.answered * 6)
@@ -222,15 +222,15 @@ def test_before_the_first_step_the_policy_is_the_cloned_one_and_the_one_that_sam
     assert all(not torch.equal(old, new) for old, new in zip(before, weights(run), strict=True))
 
 
-def test_a_policy_that_is_free_may_say_what_is_invalid(tokenizer: Any, tmp_path: Path) -> None:
+def test_without_constrained_decoding_commands_may_be_invalid(tokenizer: Any, tmp_path: Path) -> None:
     run = small_run("llama", tokenizer, tmp_path, free=True, iterations=1)
     run.run()
-    [found] = read_metrics(tmp_path / "run")
-    assert found.invalid_commands > 0
-    assert found.sampler_gap < 1e-5
+    [metrics] = read_metrics(tmp_path / "run")
+    assert metrics.invalid_commands > 0
+    assert metrics.sampler_gap < 1e-5
 
 
-def test_batches_change_the_speed_and_not_the_steps(models: Path, tmp_path: Path) -> None:
+def test_batch_sizes_do_not_change_the_steps(models: Path, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"iterations": 2, "episodes": 12, "minibatches": 3}
     runs = [
         toy_run(tmp_path / name, models, **changes, **more)
@@ -241,24 +241,24 @@ def test_batches_change_the_speed_and_not_the_steps(models: Path, tmp_path: Path
     torch.testing.assert_close(weights(runs[0]), weights(runs[1]), atol=1e-4, rtol=1e-3)
 
 
-def test_answers_in_one_row_or_in_rows_of_their_own_make_the_same_step(models: Path, tmp_path: Path) -> None:
+def test_packed_and_separate_answers_make_the_same_step(models: Path, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"iterations": 1, "minibatches": 1, "episodes": 8, "answers": 5, "sampler_of": Led}
     packed = toy_run(tmp_path / "packed", models, **changes)
     separate = toy_run(tmp_path / "separate", models, **changes, separate_answers=True)
     for run in (packed, separate):
         run.run()
-    [found] = read_metrics(packed.out)
-    assert found.num_answers > 20
-    assert found.sampler_gap < 1e-5  # what was not allowed has no probability in training either
+    [metrics] = read_metrics(packed.out)
+    assert metrics.num_answers > 20
+    assert metrics.sampler_gap < 1e-5  # training applies the mask of constrained decoding
     torch.testing.assert_close(weights(packed), weights(separate), atol=1e-5, rtol=1e-3)
 
 
-def test_values_begin_as_the_reward_models_scores(tokenizer: Any, tmp_path: Path) -> None:
+def test_initial_values_equal_the_reward_models_scores(tokenizer: Any, tmp_path: Path) -> None:
     _, reward = folders("lfm2", tokenizer, tmp_path)
     score = RewardModelScore.load(reward)
     item = Scored(ASKED[0].text, (), "They bring gifts.")
     ids = scored_ids(score.tokenizer, item)
-    batch = collate([Row(ids, [[1]])])  # what is expected behind the last token
+    batch = collate([Row(ids, [[1]])])  # the value after the last token
     model = load_scalar_model(str(reward))
     with torch.no_grad():
         assert ValueNetwork(model, score.normalization)(batch).tolist() == pytest.approx(score([item]), abs=1e-5)
@@ -268,14 +268,14 @@ def test_values_begin_as_the_reward_models_scores(tokenizer: Any, tmp_path: Path
 def test_training_ends_when_the_kl_budget_is_used_up(models: Path, tmp_path: Path) -> None:
     run = toy_run(tmp_path, models, kl_budget=0.05, iterations=20, episodes=16, learning_rate=1e-2)
     result = run.run()
-    found = read_metrics(tmp_path)
+    metrics = read_metrics(tmp_path)
     assert result.stopped_by == "kl_budget"
-    assert result.iterations == len(found) - 1 < 20
-    assert found[-1].kl > 0.05 >= max(one.kl for one in found[:-1])
-    assert found[-1].policy_grad_norm == 0  # no step was taken any more
+    assert result.iterations == len(metrics) - 1 < 20
+    assert metrics[-1].kl > 0.05 >= max(iteration.kl for iteration in metrics[:-1])
+    assert metrics[-1].policy_grad_norm == 0  # the iteration over budget takes no step
     again = toy_run(tmp_path, models, kl_budget=0.05, iterations=20, episodes=16, learning_rate=1e-2)
     assert again.run() == result
-    assert read_metrics(tmp_path) == found
+    assert read_metrics(tmp_path) == metrics
 
 
 def test_the_value_network_can_be_trained_alone_at_first(models: Path, tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_the_value_network_can_be_trained_alone_at_first(models: Path, tmp_path:
 
 
 class Rising:
-    """Scores answers by how many it has seen, from 5 on."""
+    """Scores answers 5, 6, 7 and so on."""
 
     name = "rising"
 
@@ -303,7 +303,7 @@ class Rising:
         return scores
 
 
-def test_no_answer_is_worth_the_lowest_score_of_the_run(models: Path, tmp_path: Path) -> None:
+def test_an_episode_without_an_answer_has_the_lowest_score_of_the_run(models: Path, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"no_answer_score": None, "min_actions": 1, "max_actions": 4, "answers": 3, "sampler_of": Led}
     run = toy_run(tmp_path, models, iterations=2, episodes=12, **changes)
     run.world = replace(run.world, score=Rising())
@@ -312,8 +312,8 @@ def test_no_answer_is_worth_the_lowest_score_of_the_run(models: Path, tmp_path: 
     assert json.loads(next(tmp_path.glob("checkpoint-*/progress.json")).read_text())["lowest_score"] == 5
     first = read_metrics(tmp_path)[0]
     assert 0 < first.answered < 1
-    own = range(5, 5 + first.num_answers, 3)  # of three answers the first is the episode's own
-    assert first.score == pytest.approx((sum(own) + 5 * (12 - len(own))) / 12)
+    own_scores = range(5, 5 + first.num_answers, 3)  # the first of three answers is the episode's own
+    assert first.score == pytest.approx((sum(own_scores) + 5 * (12 - len(own_scores))) / 12)
 
 
 # ----------------------------------------------------------------------------------------------------------------- episodes
@@ -330,7 +330,7 @@ def test_each_pass_asks_every_question_once_with_budgets_over_the_whole_range(mo
     assert iteration_tasks(run.world, run.config, 3) == iteration_tasks(run.world, run.config, 3)
 
 
-def test_episodes_of_one_question_are_a_group_with_seeds_of_their_own(models: Path, tmp_path: Path) -> None:
+def test_episodes_of_one_question_are_consecutive_and_have_different_seeds(models: Path, tmp_path: Path) -> None:
     run = toy_run(tmp_path, models, episodes=12, group_size=3)
     tasks = [task for iteration in range(3) for task in iteration_tasks(run.world, run.config, iteration)]
     asked = [task.question.id for task in tasks]
@@ -340,7 +340,7 @@ def test_episodes_of_one_question_are_a_group_with_seeds_of_their_own(models: Pa
 
 
 class ByQuestion:
-    """Every answer to a question is worth the same."""
+    """Gives all answers to a question the same score."""
 
     name = "by question"
 
@@ -348,16 +348,16 @@ class ByQuestion:
         return [100.0 * ("owls" in item.question) for item in items]
 
 
-def test_how_hard_a_question_is_tells_a_group_nothing(models: Path, tmp_path: Path) -> None:
+def test_group_baselines_remove_the_difficulty_of_a_question(models: Path, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"kl_coefficient": 0.0, "episodes": 8, "no_answer_score": 0.0, "iterations": 1, "answers": 1}
-    learned = []
+    losses = []
     for name, group_size in (("alone", 1), ("group", 4)):
         run = toy_run(tmp_path / name, models, sampler_of=Led, group_size=group_size, **changes)
         run.world = replace(run.world, score=ByQuestion())
         run.run()
-        learned.append(read_metrics(tmp_path / name)[0].value_loss)
-    assert learned[0] > 1000
-    assert learned[1] < 0.1
+        losses.append(read_metrics(tmp_path / name)[0].value_loss)
+    assert losses[0] > 1000
+    assert losses[1] < 0.1
 
 
 def test_an_episode_does_not_depend_on_its_batch(tokenizer: Any) -> None:
@@ -390,18 +390,43 @@ def test_an_episode_does_not_depend_on_its_batch(tokenizer: Any) -> None:
 
 def test_answering_only_episodes_share_the_prompt_and_differ_in_their_answers(models: Path) -> None:
     sampler = Led(AutoModelForCausalLM.from_pretrained(models))
-    found = collect(sampler, toy_world().backend, led_tasks(4), sampler.tokenizer, num_answers=6)
-    for one in found:
-        assert len(one.answering) == len(one.answers) == 6
-        assert len({turn.prompt for turn in one.answering}) == 1
-        assert len({turn.tokens for turn in one.answering}) > 1
-        whole, *others = one.trajectories
-        assert whole == (*one.browsing, one.answering[0])
-        assert others == [(turn,) for turn in one.answering[1:]]
-        assert one.answers[0] == Scored(one.episode.question.text, one.episode.references, one.episode.answer or "")
+    for experience in collect(sampler, toy_world().backend, led_tasks(4), sampler.tokenizer, num_answers=6):
+        episode, answering = experience.episode, experience.answering
+        assert len(answering) == len(experience.answers) == 6
+        assert len({turn.prompt for turn in answering}) == 1
+        assert len({turn.tokens for turn in answering}) > 1
+        whole, *others = experience.trajectories
+        assert whole == (*experience.browsing, answering[0])
+        assert others == [(turn,) for turn in answering[1:]]
+        assert experience.answers[0] == Scored(episode.question.text, episode.references, episode.answer or "")
 
 
-def test_episodes_that_cannot_be_finished_are_left_out(tokenizer: Any, tmp_path: Path) -> None:
+class Refusing(Led):
+    """Refuses to answer once, after some answers."""
+
+    def __init__(self, model: Any, answers: int) -> None:
+        super().__init__(model)
+        self.answers = answers
+
+    def complete(self, prompts: Sequence[Prompt]) -> list[Any]:
+        return [self._refuse_or_complete(prompt) for prompt in prompts]
+
+    def _refuse_or_complete(self, prompt: Prompt) -> Completion | PolicyError:
+        self.answers -= prompt.state.phase == "answering"
+        return PolicyError("refused") if self.answers == -1 else self._complete(prompt)
+
+
+@pytest.mark.parametrize("answers", [0, 1, 2], ids=["its own", "the first of the others", "the last"])
+def test_an_experience_fails_with_any_of_its_answers(models: Path, answers: int) -> None:
+    sampler = Refusing(AutoModelForCausalLM.from_pretrained(models), answers)
+    [experience] = collect(sampler, toy_world().backend, led_tasks(1), sampler.tokenizer, num_answers=3)
+    assert experience.episode.failure == "PolicyError: refused"
+    assert experience.browsing
+    assert not experience.trajectories
+    assert not experience.answers
+
+
+def test_failed_episodes_are_left_out(tokenizer: Any, tmp_path: Path) -> None:
     run = small_run("llama", tokenizer, tmp_path, iterations=1, min_actions=3, max_actions=6, episodes=10)
     sampler: Any = run.sampler
     first = BrowserEnv(run.world.backend, run.world.settings).reset(ASKED[0])
@@ -409,9 +434,9 @@ def test_episodes_that_cannot_be_finished_are_left_out(tokenizer: Any, tmp_path:
         sampler.limits, context=len(prompt_ids(tokenizer, first)) + 25
     )  # past actions and pages make some prompts longer
     run.run()
-    [found] = read_metrics(tmp_path / "run")
-    assert 0 < found.num_failed < 10
-    assert found.num_episodes == 10 - found.num_failed
+    [metrics] = read_metrics(tmp_path / "run")
+    assert 0 < metrics.num_failed < 10
+    assert metrics.num_episodes == 10 - metrics.num_failed
     sampler.limits = replace(sampler.limits, context=10)
     run.progress = type(run.progress)()
     with pytest.raises(PolicyError, match=r"all 10 episodes of an iteration failed; the first: PolicyError: the prompt has"):
@@ -421,10 +446,10 @@ def test_episodes_that_cannot_be_finished_are_left_out(tokenizer: Any, tmp_path:
 # -------------------------------------------------------------------------------------------------------------------- a run
 
 
-def test_a_run_makes_a_policy_with_its_settings_and_is_not_mixed_with_another(tokenizer: Any, tmp_path: Path) -> None:
+def test_a_run_saves_a_policy_with_its_settings_and_refuses_another_configuration(tokenizer: Any, tmp_path: Path) -> None:
     policy, reward = folders("lfm2", tokenizer, tmp_path)
     settings = Settings(view_width=50, view_height=6, max_actions=9)
-    told: list[IterationMetrics] = []
+    reported: list[IterationMetrics] = []
 
     def train(**changes: Any) -> Any:
         return train_ppo(
@@ -436,18 +461,18 @@ def test_a_run_makes_a_policy_with_its_settings_and_is_not_mixed_with_another(to
             questions_name="crows",
             settings=settings,
             config=PPOConfig(**{**SMALL, **changes}),
-            callbacks=Callbacks(on_iteration=lambda metrics, _: told.append(metrics)),
+            callbacks=Callbacks(on_iteration=lambda metrics, _: reported.append(metrics)),
         )
 
     assert train().iterations == 2
-    assert [one.iteration for one in told] == [0, 1]
+    assert [metrics.iteration for metrics in reported] == [0, 1]
     made = LanguageModel.load(str(tmp_path / "out"))
     assert made.settings == settings
     examples = list(read_records(tmp_path / "out" / "run" / "examples.jsonl", Episode))
     assert len(examples) == 2
     assert len({example.id for example in examples}) == 2
     assert train().iterations == 2
-    assert len(told) == 2  # there was nothing left to do
+    assert len(reported) == 2  # all iterations were done
     with pytest.raises(UsageError, match="contains a run with another ppo"):
         train(seed=1)
 
@@ -461,12 +486,12 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "message"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
-def test_a_wrong_setting_is_named(changes: dict[str, Any], message: str) -> None:
+def test_the_error_names_the_wrong_setting(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         toy_config(**changes)
 
 
-def test_a_reward_model_of_another_tokenizer_is_refused(tokenizer: Any, tmp_path: Path) -> None:
+def test_a_reward_model_with_another_tokenizer_is_refused(tokenizer: Any, tmp_path: Path) -> None:
     policy, _ = folders("llama", tokenizer, tmp_path / "one")
     other = train_tokenizer(["Something else altogether, with its own words."] * 5, 300)
     _, reward = folders("llama", other, tmp_path / "other")
@@ -482,8 +507,11 @@ def test_a_reward_model_of_another_tokenizer_is_refused(tokenizer: Any, tmp_path
 
 
 def comparable(out: Path) -> list[dict[str, float]]:
-    """The figures of a run but for its times."""
-    return [{k: v for k, v in scalars(one).items() if not k.startswith("seconds/")} for one in read_metrics(out)]
+    """The figures of a run without the seconds."""
+    return [
+        {name: value for name, value in scalars(metrics).items() if not name.startswith("seconds/")}
+        for metrics in read_metrics(out)
+    ]
 
 
 def final_weights(out: Path) -> dict[str, torch.Tensor]:
@@ -495,7 +523,7 @@ def final_weights(out: Path) -> dict[str, torch.Tensor]:
     }
 
 
-def test_a_run_that_was_killed_goes_on_and_ends_as_one_that_was_not(models: Path, tmp_path: Path) -> None:
+def test_a_killed_run_resumes_and_ends_like_an_uninterrupted_run(models: Path, tmp_path: Path) -> None:
     changes = {"iterations": 5, "episodes": 12}
     toy_run(tmp_path / "whole", models, **changes).run()
     command = [sys.executable, str(SCRIPT), str(models), str(tmp_path / "killed"), "iterations=5", "episodes=12"]
@@ -511,7 +539,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_one_that_was_not(models: Path
     assert killed.returncode == -signal.SIGKILL
     assert len(read_metrics(tmp_path / "killed")) < 5
     with log.open("a") as file:
-        file.write('{"iteration": 99, "sco')  # a line that the kill cut
+        file.write('{"iteration": 99, "sco')  # a truncated line
     again = toy_run(tmp_path / "killed", models, **changes)
     assert 0 < again.progress.iteration < 5
     again.run()
@@ -521,7 +549,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_one_that_was_not(models: Path
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_checkpoint_that_was_not_finished_is_not_gone_on_from(models: Path, tmp_path: Path) -> None:
+def test_an_unfinished_checkpoint_is_not_restored(models: Path, tmp_path: Path) -> None:
     toy_run(tmp_path, models, iterations=1, episodes=4).run()
     [whole] = tmp_path.glob("checkpoint-*")
     unfinished = tmp_path / "checkpoint-00009.unfinished"

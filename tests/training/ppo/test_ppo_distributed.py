@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,13 @@ from training.ppo.log import read_metrics
 from training.ppo.metrics import scalars
 
 SCRIPT = Path(__file__).with_name("toy_ppo.py")
-# Episodes and rows that two processes cannot share evenly; batches so small that each step has several.
+# Episodes and rows that two processes cannot share evenly, and several micro-batches per step.
 UNEVEN = {"iterations": 3, "episodes": 13, "minibatches": 5, "batch_tokens": 100, "learning_rate": 0.002}
-# An episode for one process alone, and steps on one row.
+# One episode, so that one process has none, and steps on one row.
 TINY = {"iterations": 2, "episodes": 1, "minibatches": 50, "max_actions": 3}
 
 
-def words(changes: dict[str, float]) -> list[str]:
+def words(changes: Mapping[str, float]) -> list[str]:
     return [f"{name}={number}" for name, number in changes.items()]
 
 
@@ -43,8 +44,8 @@ def test_two_processes_take_the_same_steps_as_one(tmp_path: Path) -> None:
     assert len(one) == len(two) == 3
     for first, second in zip(one, two, strict=True):
         figures = [
-            {name: value for name, value in scalars(each).items() if not name.startswith("seconds/")}
-            for each in (first, second)
+            {name: value for name, value in scalars(metrics).items() if not name.startswith("seconds/")}
+            for metrics in (first, second)
         ]
         assert figures[1] == pytest.approx(figures[0], rel=1e-3, abs=1e-5)
     weights = []
@@ -55,4 +56,4 @@ def test_two_processes_take_the_same_steps_as_one(tmp_path: Path) -> None:
         weights.append([value for file in files for value in torch.load(file, weights_only=True).values()])
     assert len(weights[0]) > 20
     torch.testing.assert_close(weights[0], weights[1], atol=1e-4, rtol=1e-3)
-    assert [found.num_episodes for found in read_metrics(tmp_path / "tiny")] == [1, 1]
+    assert [metrics.num_episodes for metrics in read_metrics(tmp_path / "tiny")] == [1, 1]

@@ -1,4 +1,4 @@
-"""PPO that samples through a server, whose weights are those in training because the server is in this process."""
+"""PPO that samples through a model server in this process, which shares the weights in training."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,6 +29,6 @@ def test_ppo_takes_the_same_steps_through_a_server(tmp_path: Path, serve: Callab
     toy_run(tmp_path / "here", models, **small).run()
     toy_run(tmp_path / "served", models, sampler_of=sampler_of, **small).run()
     here, served = read_metrics(tmp_path / "here"), read_metrics(tmp_path / "served")
-    assert [one.score for one in served] == pytest.approx([one.score for one in here], abs=1e-6)
-    assert [one.kl for one in served] == pytest.approx([one.kl for one in here], abs=1e-4)
+    assert [metrics.score for metrics in served] == pytest.approx([metrics.score for metrics in here], abs=1e-6)
+    assert [metrics.kl for metrics in served] == pytest.approx([metrics.kl for metrics in here], abs=1e-4)
     assert served[1].kl != 0

@@ -1,8 +1,8 @@
-"""A world in which the best that PPO can do is known: a web of two pages, and a language of a few words.
+"""A toy world with a known optimum: a web of two pages, and a language of a few words.
 
-Every command and every answer is one token, so a random model finds the right ones by chance, and the best policy (search the
-right animal, quote the right sentence, end, give the right answer with its citation) scores 1. It runs through the environment,
-the sampler and the trainer that everything else runs through, in seconds.
+Every command and every answer is one token, so a random model finds the right ones by chance. The optimal policy (search for the
+right animal, quote the right sentence, end, give the right answer with its citation) scores 1. The toy uses the real environment,
+sampler and trainer, and takes seconds.
 """
 
 from collections.abc import Sequence
@@ -29,31 +29,31 @@ RIGHT = {"What do crows do": "Gifts [1].", "What do owls do": "Mice [1]."}
 COMMANDS = ("Search crows", "Search owls", "Quote: bring gifts", "Quote: hunt mice", "Top", "End: Answer", "End: Nonsense")
 ANSWERS = ("Gifts [1].", "Mice [1].", "Gifts.", "Mice.")
 READ = ("crows", "owls", "Search", "Quote", "gifts", "mice", "action")
-"""What is read of an observation, which keeps prompts at a dozen tokens."""
+"""The words of an observation that are tokens; prompts have a dozen."""
 
 
 class ToyScore:
-    """Half for the right answer and half for a reference to the right page."""
+    """Scores 0.5 for the right answer and 0.5 for a reference to the right page."""
 
     name = "toy"
 
     def __call__(self, items: Sequence[Scored]) -> list[float]:
-        return [self._one(item) for item in items]
+        return [self._score(item) for item in items]
 
-    def _one(self, item: Scored) -> float:
+    def _score(self, item: Scored) -> float:
         animal = item.question.split()[2]
-        is_read = any(animal in reference.url for reference in item.references)
-        return 0.5 * (item.answer == RIGHT[item.question]) + 0.5 * is_read
+        is_quoted = any(animal in reference.url for reference in item.references)
+        return 0.5 * (item.answer == RIGHT[item.question]) + 0.5 * is_quoted
 
 
 def toy_world() -> World:
-    """Its web, questions and score."""
+    """The web, questions and score of the toy."""
     settings = Settings(view_width=40, view_height=4, max_actions=4)
     return World(backend=FakeBackend(PAGES), questions=QUESTIONS, settings=settings, score=ToyScore())
 
 
 def toy_config(**changes: Any) -> PPOConfig:
-    """What learns it."""
+    """Settings that learn the toy, with changes."""
     defaults = {
         "iterations": 16,
         "episodes": 64,
@@ -74,14 +74,14 @@ def toy_config(**changes: Any) -> PPOConfig:
 
 
 def toy_run(out: Path, models: Path, accelerator: Any = None, sampler_of: Any = None, **changes: Any) -> PPO:
-    """A run on it.
+    """A run on the toy world.
 
     Args:
         out: Folder of the run.
         models: Folder of a policy that `toy_models` wrote.
-        accelerator: See `PPO`, like the next.
-        sampler_of: See there.
-        changes: To `toy_config`.
+        accelerator: See `PPO`.
+        sampler_of: See `PPO`.
+        changes: Changes to `toy_config`.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -89,12 +89,12 @@ def toy_run(out: Path, models: Path, accelerator: Any = None, sampler_of: Any = 
     policy: Any = AutoModelForCausalLM.from_pretrained(models, dtype=torch.float32)
     value = ValueNetwork(load_scalar_model(str(models)), starts_at_zero=True)
     tokenizer = AutoTokenizer.from_pretrained(models)
-    made = {"accelerator": accelerator, "sampler_of": sampler_of}
-    return PPO(toy_config(**changes), toy_world(), policy, tokenizer, value, out, **made)
+    options = {"accelerator": accelerator, "sampler_of": sampler_of}
+    return PPO(toy_config(**changes), toy_world(), policy, tokenizer, value, out, **options)
 
 
 def toy_tokenizer() -> Any:
-    """One token a command, an answer, and a word that is read."""
+    """A tokenizer with one token for each command, each answer and each word of `READ`."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -108,7 +108,7 @@ def toy_tokenizer() -> Any:
 
 
 def toy_models(folder: Path, *, seed: int = 0) -> Path:
-    """Write a tiny random policy with its tokenizer, from which the value network starts too; returns the folder."""
+    """Write a tiny random policy with its tokenizer, which initialises the value network too; returns the folder."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 

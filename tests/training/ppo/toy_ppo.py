@@ -1,4 +1,4 @@
-"""Runs of PPO on the toy world in a process of their own: ``toy_ppo.py MODELS OUT [NAME=NUMBER ...] [OUT ...]``."""
+"""Runs PPO on the toy world in a process of its own: ``toy_ppo.py MODELS OUT [NAME=NUMBER ...] [OUT ...]``."""
 
 import json
 import sys
