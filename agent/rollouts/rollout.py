@@ -15,7 +15,6 @@ from itertools import islice
 from typing import Any
 
 from agent.policy import Completion, Policy, Prompt
-from browser_env import state as browser_state
 from browser_env.backends import Backend
 from browser_env.env import BrowserEnv, Info
 from browser_env.errors import PolicyError, UsageError, WebGPTError
@@ -25,6 +24,7 @@ from browser_env.records import Episode, Question, Settings, Step
 from browser_env.records.digests import stable_hash
 from browser_env.records.storage import storable
 from browser_env.state import BrowserState, TokenCounter, count_words
+from browser_env.state import answer as answered
 
 MAX_COMPLETION = 20_000
 """Longest completion that a record keeps, in characters: twice the longest command, eight times the longest answer of the
@@ -106,7 +106,8 @@ def rollout(
     Args:
         policy: The policy to run.
         backend: The web, shared by all episodes.
-        tasks: Tasks or plain questions, taken when there is room. Episodes in progress end before a `WebGPTError` of theirs.
+        tasks: Tasks or plain questions, taken when there is room. If the iterable raises a `WebGPTError`, the episodes in
+            progress are finished before it is raised here.
         settings: Format and budgets of plain questions. Default: the paper's.
         seed: Seed of plain questions. Results do not depend on the batch size or the order of the tasks.
         batch_size: Episodes in progress at a time.
@@ -122,9 +123,8 @@ def rollout(
     running: list[_Run] = []
     with _parallel_map(min(batch_size, MAX_THREADS) if threads is None else threads) as parallel_map:
         while True:
-            for task in queue.take(batch_size - len(running)):
-                env = BrowserEnv(backend, task.settings, count_tokens=count_tokens)
-                running.append(_Run(task, policy.name, env, prompt_seed))
+            room = batch_size - len(running)
+            running += (_Run(task, policy.name, backend, count_tokens, prompt_seed) for task in queue.take(room))
             if not running:
                 break
             _advance(running, policy, parallel_map, on_step, clock)
@@ -186,16 +186,18 @@ class _Queue:
 class _Run:
     """One episode in progress."""
 
-    def __init__(self, task: Task, actor: str, env: BrowserEnv, prompt_seed: Callable[[Task, int], int]) -> None:
+    def __init__(
+        self, task: Task, actor: str, backend: Backend, count_tokens: TokenCounter, prompt_seed: Callable[[Task, int], int]
+    ) -> None:
         self.id = task.id or episode_id(task.question, actor, task.seed)
         self.task = task
         self.actor = actor
-        self.env = env
+        self.env = BrowserEnv(backend, task.settings, count_tokens=count_tokens)
         self.prompt_seed = prompt_seed
         self.steps: list[Step] = []
         self.failure: str | None = None
         try:
-            self.observation = env.reset(task.question)
+            self.observation = self.env.reset(task.question)
         except ValueError as error:
             self.failure = _failure(error)
 
@@ -307,8 +309,8 @@ def _answered(
         return replace(episode, failure=_failure(completion))
     step, _ = _step("answering", prompt.text, completion, seconds)
     if on_step:
-        after, seed = browser_state.answer(prompt.state), episode.seed or 0
-        on_step(StepEvent(episode.id, episode.question, seed, 0, prompt.state, completion, step, Info(None), after))
+        before, after, seed = prompt.state, answered(prompt.state), episode.seed or 0
+        on_step(StepEvent(episode.id, episode.question, seed, 0, before, completion, step, Info(None), after))
     return replace(episode, steps=(step,))
 
 

@@ -1,4 +1,4 @@
-"""Steps a second of whole rollouts, and memory over many: ``pytest tests/benchmarks --benchmark-enable``."""
+"""Steps per second of whole rollouts, and their memory over many episodes: ``pytest tests/benchmarks --benchmark-enable``."""
 
 import resource
 from collections.abc import Iterator
@@ -42,9 +42,9 @@ def test_memory_over_many_episodes_is_flat(benchmark: Any) -> None:
     backend = FakeBackend(PAGES)
 
     def run() -> int:
-        warm = sum(1 for _ in rollout(SearchOnly(), backend, questions(100), Settings(), threads=1))
+        warm_up = sum(1 for _ in rollout(SearchOnly(), backend, questions(100), Settings(), threads=1))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        assert warm == 100
+        assert warm_up == 100
         for _ in rollout(SearchOnly(), backend, questions(number), Settings(), threads=1):
             pass
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

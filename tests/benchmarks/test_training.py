@@ -1,10 +1,11 @@
-"""Training tokens a second against TRL's own trainer, and episodes an hour of PPO.
+"""Training tokens per second compared with TRL's own trainer, and PPO episodes per hour.
 
-``pytest tests/benchmarks/test_training.py --benchmark-enable --capture=no``; `WEBGPT_BENCHMARK_MODEL` names a trained model.
+``pytest tests/benchmarks/test_training.py --benchmark-enable --capture=no``; `WEBGPT_BENCHMARK_MODEL` names the folder of a trained model.
 """
 
 import copy
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 import torch
 from datasets import Dataset
 from transformers import PrinterCallback
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]  # it is exported lazily
 
 from agent.models.reward_model import RewardModelScore
 from agent.models.scalar_model import load_scalar_model
@@ -37,13 +38,13 @@ pytestmark = pytest.mark.timeout(3600)
 def test_cloning(
     benchmark: Any, demonstrations: list[Episode], small_model: tuple[Any, Any], is_measured: bool, tmp_path: Path
 ) -> None:
-    """The same rows, one epoch, in batches of 16: buckets of similar length and the vocabulary for actions only, or TRL as it is.
+    """One epoch over the same rows in batches of 16, by `CloningTrainer` and by TRL's `SFTTrainer`.
 
-    Both count the tokens of the rows, without padding.
+    `CloningTrainer` batches rows of similar length and computes logits at action tokens alone. Padding is not counted.
     """
     model, tokenizer = small_model
     source = StepSource(((episode, 1.0) for episode in demonstrations), tokenizer, context=None, name="small")
-    # No more than the benchmark needs; in their own order, since the first steps of episodes are shorter than the later ones.
+    # Few rows, in the order of their episodes, because the first steps of an episode are shorter than the later ones.
     rows = [source.row(index, 0) for index in range(min(len(source.lengths), 48 if is_measured else 4))]
     labels = [[IGNORED] * len(row.prompt) + [*row.completion] for row in rows]
     plain = Dataset.from_dict({"input_ids": [[*row.ids] for row in rows], "labels": labels})
@@ -74,7 +75,7 @@ def test_cloning(
 
 
 class Rows:
-    """The first rows of a source."""
+    """The first rows of a row source."""
 
     def __init__(self, source: StepSource, number: int) -> None:
         self.source = source
@@ -92,16 +93,16 @@ def test_ppo(
     is_measured: bool,
     tmp_path: Path,
 ) -> None:
-    """Iterations of PPO as `webgpt train ppo` takes them, 16 answers for each episode, and a random reward model."""
+    """Iterations of PPO with the defaults of `webgpt train ppo` (16 answers for each episode) and a random reward model."""
     model, tokenizer = small_model
     model.save_pretrained(tmp_path / "policy")
     scorer = load_scalar_model(str(tmp_path / "policy"))
     score = RewardModelScore(copy.deepcopy(scorer), tokenizer, name="random")
     world = World(backend=docs, questions=questions, settings=SMALL_VIEW, score=score)
-    sizes: dict[str, Any] = {"episodes": 4, "iterations": 2} if is_measured else {"episodes": 2, "iterations": 1, "answers": 2}
-    limits = {"max_actions": 30, "min_actions": 10} if is_measured else {"max_actions": 2, "min_actions": 2}
-    lengths = {} if is_measured else {"max_command_tokens": 8, "max_answer_tokens": 8}
-    config = PPOConfig(**sizes, **limits, **lengths, kl_budget=1e9)
+    config = PPOConfig(iterations=2, episodes=4, kl_budget=1e9)
+    if not is_measured:
+        small: dict[str, Any] = {"min_actions": 2, "max_actions": 2, "max_command_tokens": 8, "max_answer_tokens": 8}
+        config = replace(config, iterations=1, episodes=2, answers=2, **small)
     marks = [0.0]
     seconds: list[float] = []
 
@@ -118,15 +119,15 @@ def test_ppo(
         ppo.run(Callbacks(on_iteration=mark))
 
     benchmark.pedantic(run, rounds=1)
-    found = read_metrics(tmp_path / "run")
-    assert len(found) == config.iterations
+    metrics = read_metrics(tmp_path / "run")
+    assert len(metrics) == config.iterations
     if is_measured:
-        rate = median(config.episodes / one * 3600 for one in seconds)
+        rate = median(config.episodes / elapsed * 3600 for elapsed in seconds)
         benchmark.extra_info["episodes_per_hour"] = round(rate)
-        total = sum(sum(one.seconds.values()) for one in found)
-        phases = {name: sum(one.seconds[name] for one in found) / total for name in found[0].seconds}
+        total = sum(sum(iteration.seconds.values()) for iteration in metrics)
+        phases = {name: sum(iteration.seconds[name] for iteration in metrics) / total for name in metrics[0].seconds}
         print(
-            f"\n{rate:,.0f} episodes an hour on one core, each of {median(one.commands for one in found):.1f} commands and "
-            f"{config.answers} answers where there is one ({median(one.answered for one in found):.0%}); "
+            f"\n{rate:,.0f} episodes per hour on one core, each of {median(iteration.commands for iteration in metrics):.1f} commands "
+            f"and, if answered ({median(iteration.answered for iteration in metrics):.0%}), {config.answers} answers; "
             + ", ".join(f"{name} {share:.0%}" for name, share in phases.items())
         )
