@@ -32,6 +32,7 @@ class Evaluated:
     ref_logprobs: Tensor
     """Log-probabilities under the cloned policy, in nats."""
     values: Tensor
+    """Values before each token, in units of the score."""
     entropies: Tensor
     """Entropies of the policy's distribution at each token, in nats."""
 
@@ -44,10 +45,13 @@ class Batch:
     starts: tuple[int, ...]
     """Index of the first token of each row."""
     old_logprobs: Tensor
+    """Log-probabilities under the policy that sampled, in nats."""
     old_values: Tensor
+    """Values before the update."""
     advantages: Tensor
-    """Normalised over the batch."""
+    """Advantages, normalised to mean 0 and variance 1 over the batch."""
     returns: Tensor
+    """Advantages before normalisation plus old values; the targets of the value network."""
 
     def tokens(self, chosen: Sequence[int]) -> Tensor:
         """Indices of the tokens of the chosen rows, row by row."""

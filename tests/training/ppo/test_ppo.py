@@ -401,6 +401,19 @@ def test_answering_only_episodes_share_the_prompt_and_differ_in_their_answers(mo
         assert experience.answers[0] == Scored(episode.question.text, episode.references, episode.answer or "")
 
 
+class WithoutLogprobs(Led):
+    """A sampler that returns texts alone."""
+
+    def complete(self, prompts: Sequence[Prompt]) -> list[Completion]:
+        return [Completion(completion.text) for completion in super().complete(prompts)]
+
+
+def test_a_sampler_without_log_probabilities_is_refused(models: Path) -> None:
+    sampler = WithoutLogprobs(AutoModelForCausalLM.from_pretrained(models))
+    with pytest.raises(PolicyError, match="led returned no log-probabilities"):
+        collect(sampler, toy_world().backend, led_tasks(2), sampler.tokenizer)
+
+
 class Refusing(Led):
     """Refuses to answer once, after some answers."""
 
