@@ -1,7 +1,7 @@
-"""`webgpt browse`: the text browser for a person at a prompt, who sees exactly what a policy sees.
+"""`webgpt browse`: the text browser at a prompt, where a person sees exactly what a policy sees.
 
-The person is a policy: the rollout shows them the observation and carries out what they type, so what is saved is an episode
-like any other, and the observations on stdout are those that a model would be given, byte for byte.
+The person is implemented as a policy: a rollout shows them each observation and carries out the commands that they type. A
+saved episode therefore looks like any other, and the observations on stdout are byte for byte those that a model gets.
 """
 
 import contextlib
@@ -32,50 +32,54 @@ from browser_env.state import BrowserState
 COMMANDS = (
     ("Search <query>", "s", "show search results"),
     ("Clicked on link <id>", "c", "follow the link 【id†text】"),
-    ("Find in page: <text>", "f", "go to the next occurrence of a text"),
-    ("Quote: <text>", "q", "keep a text of this page as a reference; long ones as start━end"),
-    ("Scrolled down <1, 2, 3>", "d", "move down by so many views"),
-    ("Scrolled up <1, 2, 3>", "u", "move up by so many views"),
+    ("Find in page: <text>", "f", "scroll to the next occurrence of a text"),
+    ("Quote: <text>", "q", "keep text of this page as a reference; long text as start━end"),
+    ("Scrolled down <1, 2, 3>", "d", "move down by 1 to 3 screens"),
+    ("Scrolled up <1, 2, 3>", "u", "move up by 1 to 3 screens"),
     ("Top", "t", "go to the top of the page"),
-    ("Back", "b", "go to the page before this one"),
+    ("Back", "b", "go back to the previous page"),
     ("End: Answer", "a", "stop browsing and write the answer from the quotes"),
     ("End: <Nonsense, Controversial>", "", "stop browsing without an answer"),
 )
-"""The commands of Table 1, a letter that stands for each at this prompt, and what they do."""
+"""The commands of Table 1, the short form of each at this prompt, and its effect."""
 LETTERS = {letter: command for command, letter, _ in COMMANDS if letter}
 HISTORY = 1_000
-"""Lines of the prompt that are remembered from one time to the next."""
+"""Number of input lines that are remembered between runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Browse:
-    """Browse at a prompt: exactly what a policy sees, one command a line.
+    """Browse by hand at a prompt, one command per line; each observation is exactly what a policy sees.
 
-    Type `help` for the ten commands and their short forms, `quit` or Ctrl-D to leave. Lines can also come from a pipe; then
-    stdout holds the observations and nothing else.
+    Type help for the ten commands and their short forms, and quit or Ctrl-D to leave. Commands can also come from a pipe;
+    stdout then contains the observations only.
+
+    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
     """
 
     question: Annotated[tuple[str, ...], Positional, arg(metavar="QUESTION")] = ("Just looking around",)
-    """What to look for; it stands at the top of every observation."""
+    """Question, shown at the top of every observation."""
     save: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Add what was done to this file of JSON Lines, as an episode."""
+    """Append the episode to this JSON Lines file."""
     name: str = "anonymous"
-    """Who is browsing, for the record."""
+    """Name of the person, for the record."""
     web: Annotated[WebOptions, arg(name="")] = field(default_factory=WebOptions)
-    """Which web is browsed."""
+    """The web that is browsed."""
     settings: Annotated[Settings, arg(name="")] = field(default_factory=Settings)
-    """What is shown and how much may be done."""
+    """Format and budgets of the episode."""
 
     def run(self) -> int:
-        """Browse until the end of the episode or of the input."""
+        """Browse until the episode or the input ends."""
         if self.question == ("-",):
-            raise UsageError("the commands come from standard input, so the question cannot; give it as an argument")
+            raise UsageError(
+                "the question cannot be - because the commands come from standard input; pass the question as an argument"
+            )
         question = read_question(self.question)
         check_writable(self.save)
         person = Person(self.name)
         with self.web.open() as web, _history():
             person.show(observe(BrowserState(question, self.settings)))
-            episode = run_episode(person, web, question, self.settings, seed=0, save=self.save, on_step=person.hear)
+            episode = run_episode(person, web, question, self.settings, seed=0, save=self.save, on_step=person.on_step)
         if episode.failure and not person.has_left:
             raise WebGPTError(f"browsing failed: {episode.failure}")
         if episode.answer is not None and person.is_at_terminal:
@@ -85,23 +89,23 @@ class Browse:
 
 
 class Person:
-    """A policy that is somebody at a prompt."""
+    """A policy whose commands a person types."""
 
     def __init__(self, name: str) -> None:
         self.name = f"human:{name}"
         self.is_at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
         self._out = Console(highlight=False)
-        self._talk = Console(stderr=True, highlight=False)
+        self._log = Console(stderr=True, highlight=False)
         self.has_left = False
 
     def complete(self, prompts: Sequence[Prompt]) -> list[Completion | PolicyError]:
         return [self._act(prompt) for prompt in prompts]
 
-    def hear(self, event: StepEvent) -> None:
-        """Show what a step led to and, under it, where it is seen, what there is to say about it."""
+    def on_step(self, event: StepEvent) -> None:
+        """Show the observation after a step, then its problem or note."""
         self.show(observe(event.state))
-        if remarks := "; ".join(filter(None, (event.step.problem, event.info.note))):
-            self._say(f"! {remarks}")
+        if notes := "; ".join(filter(None, (event.step.problem, event.info.note))):
+            self._say(f"! {notes}")
 
     def _act(self, prompt: Prompt) -> Completion | PolicyError:
         text = self._read_answer() if prompt.state.phase == "answering" else self._read_command()
@@ -109,7 +113,7 @@ class Person:
         return PolicyError("the person left") if text is None else Completion(text)
 
     def show(self, observation: str) -> None:
-        """Show an observation; nothing at the end of an episode."""
+        """Show an observation, which is empty at the end of an episode."""
         if observation and not observation.endswith("\n"):
             observation += "\n"
         if not self.is_at_terminal:
@@ -123,7 +127,7 @@ class Person:
         self._out.print(text, end="", soft_wrap=True)
 
     def _say(self, text: str, style: str = "yellow") -> None:
-        self._talk.print(Text(one_line(text), style), soft_wrap=True)
+        self._log.print(Text(one_line(text), style), soft_wrap=True)
 
     def _read_line(self) -> str | None:
         try:
@@ -140,7 +144,7 @@ class Person:
                 case "":
                     continue
                 case "help" | "?":
-                    self._talk.print(command_table())
+                    self._log.print(command_table())
                     continue
                 case _:
                     assert line is not None
@@ -151,7 +155,7 @@ class Person:
 
     def _read_answer(self) -> str | None:
         if self.is_at_terminal:
-            self._say("Write the answer, citing quotes as [1]; an empty line ends it.", "dim")
+            self._say("Write the answer, citing quotes as [1]; end it with an empty line.", "dim")
         lines: list[str] = []
         while (line := self._read_line()) is not None and (line or not self.is_at_terminal):
             lines.append(line)
@@ -159,7 +163,7 @@ class Person:
 
 
 def expand(line: str) -> str:
-    """The command that a line means: ``d 2`` is ``Scrolled down 2``; what is no short form stays as it is."""
+    """The command that a line stands for: ``d 2`` is ``Scrolled down 2``. Other lines are returned unchanged."""
     letter, _, rest = line.partition(" ")
     command = LETTERS.get(letter, "")
     words, has_argument, _ = command.partition("<")
@@ -169,20 +173,20 @@ def expand(line: str) -> str:
 
 
 def command_table() -> Table:
-    """The ten commands for people."""
+    """The ten commands with their short forms, as a table for a terminal."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("command", "short", "what it does"):
         table.add_column(heading)
     for command, letter, meaning in COMMANDS:
         argument = command[command.index("<") :] if letter and "<" in command else ""
         table.add_row(Text(command, "bold"), Text(f"{letter} {argument}".strip()), Text(meaning))
-    table.add_row(Text("help, quit", "bold"), "", Text("for you alone; they cost no action"))
+    table.add_row(Text("help, quit", "bold"), "", Text("these do not count as actions"))
     return table
 
 
 @contextlib.contextmanager
 def _history() -> Iterator[None]:
-    """Line editing at the prompt, with the lines of the last time; where there is no readline, plain lines."""
+    """Line editing and history at the prompt, where readline is available."""
     if not sys.stdin.isatty():
         yield
         return
@@ -192,7 +196,7 @@ def _history() -> Iterator[None]:
         yield
         return
     file = user_state_path("open-webgpt") / "browse_history"
-    with contextlib.suppress(OSError):  # no history yet, or a home that cannot be written: browsing works without
+    with contextlib.suppress(OSError):  # there is no history yet, or the folder is not writable
         file.parent.mkdir(parents=True, exist_ok=True)
         readline.read_history_file(file)
     try:

@@ -1,4 +1,4 @@
-"""`webgpt index`: an offline web in one file, from the Python documentation, a folder or a site."""
+"""`webgpt index`: build an offline web in one file, from the Python documentation, a folder, a site or a web archive."""
 
 import hashlib
 import re
@@ -27,38 +27,40 @@ from browser_env.offline_web.sources.site import Site
 from browser_env.rendering.links import is_http
 
 MAX_NAMED = 10
-"""Skipped things that are named without ``--skipped``."""
+"""Number of skipped pages that are listed without ``--skipped``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Make an offline web in one file, or bring one up to date: pages that have not changed are not read again.
+    """Build an offline web in one file, or update one: pages that have not changed are not rendered again.
 
-    The file is put in place whole at the end, so it can be used while it is made anew. Its path is printed on stdout.
+    The file is replaced in one step at the end, so an existing one can be used meanwhile. Its path is printed to stdout; pass
+    it to other commands as --collection.
+
+    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
     """
 
     source: Annotated[str, Positional, arg(metavar="pydoc|DIR|URL|FILE")]
-    """The documentation of this Python; a folder of HTML, Markdown and text; a web address, and what it links to below; or a
-    web archive (.warc, .warc.gz)."""
+    """Documents to index: pydoc (documentation of this Python), a folder of HTML, Markdown and text, a URL or a .warc file."""
     out: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Where to write it. None: in the platform's cache folder."""
+    """File to write. Default: a file in the platform's cache folder."""
     label: Annotated[str | None, arg(metavar="NAME")] = None
-    """What it is called in records. None: after the Python version, the folder or the host."""
+    """Name of the web in records. Default: the Python version, the folder's name or the host."""
     base_url: Annotated[str | None, arg(metavar="URL")] = None
-    """Address that a folder stands for, so that its pages are cited by it. None: they have file: addresses."""
+    """URL that a folder is published at, by which its pages are cited. Default: file: URLs."""
     max_pages: int = 10_000
-    """Pages of a site at which to stop."""
+    """Maximum number of pages of a site, which is every page below its URL that is linked from there."""
     seconds_between: float = 0.5
-    """Least time between two requests to a site; its robots.txt may ask for more."""
+    """Minimum time between two requests to a site, in seconds; its robots.txt may ask for more."""
     allow_loopback: bool = False
-    """Whether the site may be on this machine."""
+    """Allow a site on this machine."""
     skipped: bool = False
-    """Name everything that was left out, not only the first of it."""
+    """List everything that was skipped, not only the first ten items."""
     stats: bool = False
-    """Build nothing; print what is in the file."""
+    """Print statistics of an existing file instead of building it."""
 
     def run(self) -> int:
-        """Build, and say what was done."""
+        """Build the file; prints its path to stdout and a summary to stderr."""
         source = self._source()
         path = self.out or self._default_path(source)
         if self.stats:
@@ -74,25 +76,25 @@ class Index:
 
     def _source(self) -> Source:
         if self.max_pages < 1 or not self.seconds_between >= 0:
-            raise UsageError("--max-pages must be at least 1, --seconds-between at least 0")
+            raise UsageError("--max-pages must be at least 1 and --seconds-between at least 0")
         if self.base_url is not None and not is_http(self.base_url):
-            raise UsageError(f"--base-url must be an http or https address, not {self.base_url!r}")
+            raise UsageError(f"--base-url must be an http or https URL, got {self.base_url!r}")
         if self.source == "pydoc":
             return PythonDocs()
         if re.match(r"https?://", self.source, re.IGNORECASE):
             return self._site()
         if "://" in self.source:
-            raise UsageError(f"{self.source!r} is no http or https address")
+            raise UsageError(f"{self.source!r} is not an http or https URL")
         if self.source.endswith((".warc", ".warc.gz")) and Path(self.source).is_file():
             return _archive(Path(self.source))
         folder = Path(self.source)
         if not self.source or not folder.is_dir():
-            raise UsageError(f"there is no folder {self.source!r}; name one, a web address, or pydoc")
+            raise UsageError(f"{self.source!r} is not a folder; pass a folder, a URL or pydoc")
         return Folder(folder, self.base_url)
 
     def _site(self) -> Site:
         if not is_http(self.source):
-            raise UsageError(f"{self.source!r} is no plain web address")
+            raise UsageError(f"{self.source!r} is not a valid URL")
         ports = NetworkSettings().ports | {port for port in (urlsplit(self.source).port,) if port}
         network = Network(NetworkSettings(ports=ports, allow_loopback=self.allow_loopback))
         journal = user_cache_path("open-webgpt") / "unfinished" / f"{_short_digest(self.source)}.sqlite"
@@ -114,7 +116,7 @@ class Index:
         for item in named:
             print(f"skipped {item.name}: {item.reason}", file=sys.stderr)
         if len(named) < len(report.skipped):
-            print(f"skipped {len(report.skipped) - len(named)} more (--skipped names them)", file=sys.stderr)
+            print(f"skipped {len(report.skipped) - len(named)} more (pass --skipped to list them)", file=sys.stderr)
         print(
             f"{report.num_pages} pages: {report.num_rendered} new or changed, {report.num_removed} removed, "
             f"{len(report.skipped)} skipped, in {seconds:.1f} s",
@@ -126,7 +128,7 @@ def _archive(path: Path) -> Source:
     try:
         from browser_env.offline_web.sources.warc import Warc
     except ImportError as error:
-        raise UsageError("web archives need warcio: pip install 'open-webgpt[web]'") from error
+        raise UsageError("web archives need the package warcio; install it with: pip install 'open-webgpt[web]'") from error
     return Warc(path)
 
 

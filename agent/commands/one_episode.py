@@ -1,4 +1,4 @@
-"""One question from the command line: reading it, running its episode, and stopping cleanly on an interrupt."""
+"""One episode from the command line: reading the question, running, saving, and stopping on an interrupt."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -16,14 +16,14 @@ from browser_env.records.digests import stable_hash
 from browser_env.records.storage import append_record, storable
 
 MAX_STDIN = 10_000_000
-"""Bytes of a question that are read before it is refused."""
+"""Maximum length of a question on standard input, in bytes."""
 
 
 def read_question(words: Sequence[str]) -> Question:
-    """The question that some arguments are; ``-`` alone stands for standard input.
+    """Read the question from its words on the command line; a single ``-`` means standard input.
 
     Raises:
-        UsageError: It is empty or too long.
+        UsageError: The question is empty or too long.
     """
     text = " ".join(words)
     if text == "-":
@@ -37,10 +37,10 @@ def read_question(words: Sequence[str]) -> Question:
 
 
 def check_writable(file: Path | None) -> None:
-    """Find out before the work whether its result can be kept.
+    """Check before a long run that its results can be saved.
 
     Raises:
-        OSError: It cannot.
+        OSError: The file cannot be written.
     """
     if file is not None:
         file.open("ab").close()
@@ -59,31 +59,42 @@ def run_episode(
     answering: Answering = rollout,
     batch_size: int = 1,
 ) -> Episode:
-    """Answer one question. With `save`, the episode is added to that file however it ends.
+    """Answer one question.
 
-    An episode that `is_timed` says how long each step took; without that, one that is replayed is the same to the byte.
+    Args:
+        policy: The policy that acts.
+        web: The web that is browsed.
+        question: The question to answer.
+        settings: Format and budgets.
+        seed: Random seed of the episode.
+        save: File to append the episode to, even if it fails or is interrupted; None: it is not saved.
+        on_step: Called after each step.
+        is_timed: Whether to record the seconds of each step; without them, a replayed episode is equal byte for byte.
+        answering: `rollout`, or best-of-n.
+        batch_size: Number of samples that run at the same time.
 
     Raises:
-        KeyboardInterrupt: With what was kept as its message.
+        UsageError: The settings name an unknown token counter.
+        KeyboardInterrupt: The run was interrupted; the message says what was saved.
     """
     if settings.token_counter != "words":
         raise UsageError(f"--token-counter must be words, got {settings.token_counter!r}")
     events: list[StepEvent] = []
 
-    def note(event: StepEvent) -> None:
+    def record_step(event: StepEvent) -> None:
         events.append(event)
         on_step(event)
 
     try:
-        (episode,) = answering(policy, web, [question], settings, seed=seed, batch_size=batch_size, on_step=note)
+        (episode,) = answering(policy, web, [question], settings, seed=seed, batch_size=batch_size, on_step=record_step)
     except KeyboardInterrupt:
         if save is None:
-            raise KeyboardInterrupt("nothing was saved (--save FILE keeps the steps)") from None
+            raise KeyboardInterrupt("nothing was saved; pass --save FILE to keep the steps") from None
         if not events:
-            raise KeyboardInterrupt(f"before the first step; {save} is as it was") from None
-        last = [event for event in events if event.seed == events[-1].seed]  # of several samples, the one of the last step
-        append_record(save, _interrupted(last, policy.name, web.name))
-        raise KeyboardInterrupt(f"the {len(last)} steps until here were saved to {save}") from None
+            raise KeyboardInterrupt(f"before the first step; {save} is unchanged") from None
+        sample = [event for event in events if event.seed == events[-1].seed]  # best-of-n: the sample of the last step
+        append_record(save, _interrupted(sample, policy.name, web.name))
+        raise KeyboardInterrupt(f"the {len(sample)} steps so far were saved to {save}") from None
     if not is_timed:
         episode = replace(episode, steps=tuple(replace(step, seconds=None) for step in episode.steps))
     if save is not None:
@@ -92,6 +103,7 @@ def run_episode(
 
 
 def _interrupted(events: Sequence[StepEvent], actor: str, web: str) -> Episode:
+    """The record of an episode that was interrupted after these steps."""
     question, state, seed = events[-1].question, events[-1].state, events[-1].seed
     return Episode(
         id=stable_hash(question.id, actor, seed)[:12],

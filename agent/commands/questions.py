@@ -1,4 +1,4 @@
-"""`webgpt questions`: make or convert a question set, as one file of records."""
+"""`webgpt questions`: make a question set, or convert a published one."""
 
 import random
 import sys
@@ -11,46 +11,44 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from agent.commands.options import check_at_least
 from agent.question_sets.registry import load_questions
 from browser_env.command_line.open_web import open_web
-from browser_env.errors import UsageError, WebGPTError
+from browser_env.errors import WebGPTError
 from browser_env.records import Question
 from browser_env.records.files import replacing
 from browser_env.records.storage import append_record
 
-MAX_KINDS = 10
-"""Kinds that are counted on stderr, the most frequent first."""
-
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """Make a question set, or read a published one, and write it as JSON Lines: one question a line, with what is known of it.
+    """Make a question set, or convert a published one, and write it as JSON Lines, one question per line.
 
     A set is pydoc (questions made from the documentation of this Python, with the sentences that answer them), a file of your
-    own (records, or plain text with a question a line), truthfulqa:PATH, eli5:PATH, triviaqa:PATH, nq:PATH, squad:PATH,
-    arc:PATH or hf:NAME. Each takes a split behind it, as in pydoc:test. Splits are bc, rm, rl, validation and test.
+    own (JSON Lines, or plain text with one question per line), a published file, as truthfulqa:PATH, eli5:PATH, triviaqa:PATH,
+    nq:PATH, squad:PATH or arc:PATH, or a data set of the Hugging Face hub, as hf:NAME. Append :bc, :rm, :rl, :validation or
+    :test to take one split of a set, as in pydoc:test.
+
+    Exit codes: 0 done, 1 failure, 2 usage error.
     """
 
     set: Annotated[str, Positional, arg(metavar="SET")]
-    """Which questions."""
+    """Name of the set, or a file."""
     out: Annotated[Path, arg(metavar="FILE")]
-    """Where to write them. A file that is there is replaced when all is read."""
+    """File to write; an existing file is replaced at the end."""
     limit: Annotated[int | None, arg(metavar="N")] = None
-    """How many. None: all."""
+    """Number of questions. Default: all."""
     seed: Annotated[int | None, arg(metavar="N")] = None
-    """Take them in the random order of this seed. None: in the set's own order."""
+    """Random seed that shuffles the questions. Default: the order of the set."""
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
-    """The documentation that pydoc asks about, as `webgpt index pydoc` wrote it. None: this Python's."""
+    """Documentation that pydoc asks about, from `webgpt index pydoc`. Default: that of this Python."""
 
     def run(self) -> int:
-        """Write the file; its path goes to stdout, what is in it to stderr."""
-        if self.limit is not None and self.limit < 1:
-            raise UsageError(f"--limit must be at least 1, got {self.limit}")
+        """Write the file; prints its path to stdout and a summary to stderr."""
+        check_at_least("--limit", self.limit, 1)
         questions = load_questions(self.set, open_docs=lambda: open_web(self.collection))
         written = _write(islice(self._ordered(questions), self.limit), self.out)
-        kinds = ", ".join(
-            f"{number} {kind or 'of no kind'}" for kind, number in sorted(written.items(), key=lambda item: -item[1])
-        )
+        kinds = ", ".join(f"{number} {kind}" for kind, number in written.most_common())
         print(f"{written.total()} questions: {kinds}" if written else "0 questions", file=sys.stderr)
         print(self.out)
         return 0
@@ -58,13 +56,13 @@ class Questions:
     def _ordered(self, questions: Iterable[Question]) -> Iterator[Question]:
         if self.seed is None:
             return iter(questions)
-        row = list(questions)
-        random.Random(self.seed).shuffle(row)
-        return iter(row)
+        shuffled = list(questions)
+        random.Random(self.seed).shuffle(shuffled)
+        return iter(shuffled)
 
 
 def _write(questions: Iterable[Question], out: Path) -> Counter[str]:
-    """Write questions to a file and count them by kind. If one cannot be read, the file has those before it."""
+    """Write questions to a file and count them by kind. If a question cannot be read, those before it are still written."""
     written: Counter[str] = Counter()
     failure: WebGPTError | None = None
     with replacing(out) as unfinished:

@@ -1,4 +1,4 @@
-"""`webgpt snapshots`: what a folder of snapshots holds, and its exchange with web archives."""
+"""`webgpt snapshots`: describe a folder of recorded web pages, export it to a web archive or import one."""
 
 import sys
 from dataclasses import dataclass
@@ -12,33 +12,35 @@ from browser_env.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
-    """Say what was recorded in a folder, or exchange it with web archives (WARC files).
+    """Describe a folder of recorded web pages, export it to a web archive (WARC file), or import one into it.
 
-    The folder's path is printed on stdout, what it holds on stderr. `--record` of the commands that browse fills such a folder,
-    and `--replay` browses it.
+    The option --record of ask, browse, record, sample and bench writes such a folder, and --replay browses it. The folder's
+    path is printed to stdout, and the number of recorded pages and responses to stderr.
+
+    Exit codes: 0 done, 1 failure, 2 usage error.
     """
 
     folder: Annotated[Path, Positional, arg(metavar="DIR")]
-    """Where the snapshots are."""
+    """Folder of the recorded pages."""
     export_warc: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write all of it into this file, compressed if its name ends in .gz: what servers sent, and all that a replay needs."""
+    """Write all recordings to this WARC file, which a replay can be made from again; compressed if its name ends in .gz."""
     import_warc: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Add what is in this file; the folder is made if there is none."""
+    """Add the contents of this WARC file to the folder, which is created if needed."""
 
     def run(self) -> int:
-        """Exchange, and say what is there."""
-        # Here, because warcio is only needed for this.
+        """Import, export, then describe the folder."""
+        # Imported here, because only this command needs warcio.
         try:
             from browser_env.snapshots.warc import export_warc, import_warc
         except ImportError as error:
-            raise UsageError("web archives need warcio: pip install 'open-webgpt[web]'") from error
+            raise UsageError("web archives need the package warcio; install it with: pip install 'open-webgpt[web]'") from error
         from browser_env.snapshots.store import SnapshotStore
 
         with SnapshotStore(self.folder, create=self.import_warc is not None) as store:
             if self.import_warc is not None:
-                print(f"{import_warc(self.import_warc, store)} records were read from {self.import_warc}", file=sys.stderr)
+                print(f"{import_warc(self.import_warc, store)} records read from {self.import_warc}", file=sys.stderr)
             if self.export_warc is not None:
-                print(f"{export_warc(store, self.export_warc)} records were written to {self.export_warc}", file=sys.stderr)
+                print(f"{export_warc(store, self.export_warc)} records written to {self.export_warc}", file=sys.stderr)
             num_answers, num_received = store.counts
             print(f"{num_answers} answers of {store.backend}, {num_received} responses of servers", file=sys.stderr)
         print(self.folder)

@@ -1,7 +1,7 @@
-"""How people see an episode: each step while it happens, then the answer, its citations and what they point at.
+"""Display of an episode in a terminal: each step as it happens, then the answer with its citations and references.
 
-The same texts go to terminals and files; rich leaves the styles out where nobody could see them. What models and pages say is
-shown as text alone: no markup, no escape sequences.
+The same text goes to terminals and files; rich leaves out the styles where they cannot be shown. Text of models and pages is
+printed as plain text, without markup or escape sequences.
 """
 
 import re
@@ -22,31 +22,31 @@ from browser_env.records.citations import LOW_SUPPORT, CitationCheck
 from browser_env.state import BrowserState
 
 MAX_SHOWN = 2_000
-"""Characters of a command that are shown; models have written 10 MB."""
+"""Number of characters of a command that are shown; models have written 10 MB."""
 MAX_WIDTH = 100
-"""Columns of an extract; longer lines are hard to read."""
+"""Maximum width of an extract in columns; longer lines are hard to read."""
 WRAPPED_AT = 60
-"""A line that its next word would have made longer than this was wrapped by its writer, and can be wrapped anew."""
+"""A line of an extract is taken as wrapped prose if the next line's first word would have made it longer than this."""
 
 _CITATION = r"\[\s*\d{1,3}(?:\s*[-–,;]\s*\d{1,3})*\s*\]"
 _OWN_LINE = re.compile(r"\s*(?:>>>|\.\.\. |[-*•|] |\d+[.)] )")
 
 
 def one_line(text: str) -> str:
-    """Text on one line without what a terminal would act on; all visible characters stay as they are."""
+    """Text on one line, with control characters replaced by spaces."""
     return " ".join("".join(character if character.isprintable() else " " for character in text[:MAX_SHOWN]).split())
 
 
 class StepView:
-    """Shows steps as they are done: the command, what it led to, what was collected.
+    """Shows each step as it happens: the command, its effect, and the quotes that it added.
 
-    Of several samples only the one that is chosen is shown, when it is; until then, how many steps there were.
+    With several samples, only their number of steps is shown at first, and then the steps of the chosen sample.
     """
 
     def __init__(self, console: Console, settings: Settings, *, samples: int = 1) -> None:
         self._console = console
         self._samples = samples
-        self._kept: list[StepEvent] = []
+        self._events: list[StepEvent] = []
         self._is_live = console.is_terminal
         self._max_actions = settings.max_actions
         self._references: tuple[Reference, ...] = ()
@@ -61,14 +61,14 @@ class StepView:
 
     def __call__(self, event: StepEvent) -> None:
         if self._samples > 1:
-            self._kept.append(event)
-            self._tell(f"{self._samples} samples, {len(self._kept)} actions")
+            self._events.append(event)
+            self._show_status(f"{self._samples} samples, {len(self._events)} actions")
         else:
             self._show(event)
 
     def chosen(self, episode: Episode) -> None:
-        """Show the sample that was chosen, if there were several."""
-        for event in self._kept:
+        """Show the steps of the chosen sample, if there are several."""
+        for event in self._events:
             if event.seed == episode.seed:
                 self._show(event)
 
@@ -80,15 +80,15 @@ class StepView:
         self._references = event.state.references
 
     def _print(self, line: Text) -> None:
-        if self._is_live:  # one row each, however long
+        if self._is_live:  # one row per step, however long
             self._console.print(line, no_wrap=True, overflow="ellipsis")
         else:
             self._console.print(line, soft_wrap=True)
 
     def _wait(self, action: int, *, is_answering: bool = False) -> None:
-        self._tell("writing the answer" if is_answering else f"action {action} of at most {self._max_actions}")
+        self._show_status("writing the answer" if is_answering else f"action {action} of at most {self._max_actions}")
 
-    def _tell(self, doing: str) -> None:
+    def _show_status(self, doing: str) -> None:
         if self._is_live:
             self._status.update(Text(doing, "dim"))
             self._status.start()
@@ -117,13 +117,13 @@ def _place(state: BrowserState) -> str:
 
 
 def print_answer(console: Console, answer: str, check: CitationCheck, references: tuple[Reference, ...]) -> None:
-    """Print an answer and, under it, each reference with its title, address and extract.
+    """Print an answer and, below it, each reference with its title, URL and extract.
 
     Args:
-        console: Where to; in a terminal the support of each cited sentence stands behind it, elsewhere under the answer.
-        answer: Clean text.
-        check: Of this very text.
-        references: What the numbers mean.
+        console: Output; a terminal shows the support of each cited sentence behind it, other outputs below the answer.
+        answer: The answer, without control characters.
+        check: The citation check of this answer.
+        references: The references that the citations number.
     """
     if not check.is_supported:
         console.print(
@@ -132,7 +132,7 @@ def print_answer(console: Console, answer: str, check: CitationCheck, references
         console.print()
     console.print(_answer_text(answer, check) if console.is_terminal else Text(answer), soft_wrap=not console.is_terminal)
     for number in check.unknown:
-        console.print(Text(f"! [{number}] points at nothing: there {_count(len(references))}", "bold red"))
+        console.print(Text(f"! [{number}] does not exist: there {_count(len(references))}", "bold red"))
     if check.is_supported and not console.is_terminal:
         scores = ", ".join(f"{sentence.support:.0%}" if sentence.citations else "none" for sentence in check.sentences)
         console.print(f"\nSupport of each sentence by what it cites: {scores}", soft_wrap=True)
@@ -164,14 +164,14 @@ def _count(references: int) -> str:
 
 
 def reflow(extract: str, width: int) -> Iterator[str]:
-    """The lines of an extract, wrapped anew where its writer wrapped prose; code, lists and empty lines stay as they are."""
+    """The lines of an extract, with wrapped prose wrapped again to a width; code, lists and empty lines are kept."""
     paragraphs: list[str] = []
     first, _, rest = extract.strip().partition("\n")
     last = ""
     for line in (first, *textwrap.dedent(rest).split("\n")) if rest else (first,):
         word = line.split(maxsplit=1)[:1]
         was_wrapped = word and last.strip() and len(last) + 1 + len(word[0]) > WRAPPED_AT
-        # The first line has lost its indentation; one that ends like a definition stands over what follows.
+        # The first line has lost its indentation; if it ends like a definition, it does not continue.
         is_same = not last.endswith((")", ":")) if len(paragraphs) == 1 else _indentation(last) == _indentation(line)
         if was_wrapped and is_same and not _OWN_LINE.match(line):
             paragraphs[-1] += f" {line.strip()}"
@@ -188,23 +188,21 @@ def _indentation(line: str) -> int:
 
 
 def explain_ending(episode: Episode) -> str:
-    """Why there is no answer, in one sentence."""
+    """The reason why an episode has no answer, in one sentence."""
     if episode.failure is not None:
         return f"No answer: {episode.failure}"
     if episode.answer is not None:
         return "No answer: the policy wrote nothing."
     match episode.ending:
         case "answer":
-            return "No answer: browsing ended without a quote to answer from."
+            return "No answer: browsing ended before anything was quoted."
         case "nonsense":
-            return "No answer: the question makes no sense to the policy, or nothing was found that answers it."
+            return "No answer: the policy found nothing that answers the question, or judged it nonsense."
         case "controversial":
-            return "No answer: the policy holds that this question should not be answered."
+            return "No answer: the policy judged the question too controversial to answer."
         case "max_actions":
-            return (
-                f"No answer: all {episode.settings.max_actions} actions were used before anything was quoted (--max-actions)."
-            )
+            return f"No answer: nothing was quoted within {episode.settings.max_actions} actions (--max-actions)."
         case "max_references":
-            return "No answer: the room for references is too small for a single quote (--max-reference-tokens)."
+            return "No answer: --max-reference-tokens is too small for a single quote."
         case None:
             return "No answer: browsing did not end."

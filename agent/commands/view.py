@@ -1,4 +1,4 @@
-"""`webgpt view`: a benchmark or a file of episodes as pages to look at."""
+"""`webgpt view`: write a benchmark or a file of episodes as HTML pages."""
 
 import sys
 import webbrowser
@@ -15,21 +15,23 @@ from agent.viewer.site import write_site
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Make pages to look at: the figures, every question, every episode step by step.
+    """Make HTML pages of a benchmark or of episodes: the metrics, every question, every episode step by step.
 
-    They are one folder of static HTML that needs no server and no network: open its index.html, or send the folder to
+    The pages are a folder of static files that need no server and no network: open its index.html, or send the folder to
     somebody. The path of index.html is printed on stdout.
+
+    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
     """
 
     source: Annotated[Path, Positional, arg(metavar="DIR|FILE")]
-    """The folder that `webgpt bench` wrote, finished or not, or a file of episodes (`webgpt ask --save FILE`)."""
+    """Results folder of `webgpt bench`, complete or not, or a file of episodes (`webgpt ask --save FILE`)."""
     out: Annotated[Path | None, arg(metavar="DIR")] = None
-    """Folder of the pages. None: `view` in the benchmark's folder, or beside a file, named after it."""
+    """Output folder. Default: `view` inside a results folder; for a file, a folder beside it named FILE-view."""
     open: bool = False
-    """Open the pages in a browser."""
+    """Open the pages in the browser."""
 
     def run(self) -> int:
-        """Write the pages and print where they are."""
+        """Write the pages and print the path of index.html."""
         material = read_material(self.source)
         console = Console(stderr=True)
         with console.status("") as status:

@@ -1,5 +1,5 @@
-"""Pages to look at: a benchmark, or any file of episodes, as one folder of static HTML.
+"""Static HTML pages of a benchmark or of a file of episodes.
 
-`material` reads what there is, `episodes` says what a page shows of an episode, `site` writes the folder. The pages need no
-server and no network; what models and web pages wrote reaches them as data and is shown as text alone.
+`material` reads the files, `episodes` derives what a page shows of an episode, and `site` writes the pages. The pages need no
+server and no network. Text of models and web pages reaches them as data and is shown as plain text.
 """

@@ -1,7 +1,7 @@
-"""What the page of an episode shows beyond its record: a verdict, the answer cut at its citations, the step of each quote.
+"""Data of an episode's page: the verdict, the answer split at its citations, and the step that quoted each reference.
 
-Everything here is derived from the record by the code that everybody else uses (`browser_env.records.citations`,
-`browser_env.pages.matching`), so that the page draws and never judges.
+All of it is derived from the record by the same code as elsewhere (`browser_env.records.citations`,
+`browser_env.pages.matching`), so that the page's script only draws.
 """
 
 from collections.abc import Iterator
@@ -15,64 +15,64 @@ from browser_env.records import Episode, Evidence, Reference, Step
 from browser_env.records.citations import Sentence, check_citations, citation_spans
 
 Verdict = Literal["correct", "wrong", "answered", "no answer", "failed"]
-"""*answered* where nobody knows what is right."""
+"""*answered*: no correct answer is known."""
 Flag = Literal["wrong", "unsupported", "budget", "no answer", "failed"]
-"""What people look for: *budget* is browsing that a budget ended, *unsupported* an answer without a valid citation."""
+"""Filters of the list. *budget*: a limit ended browsing; *unsupported*: the answer has no valid citation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of an answer: prose, or the brackets of one citation."""
+    """A part of an answer: prose, or one citation in brackets."""
 
     text: str
     citations: tuple[int, ...] = ()
-    """The numbers in the brackets; none: prose."""
+    """Numbers in the brackets; empty for prose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A sentence of an answer, or what stands between two."""
+    """A sentence of an answer, or the text between two sentences."""
 
     parts: tuple[Part, ...]
     support: float | None
-    """Share of its words that its references have, 0 to 1; None: it is no sentence."""
+    """Share of its words that its references contain, 0 to 1; None for text between sentences."""
     is_cited: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceView:
-    """A reference, and where it came from."""
+    """A reference and the step that quoted it."""
 
     title: str
     url: str
     extract: str
     page: str
-    """Digest of the snapshot."""
+    """Digest of the page."""
     start: int
-    """Offset in the snapshot's text, in code points."""
+    """Offset in the page's text, in code points."""
     end: int
     step: int | None
-    """Index of the step that quoted it first; None: it cannot be told."""
+    """Index of the step that quoted it first; None: it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """A step as it is shown."""
+    """A step of an episode's page."""
 
     phase: str
     observation: str
     command: str
     completion: str | None
-    """All that came back, where the command was read out of more; None: it is the command."""
+    """The policy's full output; None if it is the command alone."""
     problem: str | None
     seconds: float | None
     tokens: int | None
-    """Length of the completion in the policy's tokens."""
+    """Length of the completion in tokens; None: it is not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpisodeView:
-    """An episode as its page shows it."""
+    """The data of an episode's page."""
 
     id: str
     actor: str
@@ -88,18 +88,18 @@ class EpisodeView:
     failure: str | None
     steps: tuple[StepView, ...]
     segments: tuple[Segment, ...]
-    """The answer; empty: there is none."""
+    """The answer; empty if there is none."""
     is_supported: bool
     references: tuple[ReferenceView, ...]
 
 
 def answer_of(episode: Episode) -> str:
-    """The answer as people are shown it; empty if there is none."""
+    """The answer without control characters; empty if there is none."""
     return clean(episode.answer or "").strip()
 
 
 def view_of(episode: Episode) -> EpisodeView:
-    """What the page of an episode shows."""
+    """Derive the data of an episode's page."""
     question, answer = episode.question, answer_of(episode)
     check = check_citations(answer, episode.references)
     return EpisodeView(
@@ -123,11 +123,11 @@ def view_of(episode: Episode) -> EpisodeView:
 
 
 def judge(episode: Episode, correct: float | None) -> tuple[Verdict, tuple[Flag, ...]]:
-    """The verdict on an episode, and what it can be filtered by.
+    """The verdict on an episode, and the filters that apply to it.
 
     Args:
-        episode: What happened.
-        correct: What the benchmark says: 1 right, less is wrong, None: nobody knows.
+        episode: The record.
+        correct: The benchmark's metric *correct*: 1 is correct, less is wrong; None: it is not known.
     """
     answer = answer_of(episode)
     is_wrong = correct is not None and correct < 1
@@ -151,13 +151,13 @@ def judge(episode: Episode, correct: float | None) -> tuple[Verdict, tuple[Flag,
 
 
 def quoting_step(reference: Reference, steps: tuple[Step, ...]) -> int | None:
-    """Index of the first step whose quote stands in a reference."""
+    """Index of the first step whose quote is in a reference; None if there is none."""
     extract = normal_form(reference.extract)
     for index, step in enumerate(steps):
         action = parse_action(step.completion if step.command is None else step.command)
         if isinstance(action, Quote) and step.problem is None:
             start = normal_form(action.text.partition(ELLIPSIS_BAR)[0])
-            if start and (start in extract or extract in start):  # a quote that the budget cut is longer than what is left
+            if start and (start in extract or extract in start):  # the budget may have cut the quote, so it may be longer
                 return index
     return None
 

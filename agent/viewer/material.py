@@ -1,7 +1,7 @@
-"""What there is to look at: the folder of a benchmark, or a file of episodes, read as far as it goes.
+"""Reading the folder of a benchmark, or a file of episodes, for the viewer.
 
-A benchmark that is still running, or was stopped, lacks files and rows; what is there is shown. A file that is there and
-cannot be read is an error: nothing is left out in silence.
+A benchmark that is running or was stopped lacks files and rows; the rest is shown. A file that exists but cannot be read is an
+error, so that nothing is left out silently.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,14 +16,14 @@ from agent.intervals import Estimate
 from browser_env.errors import RecordError, UsageError
 from browser_env.pages.characters import clean_line
 from browser_env.records import Episode, Question
-from browser_env.records.storage import read_records
+from browser_env.records.storage import read_lines, read_records
 
 M = TypeVar("M", bound=BaseModel)
 Number = float | None
 
 
 class PageText(BaseModel):
-    """The text of a snapshot that a reference points at."""
+    """Text of a web page that a reference quotes."""
 
     digest: str
     url: str
@@ -32,7 +32,7 @@ class PageText(BaseModel):
 
 
 class Result(BaseModel):
-    """What the benchmark says of one episode; metrics are the further columns that hold a number or nothing."""
+    """A row of the benchmark's results; its other columns that are numbers or null are metrics."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -44,89 +44,89 @@ class Result(BaseModel):
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Metric -> its value; one that does not apply is left out."""
+        """Values of the metrics that apply, by name."""
         columns = {"correct": self.correct, **(self.model_extra or {})}
         return {name: float(value) for name, value in columns.items() if isinstance(value, (int, float))}
 
 
 class Summary(BaseModel):
-    """The table of a benchmark: estimates by what they are of and by metric."""
+    """The summary of a benchmark: estimates by policy or pair of policies, then by metric."""
 
     policies: dict[str, dict[str, Estimate]] = {}
     differences: dict[str, dict[str, Estimate]] = {}
-    """Paired, by the pair."""
+    """Paired differences, by pair."""
     preferences: dict[str, dict[str, Estimate]] = {}
-    """Share of questions on which one is better than another, by the pair."""
+    """Share of questions on which the first policy scores higher, by pair."""
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Names, in order."""
-        return tuple(dict.fromkeys(name for found in self.policies.values() for name in found))
+        """Names of the metrics, in order."""
+        return tuple(dict.fromkeys(name for estimates in self.policies.values() for name in estimates))
 
 
 class Config(BaseModel):
-    """What a benchmark was told to run; everything else in it is shown as it is."""
+    """The configuration of a benchmark; other keys are shown as they are."""
 
     model_config = ConfigDict(extra="allow")
 
     questions: str | None = None
     """Name of the question set."""
     policies: tuple[str, ...] = ()
-    """In order."""
+    """Names of the policies, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What the pages are made of. Episodes and pages are read when they are asked for, one by one."""
+    """The content of the pages. Episodes and page texts are read lazily, one by one."""
 
     title: str
     note: str = ""
-    """What must be known to read the figures."""
+    """Text that explains the figures."""
     facts: tuple[tuple[str, str], ...] = ()
-    """The resolved configuration, one line each."""
+    """Name and value of each option."""
     questions: tuple[Question, ...] = ()
-    """In order; none: the episodes have them."""
+    """The questions in order; empty if only the episodes have them."""
     results: Mapping[tuple[str, str], Result] = field(default_factory=dict)
-    """By question and policy."""
+    """Results by question and policy."""
     summary: Summary = field(default_factory=Summary)
     files: tuple[tuple[str | None, Path], ...] = ()
-    """Files of episodes and whose they are; None: each episode's actor."""
+    """Each policy with its file of episodes; None: the policy is the episode's actor."""
     pages: Path | None = None
 
     def episodes(self) -> Iterator[tuple[str, Episode]]:
         """Each episode with the name of its policy.
 
         Raises:
-            RecordError: A line is no episode.
+            RecordError: A line is not an episode.
         """
         for name, file in self.files:
             for episode in read_records(file, Episode):
                 yield name or episode.actor, episode
 
     def page_texts(self) -> Iterator[PageText]:
-        """The snapshots that references point at.
+        """The web pages that references quote.
 
         Raises:
-            RecordError: A line is no page.
+            RecordError: A line is not a page.
         """
-        return iter(()) if self.pages is None else read_lines(self.pages, PageText)
+        return iter(()) if self.pages is None else read_rows(self.pages, PageText)
 
 
 def read_material(path: Path) -> Material:
-    """Read what a path has: the folder of a benchmark, or a file of episodes.
+    """Read the folder of a benchmark, or a file of episodes.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: The path is neither.
         RecordError: A file cannot be read.
     """
     if path.is_file():
         return Material(title=path.stem, files=((None, path),))
     if not path.is_dir():
-        raise UsageError(f"there is no {path}; it is the folder of a benchmark or a file of episodes")
+        raise UsageError(f"there is no {path}; pass the results folder of webgpt bench, or a file of episodes")
     files = sorted((path / "episodes").glob("*.jsonl"))
     if not files:
         raise UsageError(
-            f"{path} has no episodes/*.jsonl, so it is no folder of a benchmark; a file of episodes is named itself"
+            f"{path} is not the results folder of webgpt bench: it has no episodes/*.jsonl; pass such a folder or a file"
         )
     config = read_json(path / "config.json", Config)
     results = _existing(path / "results.jsonl")
@@ -137,39 +137,34 @@ def read_material(path: Path) -> Material:
         note=_note(path / "table.md"),
         facts=tuple(_facts(config.model_dump(mode="json", exclude_unset=True))),
         questions=tuple(read_records(questions, Question)) if questions else (),
-        results={(row.question, row.policy): row for row in read_lines(results, Result)} if results else {},
+        results={(row.question, row.policy): row for row in read_rows(results, Result)} if results else {},
         summary=read_json(path / "summary.json", Summary),
         files=tuple(names.items()),
         pages=_existing(path / "pages.jsonl"),
     )
 
 
-def read_lines(path: Path, kind: type[M]) -> Iterator[M]:
-    """The rows of a file of JSON Lines. The last line may be one that its writer was stopped in.
+def read_rows(path: Path, kind: type[M]) -> Iterator[M]:
+    """The rows of a JSON Lines file. A last line that its writer left incomplete is ignored.
 
     Raises:
-        RecordError: The file cannot be read, or another line is no such row.
+        RecordError: The file cannot be read, or another line is not such a row.
     """
-    try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                try:
-                    if not line.isspace():
-                        yield kind.model_validate_json(line)
-                except ValidationError as error:
-                    if not line.endswith(b"\n"):
-                        return
-                    problem = error.errors(include_url=False, include_context=False)[0]["msg"]
-                    raise RecordError(f"{path}:{number}: is no {kind.__name__}: {clean_line(problem)}") from error
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
+    for number, line in read_lines(path):
+        try:
+            yield kind.model_validate_json(line)
+        except ValidationError as error:
+            if not line.endswith(b"\n"):
+                return
+            problem = error.errors(include_url=False, include_context=False)[0]["msg"]
+            raise RecordError(f"{path}:{number}: is not a {kind.__name__}: {clean_line(problem)}") from error
 
 
 def read_json(path: Path, kind: type[M]) -> M:
-    """What a JSON file holds; a value of defaults if there is no file.
+    """Read a JSON file; defaults if there is no file.
 
     Raises:
-        RecordError: The file cannot be read, or holds something else.
+        RecordError: The file cannot be read, or its content is not valid.
     """
     try:
         return kind.model_validate_json(path.read_bytes()) if path.exists() else kind()
@@ -178,7 +173,7 @@ def read_json(path: Path, kind: type[M]) -> M:
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False)[0]
         message = clean_line(": ".join([".".join(map(str, problem["loc"])), problem["msg"]]).removeprefix(": "))
-        raise RecordError(f"{path}: is no {kind.__name__}: {message}") from error
+        raise RecordError(f"{path}: is not a {kind.__name__}: {message}") from error
 
 
 def _existing(path: Path) -> Path | None:
@@ -186,19 +181,19 @@ def _existing(path: Path) -> Path | None:
 
 
 def _note(table: Path) -> str:
-    """What stands under the table."""
+    """The text under a Markdown table."""
     lines = table.read_text("utf-8").splitlines() if table.exists() else []
     return "\n".join(line for line in lines if line and not line.startswith("|"))
 
 
 def _policy_names(configured: Sequence[str], files: Sequence[Path]) -> dict[str, Path]:
-    """Policy -> its file, in the configuration's order; a file that it does not name goes by its own name, at the end."""
+    """The file of each policy, in the order of the configuration; other files follow under their own names."""
     stems = {file.stem: file for file in files}
     return {name: stems.pop(file_stem(name)) for name in configured if file_stem(name) in stems} | stems
 
 
 def _facts(value: JsonValue, name: str = "") -> Iterator[tuple[str, str]]:
-    """A configuration as lines: dotted name, value."""
+    """The values of a configuration with their dotted names."""
     match value:
         case dict():
             for key, inner in value.items():

@@ -1,8 +1,8 @@
-"""Writes the folder: one page, its script and style, and the data as scripts that the page loads when it needs them.
+"""Writing the folder of pages: one HTML page with its script and style, and the data that the page loads on demand.
 
-A page that is opened from a disk may not fetch files but may load scripts, so each piece of data is a script that calls
-``viewer.add`` with one JSON value. The overview has a row for each question; an episode or the text of a page is a file of
-its own.
+A page that is opened from disk may not fetch files but may load scripts, so each piece of data is a script that calls
+``viewer.add`` with one JSON value. The overview has a row for each question; each episode and each page text has a file of its
+own.
 """
 
 import json
@@ -18,7 +18,7 @@ from agent.intervals import Estimate
 from agent.viewer.episodes import Flag, Verdict, judge, view_of
 from agent.viewer.material import Material, Number, PageText, Result
 from browser_env.errors import UsageError
-from browser_env.records import Episode, Question, Reference
+from browser_env.records import Episode, Question
 from browser_env.records.citations import LOW_SUPPORT
 from browser_env.records.storage import storable
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 ASSETS = ("index.html", "viewer.css", "viewer.js")
 WRITTEN = frozenset({*ASSETS, "overview.js", "episodes", "pages"})
-"""All that a folder of pages holds; one that holds more is not ours to write over."""
+"""Names in a folder of pages; a folder with other files is not overwritten."""
 MAX_ROW_TEXT = 300
-"""Characters of a question in the list; its own page has it whole."""
+"""Maximum length of a question in the list, in characters; its own page has it whole."""
 MAX_PAGE = 400_000
-"""Longest text of a web page that is kept whole, in characters; of a longer one, what is around its references."""
+"""Maximum length of a web page that is kept whole, in characters; of longer ones, the text around the references is kept."""
 AROUND = 20_000
-"""Characters that are kept on both sides of a reference on a page that is too long."""
+"""Number of characters kept before and after a reference on a page that is too long."""
 Group = Literal["answers", "kinds", "behavior"]
 _KNOWN = {metric.name: metric for metric in METRICS}
 _DRAWN: dict[str, Group] = {
@@ -41,7 +41,7 @@ _DRAWN: dict[str, Group] = {
     **dict.fromkeys(("citation_recall", "citation_precision"), "answers"),
     **dict.fromkeys(("answered", "unsupported", "failed", "invalid_share", "references", "actions", "seconds"), "behavior"),
 }
-"""What is drawn: the figures that people compare policies by. The others stand in the table."""
+"""Metrics that are drawn as bars, by group; the others are only in the table."""
 _UNSAFE = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
 
 OnEpisode = Callable[[int], None]
@@ -50,7 +50,7 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class EpisodeRow:
-    """What the list knows of an episode."""
+    """An episode in the list of questions."""
 
     verdict: Verdict
     flags: tuple[Flag, ...]
@@ -58,38 +58,38 @@ class EpisodeRow:
     steps: int
     seconds: float
     numbers: tuple[Number, ...]
-    """One for each metric."""
+    """The value of each metric; empty without results."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionRow:
-    """What the list knows of a question."""
+    """A question in the list."""
 
     id: str
     text: str
     kind: str | None
     episodes: tuple[EpisodeRow | None, ...]
-    """One for each policy; None: it has not been run."""
+    """The episode of each policy; None: it has not been run."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricView:
-    """A column of the results, and its figures."""
+    """A metric with its estimates."""
 
     name: str
     label: str
     unit: Unit
     group: Group | None
-    """Where it is drawn; None: it stands in the table alone."""
+    """Section in which it is drawn; None: it is only in the table."""
     policies: tuple[Estimate | None, ...]
-    """One for each policy."""
+    """The estimate of each policy."""
     pairs: tuple[Estimate | None, ...]
-    """One for each of the overview's pairs."""
+    """The estimate of each pair of the overview."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """All that the first page needs."""
+    """The data of the first page."""
 
     title: str
     note: str
@@ -97,16 +97,16 @@ class Overview:
     policies: tuple[str, ...]
     metrics: tuple[MetricView, ...]
     pairs: tuple[str, ...]
-    """What is compared, in words."""
+    """Names of the comparisons between two policies."""
     low_support: float
     questions: tuple[QuestionRow, ...]
     pages: tuple[str, ...]
-    """Digests of the snapshots that there are."""
+    """Digests of the web pages whose text is available."""
 
 
 @dataclass(frozen=True, slots=True)
 class PagePart:
-    """A stretch of a page's text."""
+    """A part of a page's text."""
 
     start: int
     """Offset in the text of the page, in code points."""
@@ -115,7 +115,7 @@ class PagePart:
 
 @dataclass(frozen=True, slots=True)
 class PageView:
-    """A snapshot as it is shown beside a reference."""
+    """A web page, as shown beside a reference to it."""
 
     title: str
     url: str
@@ -124,15 +124,15 @@ class PageView:
 
 
 def write_site(material: Material, out: Path, *, on_episode: OnEpisode | None = None) -> Path:
-    """Write the pages of some material; returns the one to open.
+    """Write the pages; returns the path of index.html.
 
     Args:
-        material: What to show.
-        out: The folder. It is made if there is none, and written over if it holds such pages and nothing else.
-        on_episode: Told how many episodes have been written.
+        material: The benchmark or episodes to show.
+        out: Output folder. It is created if needed, and overwritten if it contains only such pages.
+        on_episode: Called after each episode with the number of episodes written.
 
     Raises:
-        UsageError: The folder holds something else.
+        UsageError: The folder contains other files.
         RecordError: The material cannot be read.
     """
     _prepare(out)
@@ -154,21 +154,21 @@ def write_site(material: Material, out: Path, *, on_episode: OnEpisode | None = 
 
 
 def is_digest(name: str) -> bool:
-    """Whether a snapshot's name can be the name of a file: letters and digits alone."""
+    """Whether a digest can be a file name: it has only ASCII letters and digits."""
     return name.isascii() and name.isalnum()
 
 
 def script(name: str, value: object) -> str:
-    """A script that hands one JSON value to the page, whatever its texts hold.
+    """A script that passes one JSON value to the page.
 
-    Neither the end of a script element nor a line separator can stand in it, and no text is anything but a JSON string.
+    Characters that could end the script element or a line are escaped, so every text stays a JSON string.
     """
     data = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return storable(f"viewer.add({json.dumps(name)},{data.translate(_UNSAFE)});\n")
 
 
 def page_view(page: PageText, spans: Sequence[Span]) -> PageView:
-    """A page whole, or what is around its references if it is long."""
+    """A page to show: whole, or the parts around its references if it is longer than `MAX_PAGE`."""
     length = len(page.text)
     if length <= MAX_PAGE:
         return PageView(page.title, page.url, length, (PagePart(0, page.text),))
@@ -183,7 +183,7 @@ def page_view(page: PageText, spans: Sequence[Span]) -> PageView:
 
 
 class _Collected:
-    """What is known after some of the episodes: the rows of the list, and where references point."""
+    """Data of the overview, collected episode by episode, and the spans that references quote."""
 
     def __init__(self, material: Material) -> None:
         self._material = material
@@ -195,22 +195,26 @@ class _Collected:
         self.spans: dict[str, list[Span]] = {}
 
     def add(self, policy: str, episode: Episode) -> str:
-        """Take an episode in; the result is the name of its file. A second one of the same policy is another policy's."""
+        """Add an episode; returns the name of its file. A second episode of a policy on a question gets a policy of its own."""
         question = episode.question
-        name, again = policy, 1
+        name, copies = policy, 1
         while (question.id, name) in self._rows:
-            again += 1
-            name = f"{policy} ({again})"
+            copies += 1
+            name = f"{policy} ({copies})"
         result = self._material.results.get((question.id, name))
         self._questions.setdefault(question.id, question)
         self._rows[question.id, name] = self._row(episode, result)
         for reference in episode.references:
-            self._point(reference)
+            self.spans.setdefault(reference.page, []).append((reference.start, reference.end))
         number = self._numbers.setdefault(question.id, len(self._numbers))
         return f"{number:06}-{self._policies.setdefault(name, len(self._policies))}"
 
     def overview(self, pages: Iterable[str]) -> Overview:
-        """All that the first page needs."""
+        """The data of the first page.
+
+        Args:
+            pages: Digests of the web pages that were written.
+        """
         summary = self._material.summary
         pairs = {**summary.differences, **summary.preferences}
         return Overview(
@@ -225,7 +229,7 @@ class _Collected:
                     unit=_KNOWN.get(name, Metric(name, name)).unit,
                     group=_DRAWN.get(name, "kinds" if name not in _KNOWN else None),
                     policies=tuple(summary.policies.get(policy, {}).get(name) for policy in self._policies),
-                    pairs=tuple(found.get(name) for found in pairs.values()),
+                    pairs=tuple(estimates.get(name) for estimates in pairs.values()),
                 )
                 for name in self._metrics
             ),
@@ -252,12 +256,9 @@ class _Collected:
         episodes = tuple(self._rows.get((question.id, policy)) for policy in self._policies)
         return QuestionRow(question.id, text, question.kind, episodes)
 
-    def _point(self, reference: Reference) -> None:
-        self.spans.setdefault(reference.page, []).append((reference.start, reference.end))
-
 
 def _columns(results: Iterable[Result]) -> Iterable[str]:
-    """The metrics that any result has a number for."""
+    """Names of the metrics that at least one result has."""
     return dict.fromkeys(name for result in results for name in result.numbers)
 
 
@@ -270,11 +271,15 @@ def _write_script(out: Path, name: str, value: "DataclassInstance") -> None:
 
 
 def _prepare(out: Path) -> None:
-    """Make the folder, or empty it of the pages that it holds."""
+    """Create the folder, or remove old episodes and pages from it.
+
+    Raises:
+        UsageError: It contains other files.
+    """
     if out.is_dir():
         others = sorted(file.name for file in out.iterdir() if file.name not in WRITTEN)
         if others:
-            raise UsageError(f"{out} holds {others[0]}, which is none of these pages: --out names a folder of their own")
+            raise UsageError(f"{out} contains {others[0]}, which is not part of such pages; choose another --out")
     for name in ("episodes", "pages"):
         shutil.rmtree(out / name, ignore_errors=True)
         (out / name).mkdir(parents=True)

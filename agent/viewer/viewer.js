@@ -23,7 +23,7 @@
   window.viewer = Object.freeze({ add: (name, value) => arrivals.get(name)?.(value) });
 
   function scriptUrl(url) {
-    if (!/^(overview|(episodes|pages)\/[0-9A-Za-z-]+)\.js$/.test(url)) throw new TypeError(`${url} is no data of these pages`);
+    if (!/^(overview|(episodes|pages)\/[0-9A-Za-z-]+)\.js$/.test(url)) throw new TypeError(`${url} is not a data file of these pages`);
     return url;
   }
 
@@ -36,7 +36,7 @@
         script.onload = () => script.remove();
         script.onerror = () => {
           loads.delete(name);
-          reject(new Error(`${name}.js is not in this folder, or cannot be read.`));
+          reject(new Error(`${name}.js is not in this folder or cannot be read.`));
         };
         document.head.append(script);
       }));
@@ -113,16 +113,16 @@
     failed: { glyph: "!", rank: 4 },
   };
   const ENDINGS = {
-    answer: "ended to answer",
-    nonsense: "called it nonsense",
-    controversial: "called it controversial",
-    max_actions: "out of actions",
-    max_references: "out of room for references",
+    answer: "ended with an answer",
+    nonsense: "ended as nonsense",
+    controversial: "ended as controversial",
+    max_actions: "reached the action limit",
+    max_references: "reached the reference limit",
   };
 
   function badges(row) {
     const flags = [
-      row.flags.includes("unsupported") && ["unsupported", "no sentence cites a reference: a guess"],
+      row.flags.includes("unsupported") && ["unsupported", "no sentence cites a reference"],
       row.flags.includes("budget") && ["ended by budget", ENDINGS[row.ending]],
     ].filter(Boolean);
     return [
@@ -146,7 +146,7 @@
     try {
       parts = hash.split("/").map(decodeURIComponent);
     } catch {
-      return { problem: "This address cannot be read." };
+      return { problem: "This link is not valid." };
     }
     const [question, ...rest] = parts;
     const panes = [];
@@ -249,9 +249,9 @@
     const kinds = [...new Set(overview.questions.map(({ kind }) => kind).filter(Boolean))].sort();
     const policies = overview.policies;
     const sorts = [
-      ["", "their order"], ["text", "question"], ["kind", "kind"], ["verdict", "verdict, worst first"],
-      ["steps", "steps, most first"], ["seconds", "seconds, most first"],
-      ...overview.metrics.map(({ name, label }) => [`metric:${name}`, `${label}, least first`]),
+      ["", "original order"], ["text", "question"], ["kind", "kind"], ["verdict", "verdict, worst first"],
+      ["steps", "steps, highest first"], ["seconds", "seconds, highest first"],
+      ...overview.metrics.map(({ name, label }) => [`metric:${name}`, `${label}, lowest first`]),
     ];
     const options = (pairs) => pairs.map(([value, text]) => el("option", { value }, text));
     const text = el("input", {
@@ -331,7 +331,7 @@
       for (const { index } of matching) trs[index].note(sort.value);
       status.textContent = matching.length === overview.questions.length
         ? "" : `${matching.length.toLocaleString("en")} of ${count(overview.questions.length, "question")}`;
-      if (!matching.length) body.append(el("tr", {}, el("td", { class: "empty", colspan: 3 + policies.length }, "No question is like that.")));
+      if (!matching.length) body.append(el("tr", {}, el("td", { class: "empty", colspan: 3 + policies.length }, "No question matches these filters.")));
     }
 
     return { element, update, focusFilter: () => { text.focus(); text.select(); } };
@@ -490,7 +490,7 @@
         facts("Figures of this episode", numbers),
         facts("Record", [["id", episode.id], ["actor", episode.actor], ["web", episode.backend], ["data set", episode.dataset]])),
       el("nav", { class: "steps-column", "aria-label": `Steps of ${pane.policy}` }, el("h3", {}, "Steps"),
-        commands.length ? steps : el("p", { class: "dim" }, "Nothing was done.")),
+        commands.length ? steps : el("p", { class: "dim" }, "No steps.")),
       el("div", { class: "observation-column" }, observation)));
 
     let current = 0;
@@ -543,7 +543,7 @@
       const isSentence = segment.support !== null;
       const kind = !isSentence ? null : !segment.is_cited ? "sentence uncited" : segment.support < overview.low_support ? "sentence weak" : "sentence";
       const title = !isSentence ? null : !segment.is_cited ? "This sentence cites no reference."
-        : `${Math.round(100 * segment.support)} % of its words are in what it cites.`;
+        : `${Math.round(100 * segment.support)} % of its words are in the references that it cites.`;
       return el("span", { class: kind, title: kind === "sentence" ? null : title }, segment.parts.map((part) =>
         part.citations.length ? citation(part, references, at, title) : part.text));
     }));
@@ -576,7 +576,7 @@
     const place = el("div", { class: "page", hidden: true });
     const hasPage = overview.pages.includes(reference.page);
     const toggle = hasPage && el("button", { type: "button", class: "quiet", "aria-expanded": "false", click: () => open(place.hidden) },
-      "Show it in its page");
+      "Show it in the page");
     const element = el("li", { class: "reference", tabindex: "-1" },
       el("p", { class: "title" }, el("span", { class: "number" }, `[${index + 1}]`), " ", outward(reference.title || reference.url, reference.url)),
       el("p", { class: "meta url" }, reference.url),
@@ -586,7 +586,7 @@
 
     async function open(isOpen) {
       toggle.setAttribute("aria-expanded", String(isOpen));
-      toggle.textContent = isOpen ? "Show the quote alone" : "Show it in its page";
+      toggle.textContent = isOpen ? "Show only the quote" : "Show it in the page";
       place.hidden = !isOpen;
       quote.hidden = isOpen;
       if (!isOpen || place.hasChildNodes()) return;
@@ -609,7 +609,7 @@
     const cut = page.parts.length !== 1 || page.parts[0].start > 0 || page.parts[0].text.length < page.length;
     return [
       el("p", { class: "meta" }, cut
-        ? `Around what was quoted, of ${count(page.length, "character")}` : `The page as it was seen, ${count(page.length, "character")}`),
+        ? `Text around the quotes; the page has ${count(page.length, "character")}` : `Full page, ${count(page.length, "character")}`),
       el("pre", { tabindex: "0", role: "region", "aria-label": `Text of ${page.title}` }, page.parts.map((part, index) => {
         const characters = Array.from(part.text);
         const unit = characters.length === part.text.length ? (offset) => offset
@@ -626,7 +626,7 @@
 
   function observationView(episode, current, own, at) {
     const step = episode.steps[current];
-    if (!step) return [el("p", { class: "dim" }, "There is no step to show.")];
+    if (!step) return [el("p", { class: "dim" }, "This episode has no steps.")];
     const turn = (by, text, label) => {
       const to = current + by;
       return to < 0 || to >= episode.steps.length ? el("span", { class: "turn dim", "aria-hidden": "true" }, text)
@@ -637,11 +637,11 @@
         el("h3", { "aria-live": "polite" }, `Step ${current + 1} of ${episode.steps.length}`),
         el("span", { class: "meta" }, [step.phase, seconds(step.seconds), step.tokens === null ? null : count(step.tokens, "token")].filter(Boolean).join(" · ")),
         turn(-1, "‹", "Previous step"), turn(1, "›", "Next step")),
-      el("pre", { class: step.phase, tabindex: "0", role: "region", "aria-label": `What the policy saw in step ${current + 1}` },
+      el("pre", { class: step.phase, tabindex: "0", role: "region", "aria-label": `Observation in step ${current + 1}` },
         observationParts(step.observation, episode.references, own),
         el("span", { class: step.problem ? "given invalid" : "given" }, step.command || "(nothing)")),
       step.problem && el("p", { class: "notice invalid" }, el("strong", {}, "Invalid. "), step.problem),
-      step.completion !== null && el("details", { class: "facts" }, el("summary", {}, "All that the policy wrote"), el("pre", {}, step.completion)),
+      step.completion !== null && el("details", { class: "facts" }, el("summary", {}, "Full output of the policy"), el("pre", {}, step.completion)),
     ];
   }
 
@@ -773,9 +773,9 @@
     const answers = [...new Set([episode.reference_answer, ...episode.answers].filter(Boolean))];
     if (!answers.length && !episode.evidence.length && !episode.incorrect_answers.length) return null;
     const texts = (title, values) => values.length > 0 && el("div", {}, el("dt", {}, title), values.map((value) => el("dd", {}, value)));
-    return el("details", { class: "facts" }, el("summary", {}, "What is known to be right"),
+    return el("details", { class: "facts" }, el("summary", {}, "Known answers and evidence"),
       el("dl", {}, texts("Right", answers), texts("Wrong", episode.incorrect_answers),
-        episode.evidence.map(({ url, sentences }) => el("div", {}, el("dt", {}, "Stands in ", outward(url, url)),
+        episode.evidence.map(({ url, sentences }) => el("div", {}, el("dt", {}, "Evidence from ", outward(url, url)),
           sentences.map((sentence) => el("dd", {}, sentence))))));
   }
 

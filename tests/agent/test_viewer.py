@@ -244,7 +244,7 @@ def test_a_folder_with_something_else_is_not_written_to(tmp_path: Path) -> None:
     file = write_episodes(tmp_path / "mine.jsonl", episode("Yes."))
     (tmp_path / "episodes").mkdir()
     (tmp_path / "episodes" / "careful.jsonl").write_text("")
-    with pytest.raises(UsageError, match=r"holds mine\.jsonl"):
+    with pytest.raises(UsageError, match=r"contains mine\.jsonl"):
         write_site(read_material(file), tmp_path)
     assert (tmp_path / "episodes" / "careful.jsonl").exists()
 
@@ -252,10 +252,10 @@ def test_a_folder_with_something_else_is_not_written_to(tmp_path: Path) -> None:
 MISTAKES = {
     "nothing": (None, None, UsageError, "there is no "),
     "no benchmark": ("notes.txt", "", UsageError, r"has no episodes/\*\.jsonl"),
-    "torn result": ("results.jsonl", '{"question": "q"}\n', RecordError, r"results\.jsonl:1: is no Result: Field required"),
-    "broken page": ("pages.jsonl", "{}\n{", RecordError, r"pages\.jsonl:1: is no PageText"),
-    "broken summary": ("summary.json", '{"policies": 3}', RecordError, r"summary\.json: is no Summary: policies"),
-    "broken configuration": ("config.json", "{", RecordError, r"config\.json: is no Config: Invalid JSON"),
+    "torn result": ("results.jsonl", '{"question": "q"}\n', RecordError, r"results\.jsonl:1: is not a Result: Field required"),
+    "broken page": ("pages.jsonl", "{}\n{", RecordError, r"pages\.jsonl:1: is not a PageText"),
+    "broken summary": ("summary.json", '{"policies": 3}', RecordError, r"summary\.json: is not a Summary: policies"),
+    "broken configuration": ("config.json", "{", RecordError, r"config\.json: is not a Config: Invalid JSON"),
 }
 
 

@@ -173,7 +173,7 @@ def test_what_is_opened_is_loaded_and_nothing_else(visit: Open, site: Path) -> N
     page.get_by_role("link", name="What do crows bring?").click()
     page.locator(".observation pre").wait_for()
     assert window.loaded == [*FIRST_PAGE, "episodes/000000-0.js"]
-    page.get_by_role("button", name="Show it in its page").first.click()
+    page.get_by_role("button", name="Show it in the page").first.click()
     page.locator(".page mark").first.wait_for()
     assert len(window.loaded) == len(FIRST_PAGE) + 2
     assert window.loaded[-1].startswith("pages/")
@@ -208,7 +208,7 @@ def test_sections_links_and_quotes_are_marked_in_an_observation(visit: Open, sit
 
 def test_a_reference_is_marked_in_its_page_where_it_was_quoted(visit: Open, site: Path) -> None:
     page = visit(site).open("crows/careful/1")
-    page.get_by_role("button", name="Show it in its page").last.click()
+    page.get_by_role("button", name="Show it in the page").last.click()
     assert page.locator(".page mark.own").text_content() == "remember faces"
     assert page.locator(".page mark:not(.own)").text_content() == "Crows bring gifts to people who feed them."
     assert "<script>window.hacked = 1</script>" in page.locator(".page pre").inner_text()
@@ -216,7 +216,7 @@ def test_a_reference_is_marked_in_its_page_where_it_was_quoted(visit: Open, site
 
 def test_of_a_long_page_what_is_around_the_reference_is_shown(visit: Open, site: Path) -> None:
     page = visit(site).open("ravens/careful/1")
-    page.get_by_role("button", name="Show it in its page").click()
+    page.get_by_role("button", name="Show it in the page").click()
     assert page.locator(".page mark.own").text_content() == "Ravens count to seven."
     assert "of 1,080," in page.locator(".page .meta").inner_text()
     assert page.locator(".page mark.own").bounding_box()["y"] < page.locator(".page pre").bounding_box()["y"] + 400
@@ -402,7 +402,7 @@ def test_a_missing_episode_is_told_and_the_rest_works(browser: Any, site: Path, 
         page = context.new_page()
         page.goto(f"{(copy / 'index.html').as_uri()}#crows/careful/1")
         page.get_by_role("alert").wait_for()
-        assert page.get_by_role("alert").inner_text() == "episodes/000000-0.js is not in this folder, or cannot be read."
+        assert page.get_by_role("alert").inner_text() == "episodes/000000-0.js is not in this folder or cannot be read."
         page.keyboard.press("n")
         page.locator(".observation pre").wait_for()
 
@@ -415,7 +415,7 @@ def test_a_file_of_episodes_alone_is_enough(visit: Open, benchmark_folder: Path,
     assert page.locator("svg").count() == 0
     page = visit(tmp_path / "view").open("crows/careful/ref-1")
     page.locator(".observation mark").first.wait_for()
-    assert page.get_by_role("button", name="Show it in its page").count() == 0
+    assert page.get_by_role("button", name="Show it in the page").count() == 0
 
 
 def test_of_three_policies_any_two_stand_side_by_side(visit: Open, benchmark_folder: Path, tmp_path: Path) -> None:

@@ -102,13 +102,23 @@ def test_each_question_is_added_to_the_file(webgpt: Run, small_collection: Path,
 ENDINGS = {
     "cited": ([*QUOTED, CITED], 0, f"{CITED}\n\nSupport", ""),
     "not cited": ([*QUOTED, "It copies."], 3, " UNSUPPORTED: no sentence of this answer cites a reference.", ""),
-    "cites nothing": ([*QUOTED, "It copies [7]."], 3, "! [7] points at nothing: there is one reference", ""),
-    "cites nothing twice": ([*QUOTED, f"{CITED} Fast [2]."], 0, "! [2] points at nothing: there is one reference", ""),
+    "cites nothing": ([*QUOTED, "It copies [7]."], 3, "! [7] does not exist: there is one reference", ""),
+    "cites nothing twice": ([*QUOTED, f"{CITED} Fast [2]."], 0, "! [2] does not exist: there is one reference", ""),
     "escapes": ([*QUOTED, f"\x1b[2J\x9b31m{CITED}\x07 [bold]x[/bold]"], 0, f"[2J31m{CITED} [bold]x[/bold]", ""),
-    "nothing quoted": (["End: Answer"], 3, "", "No answer: browsing ended without a quote to answer from."),
-    "nonsense": (["End: Nonsense"], 3, "", "No answer: the question makes no sense to the policy, or nothing was found"),
-    "controversial": ([*QUOTED[:3], "End: Controversial"], 3, "", "No answer: the policy holds that this question should not"),
-    "no command": (["I'd rather not."], 3, "", "No answer: all 6 actions were used before anything was quoted"),
+    "nothing quoted": (["End: Answer"], 3, "", "No answer: browsing ended before anything was quoted."),
+    "nonsense": (
+        ["End: Nonsense"],
+        3,
+        "",
+        "No answer: the policy found nothing that answers the question, or judged it nonsense",
+    ),
+    "controversial": (
+        [*QUOTED[:3], "End: Controversial"],
+        3,
+        "",
+        "No answer: the policy judged the question too controversial",
+    ),
+    "no command": (["I'd rather not."], 3, "", "No answer: nothing was quoted within 6 actions"),
 }
 
 
@@ -199,7 +209,7 @@ def test_an_interrupt_keeps_what_was_saved_and_the_steps_until_then(
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stdout) == (130, "")
-    assert stderr.splitlines()[-1] == f"webgpt: interrupted: the 3 steps until here were saved to {saved}"
+    assert stderr.splitlines()[-1] == f"webgpt: interrupted: the 3 steps so far were saved to {saved}"
     assert saved.read_bytes().startswith(before)
     kept = list(read_records(saved, Episode))[-1]
     assert ([step.completion for step in kept.steps], len(kept.references)) == (QUOTED[:3], 1)
@@ -216,7 +226,7 @@ def test_an_interrupt_without_a_file_says_that_nothing_was_saved(
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert stderr.splitlines()[-1] == "webgpt: interrupted: nothing was saved (--save FILE keeps the steps)"
+    assert stderr.splitlines()[-1] == "webgpt: interrupted: nothing was saved; pass --save FILE to keep the steps"
 
 
 def in_terminal(command: list[object], environment: dict[str, str]) -> tuple[int, str]:
@@ -310,7 +320,7 @@ def test_an_impossible_format_is_refused_where_it_is_given() -> None:
 REASONS = {
     "failure": ({"failure": "FetchError: no", "ending": None}, "No answer: FetchError: no"),
     "interrupt": ({"ending": None}, "No answer: browsing did not end."),
-    "no room": ({"ending": "max_references"}, "No answer: the room for references is too small for a single quote"),
+    "no room": ({"ending": "max_references"}, "No answer: --max-reference-tokens is too small for a single quote"),
     "empty answer": ({"ending": "answer", "steps": (STEP,)}, "No answer: the policy wrote nothing."),
 }
 

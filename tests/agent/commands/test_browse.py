@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -136,7 +137,7 @@ def test_in_a_terminal_there_is_a_prompt_and_the_answer_is_shown_with_its_refere
             ("s copytree", "= Search copytree"),
             ("c 0", "♦Actions left: 98"),
             ("q Recursively copy a directory tree", "♦Actions left: 97"),
-            ("a", "an empty line ends it"),
+            ("a", "end it with an empty line"),
             ("It copies [1].", ""),
             ("", "http://pydoc.localhost/"),
         ]:
@@ -151,8 +152,9 @@ def test_in_a_terminal_there_is_a_prompt_and_the_answer_is_shown_with_its_refere
 
 
 def until(terminal: int, awaited: str) -> str:
-    """What a terminal shows until some text comes."""
+    """The output of a terminal up to and including an expected text."""
     shown = b""
     while awaited.encode() not in shown:
+        assert select.select([terminal], [], [], 60)[0], f"{awaited!r} is not in {shown!r}"
         shown += os.read(terminal, 65_536)
     return shown.decode("utf-8", "replace")

@@ -95,13 +95,13 @@ def test_site_on_this_machine_is_read_only_if_allowed(webgpt: Run, server: str, 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["nowhere"], "there is no folder 'nowhere'; name one, a web address, or pydoc"),
-        ([""], "there is no folder ''"),
-        (["ftp://example.org/"], "'ftp://example.org/' is no http or https address"),
+        (["nowhere"], "'nowhere' is not a folder; pass a folder, a URL or pydoc"),
+        ([""], "'' is not a folder"),
+        (["ftp://example.org/"], "'ftp://example.org/' is not an http or https URL"),
         (["http://user:secret@example.org/"], "is no plain web address"),
         (["http://example.org/", "--max-pages", "0"], "--max-pages must be at least 1"),
         (["http://example.org/", "--seconds-between", "nan"], "--seconds-between at least 0"),
-        ([".", "--base-url", "example.org"], "--base-url must be an http or https address"),
+        ([".", "--base-url", "example.org"], "--base-url must be an http or https URL"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_two(webgpt: Run, arguments: list[str], expected: str) -> None:
