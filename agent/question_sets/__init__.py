@@ -1,1 +1,1 @@
-"""Question sets: pydoc's generated questions, published data sets, files of one's own."""
+"""Question sets: pydoc's generated questions, published data sets, and your own files."""

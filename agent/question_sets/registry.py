@@ -1,7 +1,7 @@
-"""Question sets by name: the one grammar of ``--questions``.
+"""Registry of question sets: the names that ``--questions`` takes, and how each set is loaded.
 
-``SET[:SPLIT]``, where SET is a file of one's own, ``pydoc``, ``NAME:PATH`` for a published file, or ``hf:NAME`` for a data set
-of the package `datasets`, and SPLIT is one of *bc*, *rm*, *rl*, *validation* and *test* (`agent.question_sets.splits`).
+A name is ``SET[:SPLIT]``. SET is a file of your own questions, ``pydoc``, ``NAME:PATH`` for a published file, or ``hf:NAME``
+for a data set of the package `datasets`. SPLIT is *bc*, *rm*, *rl*, *validation* or *test* (`agent.question_sets.splits`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,22 +30,22 @@ FILES: Final[Mapping[str, Callable[[Path], Iterator[Question]]]] = {
     "squad": squad,
     "arc": arc,
 }
-"""What reads the file of a published set."""
-GRAMMAR: Final = f"FILE, pydoc, {', '.join(f'{name}:PATH' for name in FILES)} or hf:NAME, each with :SPLIT or without"
-"""What ``--questions`` takes."""
+"""Loaders of published files, by the name of the set."""
+GRAMMAR: Final = f"FILE, pydoc, {', '.join(f'{name}:PATH' for name in FILES)} or hf:NAME, optionally followed by :SPLIT"
+"""Values that ``--questions`` takes."""
 
 
 def load_questions(spec: str, *, open_docs: Callable[[], Collection] = default_collection) -> Iterator[Question]:
-    """The questions that a set's name stands for, each as soon as it is read.
+    """Load a question set by its name; each question is yielded as soon as it is read.
 
     Args:
-        spec: Such as ``my.jsonl``, ``pydoc:test`` or ``truthfulqa:TruthfulQA.csv``.
-        open_docs: Opens the Python documentation that ``pydoc`` asks about; called only for that.
+        spec: Name of the set, such as ``my.jsonl``, ``pydoc:test`` or ``truthfulqa:TruthfulQA.csv``.
+        open_docs: Opens the Python documentation that ``pydoc`` asks about; not called for other sets.
 
     Raises:
-        UsageError: There is no such set; raised at once.
-        RecordError: A line cannot be read; the questions before it have been yielded.
-        CollectionError: The Python documentation cannot be had.
+        UsageError: There is no such set; raised before the first question.
+        RecordError: A line cannot be read; raised after the questions before it.
+        CollectionError: The Python documentation is not available.
     """
     name, split = _parse(spec)
     kind, colon, rest = name.partition(":")
@@ -54,14 +54,14 @@ def load_questions(spec: str, *, open_docs: Callable[[], Collection] = default_c
     if kind == "hf" and rest:
         return _of_split(hugging_face(rest), split)
     if kind in FILES and rest:
-        return _of_split(_with_own_ids(FILES[kind](_file(rest, spec))), split)
+        return _of_split(_with_unique_ids(FILES[kind](_file(rest, spec))), split)
     if kind in FILES:
-        raise UsageError(f"the set {kind!r} is read from its published file: {kind}:PATH")
+        raise UsageError(f"the set {kind!r} needs its published file; pass {kind}:PATH")
     return _of_split(own_questions(_file(name, spec)), split)
 
 
 def _parse(spec: str) -> tuple[str, Split | None]:
-    """The set and its split. A file whose own name ends like a split is that file."""
+    """The name of the set and its split. If a file of the whole name exists, its ending is not a split."""
     name, colon, split = spec.rpartition(":")
     if colon and split in SPLITS and not Path(spec).exists():
         return name, split
@@ -70,22 +70,22 @@ def _parse(spec: str) -> tuple[str, Split | None]:
 
 def _file(path: str, spec: str) -> Path:
     if not Path(path).is_file():
-        raise UsageError(f"there is no question set {spec[:200]!r}: no such file, and sets are {GRAMMAR}")
+        raise UsageError(f"there is no question set {spec[:200]!r}; pass {GRAMMAR}")
     return Path(path)
 
 
 def _python_docs(open_docs: Callable[[], Collection], split: Split | None) -> Iterator[Question]:
     with open_docs() as web:
-        made = PythonDocsQuestions(web)
-    yield from made.questions(split)
+        docs = PythonDocsQuestions(web)
+    yield from docs.questions(split)
 
 
 def _of_split(questions: Iterable[Question], split: Split | None) -> Iterator[Question]:
     return (question for question in questions if split is None or split_of(question.id) == split)
 
 
-def _with_own_ids(questions: Iterable[Question]) -> Iterator[Question]:
-    """A question that a published file has twice gets a number."""
+def _with_unique_ids(questions: Iterable[Question]) -> Iterator[Question]:
+    """Questions with unique ids: a repeated id gets a number."""
     seen: dict[str, int] = {}
     for question in questions:
         seen[question.id] = seen.get(question.id, 0) + 1

@@ -11,7 +11,12 @@ from browser_env.records.digests import stable_hash
 
 
 def choose(questions: Sequence[Question], limit: int | None, seed: int) -> list[Question]:
-    """A sample of some questions, in their order; a smaller one of the same seed is part of it.
+    """A random sample of questions, in their original order; a smaller sample of the same seed is part of it.
+
+    Args:
+        questions: The questions to choose from.
+        limit: Size of the sample; None: all questions.
+        seed: Random seed.
 
     Raises:
         UsageError: There is no question, or two have the same id.
@@ -29,6 +34,6 @@ def choose(questions: Sequence[Question], limit: int | None, seed: int) -> list[
 
 
 def digest(questions: Sequence[Question]) -> str:
-    """16 hexadecimal digits that are the same for the same questions alone."""
+    """Digest of questions, in 16 hexadecimal digits; it identifies them and their order."""
     lines = (json.dumps(asdict(question), sort_keys=True) for question in questions)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

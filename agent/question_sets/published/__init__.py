@@ -1,1 +1,1 @@
-"""Loaders of published question sets, one file a set."""
+"""Loaders of published question sets, one module per set."""

@@ -1,4 +1,4 @@
-"""ARC (Clark et al. 2018): multiple choice, worded as Appendix B of the paper words it."""
+"""ARC (Clark et al. 2018): multiple-choice questions, in the wording of the paper's Appendix B."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from browser_env.records import Question
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An option."""
+    """An option of a question."""
 
     text: str
     label: str
@@ -23,7 +23,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked, and the options."""
+    """A question and its options."""
 
     stem: Annotated[str, Field(min_length=1)]
     choices: Annotated[list[Choice], Field(min_length=2, max_length=26)]
@@ -39,18 +39,18 @@ class Row:
 
 
 def arc(path: Path) -> Iterator[Question]:
-    """The questions of ``ARC-Challenge-Test.jsonl`` and its like.
+    """The questions of a file such as ``ARC-Challenge-Test.jsonl``.
 
-    Options are lettered anew, because some of the published ones are numbered. An answer may be the letter, the option or both.
+    Options get new letters, because some published ones are numbered. Accepted answers are the letter, the option, or both.
 
     Raises:
-        RecordError: A line is none of ARC's, or its key is none of its options.
+        RecordError: A line does not have ARC's format, or its key is not one of its options.
     """
     for number, row in jsonl_rows(path, TypeAdapter(Row)):
         options = {letter: choice.text for letter, choice in zip(ascii_uppercase, row.question.choices, strict=False)}
         keys = [letter for letter, choice in zip(options, row.question.choices, strict=True) if choice.label == row.answer_key]
         if not keys:
-            raise RecordError(f"{path}:{number}: answerKey: {row.answer_key!r} is none of its options")
+            raise RecordError(f"{path}:{number}: answerKey: {row.answer_key!r} is not the label of an option")
         key = keys[0]
         yield Question(
             id=f"arc-{row.id}",

@@ -1,4 +1,4 @@
-"""ELI5 (Fan et al. 2019): questions to laypeople's forum, cleaned as Appendix B of the paper does."""
+"""ELI5 (Fan et al. 2019): questions from the forum *Explain Like I'm Five*, cleaned as in the paper's Appendix B."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,18 +19,18 @@ QUESTION_WORDS: Final = (
     "was wasn wasnt were weren werent do don dont does doesn doesnt did didn didnt can cant could couldn couldnt have haven "
     "havent has hasn hasnt may might must mustn mustnt shall shant should shouldn shouldnt will wont would wouldn wouldnt"
 )
-"""A text with one of these words, or with a question mark, is phrased as a question; the list is the paper's."""
+"""Words that mark a text as phrased as a question, as a question mark does; the list is the paper's."""
 
 _IS_QUESTION = re.compile(rf"\?|\b(?:{'|'.join(QUESTION_WORDS.split())})\b", re.IGNORECASE)
 _URL = re.compile(r"_URL_(\d+)_")
 
 Urls = list[str] | Mapping[str, list[str]]
-"""The published files have them as a list, or as the one column ``url`` of a table."""
+"""URLs of a text: a list, or a table with the column ``url``, depending on the published file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The answers to a question, column by column."""
+    """The answers to a question, as columns."""
 
     text: list[str] = field(default_factory=list)
     score: list[int] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The fields of a published line that are used."""
+    """A line of the published file; fields that are not used are left out."""
 
     q_id: str
     title: str
@@ -50,10 +50,10 @@ class Row:
 
 
 def eli5(path: Path) -> Iterator[Question]:
-    """The questions of a file of JSON Lines; the answer with the most votes is the reference answer.
+    """The questions of a JSON Lines file; the answer with the most votes is the reference answer.
 
     Raises:
-        RecordError: A line is none of ELI5's, or lacks an address that its text names.
+        RecordError: A line does not have ELI5's format, or lacks a URL that its text refers to.
     """
     for number, row in jsonl_rows(path, TypeAdapter(Row)):
         where = f"{path}:{number}"
@@ -77,12 +77,12 @@ def question_text(title: str, selftext: str) -> str | None:
 
 
 def _with_urls(text: str, urls: Urls, where: str, name: str) -> str:
-    """A text with its addresses in full, in the place of ``_URL_0_``."""
-    addresses = urls if isinstance(urls, list) else urls.get("url", [])
+    """A text in which placeholders such as ``_URL_0_`` are replaced by the URLs."""
+    url_list = urls if isinstance(urls, list) else urls.get("url", [])
 
-    def address(token: re.Match[str]) -> str:
-        if int(token[1]) >= len(addresses):
-            raise RecordError(f"{where}: {name} lacks the address of {token[0]}")
-        return addresses[int(token[1])]
+    def replacement(token: re.Match[str]) -> str:
+        if int(token[1]) >= len(url_list):
+            raise RecordError(f"{where}: {name} has no URL for {token[0]}")
+        return url_list[int(token[1])]
 
-    return _URL.sub(address, text)
+    return _URL.sub(replacement, text)

@@ -1,6 +1,6 @@
-"""Reading the files of other people's data sets: rows as dataclasses of the published shape, or one line on what is wrong.
+"""Reading files of published data sets: rows become dataclasses, and errors name the file, the line and the field.
 
-A row's dataclass has the fields that are used and no others; what else a file has is ignored, as its authors may add to it.
+A row's dataclass has only the fields that are used; other fields of a file are ignored, because its authors may add some.
 """
 
 import csv
@@ -19,10 +19,10 @@ Row = TypeVar("Row")
 
 
 def jsonl_rows(path: Path, adapter: TypeAdapter[Row]) -> Iterator[tuple[int, Row]]:
-    """The rows of a file of JSON Lines, each with the number of its line. Empty lines are skipped.
+    """The rows of a JSON Lines file, each with its line number. Empty lines are skipped.
 
     Raises:
-        RecordError: The file cannot be read, or a line is no such row; the rows before it have been yielded.
+        RecordError: The file cannot be read, or a line is not such a row; raised after the rows before it.
     """
     for number, line in enumerate(read_text_lines(path), start=1):
         if line.strip():
@@ -30,16 +30,21 @@ def jsonl_rows(path: Path, adapter: TypeAdapter[Row]) -> Iterator[tuple[int, Row
 
 
 def json_rows(path: Path, key: str, adapter: TypeAdapter[Row]) -> Iterator[Row]:
-    """The rows of a JSON object's list.
+    """The rows in a list of a JSON object.
+
+    Args:
+        path: File of the object.
+        key: Key of the list.
+        adapter: Validator of a row.
 
     Raises:
-        RecordError: The file cannot be read or is no JSON, or an entry is no such row; the rows before it have been yielded.
+        RecordError: The file cannot be read or is not JSON, or an entry is not such a row; raised after the rows before it.
     """
     try:
-        whole = json.loads("\n".join(read_text_lines(path)))
+        content = json.loads("\n".join(read_text_lines(path)))
     except json.JSONDecodeError as error:
-        raise RecordError(f"{path}:{error.lineno}: is no JSON: {error.msg}") from error
-    entries = whole.get(key) if isinstance(whole, dict) else None
+        raise RecordError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from error
+    entries = content.get(key) if isinstance(content, dict) else None
     if not isinstance(entries, list):
         raise RecordError(f"{path}:1: has no list {key!r}")
     for number, entry in enumerate(entries):
@@ -50,17 +55,17 @@ def csv_rows(path: Path, adapter: TypeAdapter[Row]) -> Iterator[tuple[int, Row]]
     """The rows of a CSV file with a header, each with the number of its first line.
 
     Raises:
-        RecordError: The file cannot be read, or a row lacks a column; the rows before it have been yielded.
+        RecordError: The file cannot be read, or a row lacks a column; raised after the rows before it.
     """
     table = csv.DictReader((f"{line}\n" for line in read_text_lines(path)), strict=True)
     first = 2
     try:
         for row in table:
-            there = {column: value for column, value in row.items() if value is not None}
-            yield first, _row(adapter, f"{path}:{first}", there, is_json=False)
+            values = {column: value for column, value in row.items() if value is not None}
+            yield first, _row(adapter, f"{path}:{first}", values, is_json=False)
             first = table.line_num + 1
     except csv.Error as error:
-        raise RecordError(f"{path}:{first}: is no CSV: {error}") from error
+        raise RecordError(f"{path}:{first}: is not CSV: {error}") from error
 
 
 def _row(adapter: TypeAdapter[Row], where: str, value: object, *, is_json: bool) -> Row:
@@ -69,5 +74,5 @@ def _row(adapter: TypeAdapter[Row], where: str, value: object, *, is_json: bool)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"]))
-        what = "is no JSON" if first["type"] == "json_invalid" else f"{place}: {first['msg']}" if place else first["msg"]
+        what = "is not JSON" if first["type"] == "json_invalid" else f"{place}: {first['msg']}" if place else first["msg"]
         raise RecordError(clean_line(f"{where}: {what}")[:300]) from error

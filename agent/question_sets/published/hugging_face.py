@@ -1,7 +1,7 @@
-"""Any data set that the package `datasets` can load, with a mapping from its columns to a question's fields.
+"""Questions from any data set that the package `datasets` can load, with a mapping from its columns to the question's fields.
 
-``hf:NAME?text=question&answers=answers.text``: each field names a column, or a dotted path into one. `datasets` is not needed
-for anything else here, so it is asked for when it is.
+The mapping is part of the name, as in ``hf:NAME?text=question&answers=answers.text``: each field names a column, or a dotted
+path into one. The package `datasets` is imported only here, when it is needed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,20 +15,20 @@ from browser_env.records import Question
 from browser_env.records.digests import stable_hash
 
 FIELDS = ("id", "text", "kind", "reference_answer", "answers", "incorrect_answers")
-"""Of a question, which a column can fill."""
+"""Fields of a question that a column can fill."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A data set and how to read it."""
+    """A data set and the mapping of its columns."""
 
     name: str
     columns: Mapping[str, str]
-    """Column by field."""
+    """Name of the column for each field."""
     config: str | None
-    """Which of its configurations; None: its only one."""
+    """Configuration of the data set; None: its only one."""
     split: str
-    """Which of its own splits."""
+    """The data set's own split."""
 
     @classmethod
     def parse(cls, spec: str) -> "Source":
@@ -41,15 +41,15 @@ class Source:
         options = dict(parse_qsl(query, keep_blank_values=True))
         config, split = options.pop("config", None), options.pop("split", "train")
         if unknown := sorted(options.keys() - set(FIELDS)):
-            raise UsageError(f"hf:{name}: {unknown[0]!r} is no field; there are config, split, {', '.join(FIELDS)}")
+            raise UsageError(f"hf:{name}: {unknown[0]!r} is not a field; the fields are config, split, {', '.join(FIELDS)}")
         return cls(name, {"text": "question"} | options, config, split)
 
 
 def hugging_face(spec: str) -> Iterator[Question]:
-    """The questions of a data set by its name on the hub, or of a folder.
+    """Load a data set from the hub or a folder, by its name and mapping.
 
     Raises:
-        UsageError: `datasets` is not installed or cannot load it.
+        UsageError: `datasets` is not installed, or cannot load the data set.
         RecordError: A row lacks a column.
     """
     source = Source.parse(spec)
@@ -68,7 +68,7 @@ def questions_of_rows(rows: Iterable[Mapping[str, Any]], source: Source) -> Iter
     """A question for each row.
 
     Raises:
-        RecordError: A row lacks a column; those before it have been yielded.
+        RecordError: A row lacks a column; raised after the rows before it.
     """
     for number, row in enumerate(rows):
         texts = {field: _texts(row, column, f"hf:{source.name}[{number}]") for field, column in source.columns.items()}
@@ -88,12 +88,15 @@ def questions_of_rows(rows: Iterable[Mapping[str, Any]], source: Source) -> Iter
 
 
 def _texts(row: Mapping[str, Any], column: str, where: str) -> tuple[str, ...]:
-    """What stands in a column, as texts: a dotted path leads into tables, and lists are read through."""
-    found: list[Any] = [row]
+    """The values of a column as texts: a dotted path leads into nested tables, and lists are flattened."""
+    values: list[Any] = [row]
     for key in column.split("."):
-        found = [inner for value in found for inner in (value if isinstance(value, list) else [value])]
-        if any(not isinstance(value, Mapping) or key not in value for value in found):
+        values = _flat(values)
+        if any(not isinstance(value, Mapping) or key not in value for value in values):
             raise RecordError(f"{where}: has no column {column!r}")
-        found = [value[key] for value in found]
-    flat = [inner for value in found for inner in (value if isinstance(value, list) else [value])]
-    return tuple(str(value) for value in flat if value is not None)
+        values = [value[key] for value in values]
+    return tuple(str(value) for value in _flat(values) if value is not None)
+
+
+def _flat(values: list[Any]) -> list[Any]:
+    return [inner for value in values for inner in (value if isinstance(value, list) else [value])]

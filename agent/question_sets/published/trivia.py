@@ -1,4 +1,4 @@
-"""Short factual questions with the answers that count as right: TriviaQA, Natural Questions and SQuAD as published."""
+"""Short factual questions with accepted answers: TriviaQA, Natural Questions and SQuAD, in their published formats."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ _TAG = re.compile(r"<[^<>\s]+>")
 
 @dataclass(frozen=True, slots=True)
 class TriviaAnswer:
-    """An answer of TriviaQA with its variants."""
+    """An answer in TriviaQA, with its aliases."""
 
     value: Annotated[str, Field(alias="Value")]
     aliases: Annotated[list[str], Field(alias="Aliases")]
@@ -34,7 +34,7 @@ class TriviaRow:
 
 
 def triviaqa(path: Path) -> Iterator[Question]:
-    """The questions of a file of TriviaQA (Joshi et al. 2017), such as ``unfiltered-web-dev.json``."""
+    """The questions of a TriviaQA file (Joshi et al. 2017), such as ``unfiltered-web-dev.json``."""
     for row in json_rows(path, "Data", TypeAdapter(TriviaRow)):
         answer = row.answer
         yield Question(
@@ -56,7 +56,7 @@ class OpenRow:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A stretch of a document, in tokens."""
+    """A span of a document, in tokens."""
 
     start_token: int
     end_token: int
@@ -64,7 +64,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What one annotator found in a document."""
+    """The answers that one annotator marked in a document."""
 
     short_answers: list[Tokens]
     yes_no_answer: Literal["YES", "NO", "NONE"] = "NONE"
@@ -77,12 +77,12 @@ class SimplifiedRow:
     question_text: Annotated[str, Field(min_length=1)]
     example_id: int | str
     document_text: str
-    """Tokens with a space between, HTML tags among them."""
+    """Tokens separated by spaces, HTML tags included."""
     annotations: list[Annotation]
 
 
 def natural_questions(path: Path) -> Iterator[Question]:
-    """The questions of a file of Natural Questions (Kwiatkowski et al. 2019): NQ-open, or the simplified set."""
+    """The questions of a Natural Questions file (Kwiatkowski et al. 2019), in the format of NQ-open or the simplified set."""
     adapter: TypeAdapter[OpenRow | SimplifiedRow] = TypeAdapter(OpenRow | SimplifiedRow)
     for _, row in jsonl_rows(path, adapter):
         match row:
@@ -103,7 +103,7 @@ def _annotated(tokens: list[str], annotation: Annotation) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class SquadAnswer:
-    """An answer of SQuAD."""
+    """An answer in SQuAD."""
 
     text: str
 
@@ -133,7 +133,7 @@ class Article:
 
 
 def squad(path: Path) -> Iterator[Question]:
-    """The questions of a file in SQuAD's format, 1.1 or 2.0; those without an answer are of the kind *unanswerable*."""
+    """The questions of a file in SQuAD's format, 1.1 or 2.0; questions without an answer have the kind *unanswerable*."""
     for article in json_rows(path, "data", TypeAdapter(Article)):
         for paragraph in article.paragraphs:
             for row in paragraph.qas:

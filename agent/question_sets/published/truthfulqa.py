@@ -1,6 +1,6 @@
-"""TruthfulQA (Lin et al. 2021): questions that some people answer falsely, with answers that are true and that are not.
+"""TruthfulQA (Lin et al. 2021): questions that some people answer falsely, with true and false answers.
 
-The file carries a canary and is for evaluation alone: nothing may be trained on it, whatever its split is called.
+The file contains a canary and is for evaluation only: no split of it may be trained on.
 """
 
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ from browser_env.records.digests import stable_hash
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The columns of the published CSV that are used."""
+    """A row of the published CSV file; columns that are not used are left out."""
 
     category: Annotated[str, Field(alias="Category")]
     question: Annotated[str, Field(alias="Question", min_length=1)]
     best_answer: Annotated[str, Field(alias="Best Answer")]
     correct_answers: Annotated[str, Field(alias="Correct Answers")]
-    """Separated by semicolons."""
+    """Separated by semicolons, like `incorrect_answers`."""
     incorrect_answers: Annotated[str, Field(alias="Incorrect Answers")]
 
 

@@ -1,9 +1,8 @@
-"""What the pages of a documentation define, and the sentences that are fit to be evidence of it.
+"""Definitions on the pages of the Python documentation, and the sentences of their docstrings that can be gold evidence.
 
-Reads pages of `browser_env.offline_web.sources.python_docs`: a heading for every definition with its docstring under it,
-named by an anchor (``-copytree``, ``TextWrapper-fill``). Docstrings are written by many hands, so most of what stands here is
-about what to leave out: signatures told twice, examples, lists, sentences that are cut off or are notes to the next
-maintainer.
+The pages come from `browser_env.offline_web.sources.python_docs`: each definition has a heading, an anchor (``-copytree``,
+``TextWrapper-fill``) and its docstring below. Docstrings vary in style, so most of this module decides what to leave out:
+repeated signatures, examples, lists, incomplete sentences and notes to maintainers.
 """
 
 import re
@@ -18,9 +17,9 @@ from browser_env.records.citations import split_sentences
 DefinitionKind = Literal["module", "class", "exception", "function", "method", "property"]
 
 MIN_WORDS, MAX_WORDS = 4, 45
-"""Of a sentence that is evidence."""
+"""Length of an evidence sentence, in words."""
 MIN_SUMMARY_WORDS = 3
-"""Of a first sentence: *Copy file metadata* says enough."""
+"""Minimum length of a docstring's first sentence, in words: *Copy file metadata* is enough."""
 
 _SECTIONS: Final = frozenset(
     {"Package Contents", "Modules", "Submodules", "Classes", "Functions", "Data", "Version", "Date", "Author", "Credits"}
@@ -36,61 +35,61 @@ _NO_PROSE = re.compile(
     )""",
     re.VERBOSE,
 )
-"""How a line begins that is an example, an item of a list, a field or a note."""
+"""Beginning of a line that is an example, a list item, a field or a note."""
 _UNFIT = re.compile(
     r"XXX|TODO|FIXME|\bhelp\(type|->|>>>|::|\|\||==|\$Id|https?:|\.\.\.|={2,}|[{}\\^]|\*\*|__\w+__|\b(?:[Ss]ee|RFC|PEP|Issue)\b"
     r"|:(?:param|return|rtype|class|func|meth|mod|data|exc|attr)\b|\[,|\w\[\w*,? ?\[|\bI(?:'m|'ve|'ll)?\b(?! ?/ ?O)|\s--?\s|;"
     r"|\b(?:[Nn]ote|NB|[Ww]arning|[Dd]eprecated|DEPRECATED|[Oo]bsolete|[Ii]nternal|[Ss]ame as)\b|\w\.\.|\t"
 )
-"""What is in sentences that are garbled, that send the reader somewhere else or that tell of the program's past."""
+"""Marks of sentences that are garbled, refer to other texts or describe earlier versions."""
 _UNFINISHED: Final = frozenset(
     "a an and as at but by for from if in is of on or than that the to when which with write".split()  # noqa: SIM905
 )
-"""A sentence that ends in one of these goes on somewhere else."""
+"""Last words of an incomplete sentence."""
 _SMALL_START = re.compile(r"(?<=[\w)\]'\"`]{2}\.) (?=[a-z_`'])(?<!e\.g\. )(?<!i\.e\. )(?<!etc\. )(?<!vs\. )")
 _EXCEPTION = re.compile(r"(?:Error|Exception|Warning|Interrupt|Exit|Iteration)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """Something that has a name and a docstring."""
+    """A documented definition: a module, class, function, method or property."""
 
     module: str
-    """Its page: ``os.path``."""
+    """Name of its module and page, such as ``os.path``."""
     name: str
-    """In its module: ``copytree``, ``TextWrapper.fill``; the name of the module for the module itself."""
+    """Name in its module: ``copytree``, ``TextWrapper.fill``; for a module, its own name."""
     kind: DefinitionKind
     url: str
     heading: str
-    """The line that defines it: the whole signature."""
+    """Its heading on the page: the whole signature."""
     summary: str | None
-    """The first sentence of its docstring, if it is fit to be evidence."""
+    """First sentence of the docstring; None if it cannot be evidence."""
     sentences: tuple[str, ...]
-    """All sentences that are fit to be evidence, in order, each on one line."""
+    """Sentences that can be evidence, in order, each on one line."""
 
     @property
     def full_name(self) -> str:
-        """As it is called from outside: ``shutil.copytree``; what is built in needs no module."""
+        """Name with its module, as in ``shutil.copytree``; built-in names have no module."""
         return self.name if self.kind == "module" or self.module == "builtins" else f"{self.module}.{self.name}"
 
     @property
     def short_name(self) -> str:
-        """The last part of its name."""
+        """The last part of the name."""
         return self.full_name.rpartition(".")[2]
 
     @property
     def owner(self) -> str:
-        """The class or module that it stands in."""
+        """The class or module that contains it."""
         return self.full_name.rpartition(".")[0] or "builtins"
 
     @property
     def library(self) -> str:
-        """The module at the top: ``os``."""
+        """The top-level module: ``os`` for ``os.path``."""
         return self.module.partition(".")[0]
 
 
 def definitions(page: Page) -> Iterator[Definition]:
-    """What a page defines, in order, the module first. Private names are left out, and so is what has no good sentence."""
+    """The definitions of a page in order, the module first; without private names and definitions that have no evidence."""
     anchors = {page.text.rfind("\n", 0, offset) + 1: name for name, offset in reversed(page.anchors)}
     owner: str | None = None
     aliases: set[str] = set()
@@ -132,30 +131,30 @@ def _definition(page: Page, name: str, kind: DefinitionKind, heading: str, body:
 
 
 def docstring_sentences(lines: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
-    """The first sentence of a docstring, if it is a good one, and all its good sentences."""
+    """The first sentence of a docstring, if it can be evidence, and all sentences that can."""
     lines = _without_signature(lines)
     indent = min((_indent(line) for line in lines if line.strip()), default=0)
     summary: str | None = None
-    found: list[str] = []
+    good: list[str] = []
     for number, (block, is_whole) in enumerate(_blocks(lines, indent)):
         parts = _sentences(" ".join(" ".join(block).split()))
         for position, sentence in enumerate(parts):
             is_summary = number == position == 0
             if position == len(parts) - 1 and not is_whole and sentence[-1:] not in ".!?":
-                continue  # goes on in what is indented below
+                continue  # it continues in the indented text below
             if is_fit(sentence, MIN_SUMMARY_WORDS if is_summary else MIN_WORDS) and not any(map(_NO_PROSE.match, block)):
                 summary = sentence if is_summary else summary
-                found.append(sentence)
-    return summary, tuple(found)
+                good.append(sentence)
+    return summary, tuple(good)
 
 
 def _sentences(text: str) -> list[str]:
-    """The sentences of a paragraph; one that begins with the name of an argument begins small."""
+    """The sentences of a paragraph; a sentence may begin in lower case with the name of an argument."""
     return [part for start, end in split_sentences(text) for part in _SMALL_START.split(text[start:end].strip())]
 
 
 def is_fit(sentence: str, min_words: int = MIN_WORDS) -> bool:
-    """Whether a sentence can stand alone as evidence: whole, in words, and about what is documented."""
+    """Whether a sentence can be evidence on its own: it is complete, in words, and about the definition."""
     words = sentence.split()
     letters = sum(character.isalpha() for character in sentence)
     return (
@@ -172,7 +171,7 @@ def is_fit(sentence: str, min_words: int = MIN_WORDS) -> bool:
 
 
 def _without_signature(lines: Sequence[str]) -> Sequence[str]:
-    """A docstring without the signature that its first paragraph is or begins with."""
+    """A docstring without the signatures at its beginning."""
     kept = list(lines)
     while kept and not kept[0].strip():
         kept.pop(0)
@@ -189,7 +188,7 @@ def _without_signature(lines: Sequence[str]) -> Sequence[str]:
 
 
 def _is_signature(line: str) -> bool:
-    """Whether a line is a signature alone: nothing, an arrow or a remark behind its last bracket."""
+    """Whether a line is only a signature: nothing or an arrow follows its last bracket."""
     depth = 0
     for index, character in enumerate(line):
         depth += (character in "([") - (character in ")]")
@@ -200,15 +199,15 @@ def _is_signature(line: str) -> bool:
 
 
 def _blocks(lines: Sequence[str], indent: int) -> Iterator[tuple[list[str], bool]]:
-    """Runs of lines at an indentation, each with whether what comes next is not indented below it."""
+    """Runs of lines at an indentation, each with whether it is complete: no indented text follows it."""
     block: list[str] = []
     for number, line in enumerate(lines):
         if line.strip() and _indent(line) == indent:
             block.append(line)
         following = lines[number + 1] if number + 1 < len(lines) else ""
         if block and (not following.strip() or _indent(following) != indent):
-            behind = next((other for other in lines[number + 1 :] if other.strip()), None)
-            yield block, behind is None or _indent(behind) == indent
+            following_line = next((other for other in lines[number + 1 :] if other.strip()), None)
+            yield block, following_line is None or _indent(following_line) == indent
             block = []
 
 

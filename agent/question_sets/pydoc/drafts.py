@@ -1,4 +1,4 @@
-"""One question from one definition (or two): what is asked, what may be answered, and the sentence that says so."""
+"""Drafts of questions: from one or two definitions to a text, accepted answers and evidence sentences."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,31 +20,31 @@ from agent.question_sets.pydoc.wording import (
 from browser_env.records.digests import hash_number
 
 MIN_STEMS = 3
-"""Words that say something, in a description that asks for a name."""
+"""Minimum number of content words in a description whose name is asked for."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A question before it is known whether it may be asked."""
+    """A question before its evidence is checked."""
 
     kind: str
     about: tuple[Definition, ...]
-    """What it is about; the first says which split it belongs to."""
+    """The definitions that it is about; the first decides the split."""
     text: str
     answers: tuple[str, ...] = ()
     sentences: tuple[str, ...] = ()
-    """The evidence, one for each definition; none if there is no answer."""
+    """Evidence, one sentence for each definition; empty if there is no answer."""
 
 
 def choose(options: Sequence[T], *key: str) -> T:
-    """One of some options: the same for the same key in every process, evenly over many keys."""
+    """One of several options, by a hash of the key: the same in every process, and uniform over keys."""
     return options[hash_number(*key) % len(options)]
 
 
 def describe(definition: Definition) -> Iterator[Draft]:
-    """Such as *What does shutil.copytree do?* A case that is told of is left to `conditions`."""
+    """Questions such as *What does shutil.copytree do?*; summaries with a condition are left to `conditions`."""
     summary = definition.summary
     if summary is None or summary not in definition.sentences or next(conditionals(summary), None):
         return
@@ -58,7 +58,12 @@ def describe(definition: Definition) -> Iterator[Draft]:
 
 
 def which(definition: Definition, neighbors: Sequence[Definition]) -> Iterator[Draft]:
-    """Such as *Which function in shutil returns disk usage statistics about the given path?*: if no neighbor fits."""
+    """Questions such as *Which function in shutil returns disk usage statistics about the given path?*.
+
+    Args:
+        definition: The definition that is asked for.
+        neighbors: The definitions of the same place; no question is made if the description fits one of them too.
+    """
     summary = definition.summary
     if summary is None or summary not in definition.sentences or definition.kind == "module":
         return
@@ -73,15 +78,15 @@ def which(definition: Definition, neighbors: Sequence[Definition]) -> Iterator[D
     is_base = phrase.base is not None and (phrase.third is None or hash_number(*key, "form") % 3 == 0)
     options = templates.WHICH_BASE if is_base else templates.WHICH_THIRD
     kind = "attribute" if definition.kind == "property" else definition.kind
-    said = str(phrase.base if is_base else phrase.third)
-    text = choose(options, *key).format(kind=kind, place=_place(definition), phrase=said)
-    if not gives_away(text.replace(definition.owner, ""), said, definition.short_name):
+    description = str(phrase.base if is_base else phrase.third)
+    text = choose(options, *key).format(kind=kind, place=_place(definition), phrase=description)
+    if not gives_away(text.replace(definition.owner, ""), description, definition.short_name):
         answers = (definition.short_name, definition.name, definition.full_name)
         yield Draft("which", (definition,), text, answers, (summary,))
 
 
 def conditions(definition: Definition) -> Iterator[Draft]:
-    """Such as *What does os.makedirs do if the target directory already exists?*: one for each case that is told of."""
+    """Questions such as *What does os.makedirs do if the target directory already exists?*, one for each condition."""
     for sentence in definition.sentences:
         for case in conditionals(sentence):
             for text, answer in _ask_case(definition, case):
@@ -89,7 +94,7 @@ def conditions(definition: Definition) -> Iterator[Draft]:
 
 
 def pair(first: Definition, second: Definition) -> Iterator[Draft]:
-    """Such as *What do shutil.copytree and textwrap.dedent do?*: both are needed."""
+    """Questions such as *What do shutil.copytree and textwrap.dedent do?*, whose answer needs both definitions."""
     if first.summary in first.sentences and second.summary in second.sentences:
         text = choose(templates.PAIR, "pair", first.full_name, second.full_name)
         sentences = (str(first.summary), str(second.summary))
@@ -98,7 +103,7 @@ def pair(first: Definition, second: Definition) -> Iterator[Draft]:
 
 
 def unanswerable(definition: Definition, made_up: str) -> Iterator[Draft]:
-    """Such as *What does shutil.prune_orchard do?*: a name that nothing has, or nonsense about one that something has."""
+    """Questions such as *What does shutil.prune_orchard do?*: about a made-up name, or nonsense about a real one."""
     key = ("unanswerable", definition.full_name)
     match hash_number(*key, "form") % 32:
         case 0 | 1 if definition.kind != "module":
@@ -123,7 +128,7 @@ def made_up_name(definition: Definition) -> str:
 
 
 def _ask(options: Sequence[str], definition: Definition, *key: str, **fields: str) -> str:
-    """One of some wordings. A name that could be a word, ``all`` or ``min``, is shown to be one by backquotes."""
+    """A question in one of several wordings. A name that could be a plain word, such as ``all``, is set in backquotes."""
     if "." not in definition.full_name and definition.kind != "module":
         options = [option for option in options if "`{name}" in option]
     names = {"name": definition.full_name, "owner": definition.owner, "short": definition.short_name}
@@ -137,7 +142,7 @@ def _place(definition: Definition) -> str:
 
 
 def _predicate(definition: Definition) -> VerbPhrase | None:
-    """What a summary says of its definition, without naming it."""
+    """The summary as a verb phrase without a subject; None if it cannot be made one."""
     summary = (definition.summary or "").rstrip(".")
     if "?" in summary or ". " in summary or len(summary.split()) > 30:
         return None
@@ -161,7 +166,7 @@ def _predicate(definition: Definition) -> VerbPhrase | None:
 
 
 def _ask_case(definition: Definition, case: Conditional) -> Iterator[tuple[str, str]]:
-    """A question about a case, and its short answer."""
+    """A question about a condition, and its short answer."""
     key = ("condition", case.form, case.condition)
     match case.form:
         case "raised" if definition.kind == "exception":

@@ -1,4 +1,4 @@
-"""Which modules of a documentation tell the same things, so that no split sees another's answers."""
+"""Groups of modules that share sentences, so that no split contains the answers of another."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,23 +12,24 @@ from browser_env.pages.page import Page
 from browser_env.pages.words import words
 
 SALT: Final = "pydoc-959"
-"""Part of what decides a group's split: of 3,000 the one whose splits are nearest to their shares on Python 3.11."""
+"""Salt of the hash that decides a group's split: of 3,000 salts, the one with split sizes nearest to their shares on Python
+3.11."""
 SHARED: Final = 0.2
-"""Share of one module's sentences that another one has, from which on the two are a group."""
+"""Minimum share of a module's sentences that another module has, for the two to form a group."""
 
 
 def is_module(page: Page) -> bool:
-    """Whether a page is a module's, and not the index of all."""
+    """Whether a page documents a module; the index page does not."""
     return page.url.endswith(f"/{page.title}.html")
 
 
 def library_of(page: Page) -> str:
-    """The module at the top, whose pages stay together: ``os`` for ``os.path``."""
+    """The top-level module of a page: ``os`` for ``os.path``."""
     return page.title.partition(".")[0]
 
 
 class Groups:
-    """Top-level modules, grouped by the sentences they share. A group is called by its first name and has one split."""
+    """Top-level modules grouped by shared sentences. A group has the name of its first module, and one split."""
 
     def __init__(self, everything: Sequence[Definition]) -> None:
         self._libraries: Mapping[str, set[str]] = defaultdict(set)
@@ -55,7 +56,7 @@ class Groups:
         return split_of(f"{SALT}:{self.group(library)}")
 
     def own_sentences(self, definition: Definition) -> tuple[str, ...]:
-        """The sentences of a definition that no other group has."""
+        """Sentences of a definition that no other group has."""
         return tuple(
             sentence
             for sentence in definition.sentences
@@ -64,7 +65,7 @@ class Groups:
 
 
 class PageIndex:
-    """Finds the pages on which a sentence stands, as the environment's own find would."""
+    """Index of the pages that contain a sentence, matched as the environment's Find matches text."""
 
     def __init__(self, pages: Iterable[Page]) -> None:
         self._pages = tuple(pages)
@@ -74,17 +75,18 @@ class PageIndex:
                 self._where[word] |= 1 << number
 
     def __contains__(self, name: str) -> bool:
-        """Whether a page has all the words of a name."""
+        """Whether any page has all the words of a name."""
         return bool(self._candidates(words(name)))
 
     def pages_with(self, sentence: str) -> list[Page]:
-        """The pages that have a sentence. Its first and last word may be the end and the beginning of longer ones."""
+        """The pages that contain a sentence; its first and last word may be parts of longer words there."""
         wanted = normal_form(sentence)
         candidates = self._candidates(words(sentence)[1:-1])
         return [page for number, page in enumerate(self._pages) if candidates >> number & 1 and wanted in page.normal.text]
 
     def _candidates(self, row: Sequence[str]) -> int:
-        found = (1 << len(self._pages)) - 1
+        """The pages with all of some words, as a bit mask over page numbers."""
+        candidates = (1 << len(self._pages)) - 1
         for word in row:
-            found &= self._where.get(word, 0)
-        return found
+            candidates &= self._where.get(word, 0)
+        return candidates

@@ -1,13 +1,13 @@
-"""Questions made from the documentation of the Python that runs this, each with the sentences that answer it.
+"""Questions made from the documentation of the running Python, each with the sentences that answer it.
 
-The same pages give the same questions in the same order, on every machine. A question is made of one definition (or two), its
-gold evidence is a sentence of the definition's own docstring, and the environment's own matching finds that sentence on the
-page. What the maker is not sure of it leaves out: sentences that many modules share, definitions told twice under other
-names, descriptions that fit two functions, cases whose words point at what stood before.
+The same pages give the same questions in the same order on every machine. A question is made from one or two definitions; its
+gold evidence is a sentence of the definition's docstring, which the environment's text matching finds on the page. Uncertain
+cases are left out: sentences that many modules share, definitions repeated under other names, descriptions that fit two
+functions, and conditions that refer to earlier text.
 
-Splits go by module. Modules that tell the same things (``os`` and ``posix``, ``bz2`` and ``lzma``) are one group, a group has
-one split, and a sentence that stands on a page of another split is nobody's evidence; so nothing that answers a question of
-the test split was seen in training. The index page, which has the first line of every module, belongs to no split.
+Splits are made by module. Modules that share sentences (``os`` and ``posix``, ``bz2`` and ``lzma``) form a group, a group has
+one split, and a sentence that is also on a page of another split is not used as evidence; so no answer to a test question is
+seen in training. The index page, which has the first line of every module, belongs to no split.
 """
 
 from collections import defaultdict
@@ -27,20 +27,20 @@ from browser_env.records.digests import hash_number
 
 DATASET: Final = "pydoc"
 LEFT_OUT: Final = frozenset(("distutils", "encodings", "idlelib", "lib2to3", "pydoc_data", "turtledemo"))
-"""Programs and tables inside the library, whose pages say the same things many times, or nothing to anybody outside."""
+"""Programs and tables inside the library; their pages are repetitive or only of internal use."""
 PLATFORMS: Final = frozenset(("genericpath", "nt", "ntpath", "posix", "posixpath"))
-"""Modules under ``os``: what they share with it is asked of it."""
+"""Modules that ``os`` is built on; definitions that they share with it are asked about under its name."""
 
 
 class PythonDocsQuestions:
-    """The questions about a collection's pages of Python documentation."""
+    """Questions about the Python documentation of a collection."""
 
     def __init__(self, web: Collection) -> None:
         self._pages = [page for page in map(web.fetch, web.urls()) if is_module(page)]
         everything = [definition for page in self._pages for definition in definitions(page)]
         self._groups = Groups(everything)
         self._index = PageIndex(self._pages)
-        asked_about = _told_once(definition for definition in everything if definition.library not in LEFT_OUT)
+        asked_about = _without_copies(definition for definition in everything if definition.library not in LEFT_OUT)
         self._neighbors: dict[tuple[str, bool], list[Definition]] = defaultdict(list)
         for definition in everything:
             self._neighbors[_place(definition)].append(definition)
@@ -49,20 +49,20 @@ class PythonDocsQuestions:
         ]
 
     def page_splits(self) -> dict[str, Split]:
-        """The split of every module's page, by address: what a training may look at."""
+        """The split of every module's page, by URL; a training may only use pages of its own split."""
         return {page.url: self._groups.split(library_of(page)) for page in self._pages}
 
     def questions(self, split: Split | None = None) -> tuple[Question, ...]:
-        """The questions of a split, or all, in an order of which any first part is a fair sample."""
+        """The questions of a split, or all, in a random but fixed order."""
         asked: set[str] = set()
-        made: list[Question] = []
+        questions: list[Question] = []
         for draft in self._drafts():
             text = normal_form(draft.text).replace("'", "")
-            if text not in asked and self._may_be_asked(draft):
+            if text not in asked and self._has_unique_evidence(draft):
                 asked.add(text)
                 if split in (None, self._split(draft.about[0])):
-                    made.append(_question(draft))
-        return tuple(sorted(made, key=lambda question: hash_number(question.id)))
+                    questions.append(_question(draft))
+        return tuple(sorted(questions, key=lambda question: hash_number(question.id)))
 
     def _split(self, definition: Definition) -> Split:
         return self._groups.split(definition.library)
@@ -78,7 +78,7 @@ class PythonDocsQuestions:
         yield from self._pairs()
 
     def _pairs(self) -> Iterator[Draft]:
-        """Neighbors in a random order of each split's functions."""
+        """Questions about two functions of the same split, paired at random."""
         functions = defaultdict(list)
         for definition in self._definitions:
             if (
@@ -93,8 +93,8 @@ class PythonDocsQuestions:
                 if first.library != second.library:
                     yield from pair(first, second)
 
-    def _may_be_asked(self, draft: Draft) -> bool:
-        """Whether each sentence of the evidence is found on its page, and on no page of another split."""
+    def _has_unique_evidence(self, draft: Draft) -> bool:
+        """Whether each evidence sentence is found on its page, and on no page of another split."""
         for definition, sentence in zip(draft.about, draft.sentences, strict=False):
             pages = self._index.pages_with(sentence)
             if all(page.url != definition.url for page in pages):
@@ -105,18 +105,18 @@ class PythonDocsQuestions:
 
 
 def _place(definition: Definition) -> tuple[str, bool]:
-    """Where a description has to fit one definition alone."""
+    """Key of the definitions among which a description must be unique."""
     return definition.owner, definition.kind == "function"
 
 
-def _told_once(everything: Iterable[Definition]) -> list[Definition]:
-    """Definitions without those that say the same under the same name elsewhere; the shortest full name is kept."""
-    kept: dict[tuple[str, tuple[str, ...]], Definition] = {}
+def _without_copies(everything: Iterable[Definition]) -> list[Definition]:
+    """Definitions without copies (same short name, same sentences); the one with the shortest full name is kept."""
+    unique: dict[tuple[str, tuple[str, ...]], Definition] = {}
     for definition in everything:
-        told = (definition.short_name, definition.sentences)
-        if told not in kept or _rank(definition) < _rank(kept[told]):
-            kept[told] = definition
-    return sorted(kept.values(), key=lambda definition: definition.full_name)
+        key = (definition.short_name, definition.sentences)
+        if key not in unique or _rank(definition) < _rank(unique[key]):
+            unique[key] = definition
+    return sorted(unique.values(), key=lambda definition: definition.full_name)
 
 
 def _rank(definition: Definition) -> tuple[bool, int, str]:

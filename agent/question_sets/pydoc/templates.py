@@ -1,4 +1,4 @@
-"""How questions about a documentation are put: several wordings each, names bare and in backquotes, early and late."""
+"""Wordings of the questions about the documentation: several of each kind, with the name in different places and spellings."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -64,14 +64,14 @@ WHICH_THIRD: Final[tuple[str, ...]] = (
     "I am looking for the {kind} {place} that {phrase}. What is it called?",
     "What is the {kind} {place} called that {phrase}?",
 )
-"""With a verb as *returns*."""
+"""Wordings for a verb in the third person, such as *returns*."""
 WHICH_BASE: Final[tuple[str, ...]] = (
     "Which {kind} {place} would you call to {phrase}?",
     "To {phrase}, which {kind} {place} do you need?",
     "Which {kind} {place} is there to {phrase}?",
     "I want to {phrase}. Which {kind} {place} should I call?",
 )
-"""With a verb as *return*."""
+"""Wordings for a verb in its base form, such as *return*."""
 
 BEHAVIOR: Final[tuple[str, ...]] = (
     "What does {name} do {word} {condition}?",
@@ -173,4 +173,4 @@ MADE_UP_NOUNS: Final = tuple(
     magnet margin meadow notion orbit orchard palette parcel quarrel quota recipe ripple saddle tariff thicket
     tunnel vapor voltage""".split()  # noqa: SIM905 - a list of words reads best as text
 )
-"""A verb and a noun make a name that no library has; whether the pages have it is looked up all the same."""
+"""Nouns that follow the verbs in made-up names; a name that occurs on a page is not used."""

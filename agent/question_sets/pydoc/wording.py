@@ -1,6 +1,6 @@
-"""English for questions: what becomes of a docstring's sentence when it is asked about.
+"""English grammar for questions: turning a docstring's sentence into verb phrases, conditions and consequences.
 
-Everything here answers *None* where it is not sure; a question that is not asked costs nothing, an ungrammatical one does.
+Functions return None where they are uncertain: leaving out a question costs nothing, asking an ungrammatical one does.
 """
 
 import re
@@ -33,12 +33,12 @@ VERBS: Final = frozenset(
     trigger truncate try turn undo unlink unlock unpack unregister unset update validate verify visit wait wake
     walk warn wrap write yield""".split()  # noqa: SIM905 - a list of words reads best as text
 )
-"""What a sentence of documentation begins with when it says what something does."""
+"""Verbs with which documentation begins a sentence about what something does."""
 _ALSO_NOUNS: Final = frozenset(
     """display double end filter force format handle hash link list load log look map mark match measure process query quote
     report request release signal start stop store test time transfer update wait walk write""".split()  # noqa: SIM905
 )
-"""Verbs only where an article or the like follows: *Process objects represent ...* says nothing about processing."""
+"""Words that are verbs only if an article or the like follows: *Process objects represent ...* begins with a noun."""
 _DETERMINERS: Final = frozenset(
     """a all an and and/or any at data each every for from given if in its multiple new on one or out several some the this to
     two until up whether""".split()  # noqa: SIM905
@@ -50,16 +50,16 @@ _SECOND_VERB = re.compile(r"(?:,| and| or| and/or| then| but)(?: then| also| \w+
 
 @dataclass(frozen=True, slots=True)
 class VerbPhrase:
-    """A sentence that says what something does, without its subject: *return disk usage statistics*."""
+    """A sentence without its subject, in two inflections: *return(s) disk usage statistics*."""
 
     base: str | None
-    """*return ...*, as it stands behind *to*; None if its other verbs cannot be told."""
+    """*return ...*, as it follows *to*; None if another verb in it cannot be inflected."""
     third: str | None
-    """*returns ...*, as it stands behind *which function*."""
+    """*returns ...*, as it follows *which function*; None likewise."""
 
 
 def third_person(verb: str) -> str:
-    """*copies* of *copy*."""
+    """The third person of a verb: *copies* for *copy*."""
     if verb.endswith("y") and verb[-2:-1] not in "aeou":
         return f"{verb[:-1]}ies"
     return f"{verb}es" if verb.endswith(("s", "x", "z", "ch", "sh", "do", "go")) else f"{verb}s"
@@ -69,7 +69,7 @@ _BASES: Final = {third_person(verb): verb for verb in VERBS}
 
 
 def verb_phrase(sentence: str) -> VerbPhrase | None:
-    """What a sentence such as ``Return the destination.`` or ``Returns the destination.`` says, if it begins with a verb."""
+    """The verb phrase of a sentence such as ``Return the destination.``; None if it does not begin with a known verb."""
     match = _VERB_PHRASE.fullmatch(sentence.rstrip("."))
     if match is None:
         return None
@@ -79,7 +79,7 @@ def verb_phrase(sentence: str) -> VerbPhrase | None:
     if any(other.lower() in VERBS and not other.islower() for other in others):
         return None
     if {other[1] for other in _UNKNOWN_VERB.finditer(rest)} - VERBS - _BASES.keys() - _DETERMINERS:
-        return None  # perhaps a verb, which would have to be inflected too
+        return None  # it may be a verb that has to be inflected too
     if verb in _ALSO_NOUNS and rest.split()[0].lower() not in _DETERMINERS:
         return None
     if verb in VERBS:
@@ -92,7 +92,7 @@ def verb_phrase(sentence: str) -> VerbPhrase | None:
 
 
 def is_noun_phrase(sentence: str) -> bool:
-    """Whether a sentence names a thing and no more, as *A simple framework for writing command interpreters* does."""
+    """Whether a sentence is only a noun phrase, as *A simple framework for writing command interpreters* is."""
     first, _, rest = sentence.partition(" ")
     head = re.split(r",? (?:that|which|who|whose|where|when|if|because|for|to|used)\b|[(,]", rest)[0]
     return first in ("A", "An", "The") and _FINITE.isdisjoint(head.lower().split())
@@ -106,13 +106,13 @@ _FINITE = frozenset(
     appears points lies begins starts ends requires happens finds encounters receives reaches gets wants becomes differs
     holds takes changes evaluates""".split()  # noqa: SIM905
 )
-"""Words that make a clause of a row of words."""
+"""Finite verbs, one of which a clause must have."""
 _UNRESOLVED = re.compile(
     r"(?:it|they|he|she|you|this|that|these|those|there|so|not|we|one|both|any|none|some|all|its|their|your)\b"
     r"|.*\b(?:this|these|those|above|below|former|latter|following|such|you|your|we|our|us|same|second case|first case)\b",
     re.IGNORECASE,
 )
-"""A clause that cannot be understood without what stood before it."""
+"""Words of a clause that refer to earlier text."""
 _LEADING = re.compile(r"(If|When|Unless|Whenever|Once|After|Before) (.+)", re.DOTALL)
 _ADVICE = re.compile(r"(?:then )?(?:see|use|refer|consult|note|and|or|but|call|you|consider|please|try|do not|don't)\b", re.I)
 _RETURNS = re.compile(
@@ -138,9 +138,9 @@ _NOT_BEFORE_IF = frozenset(
     particularly unless until than like used useful optional required flag occurs""".split()  # noqa: SIM905
 )
 _NOT_PLAIN = re.compile(r"\(| only | to be |\bor\b|\b(?:that|which|should|must)\b")
-"""What stands before an *if* that may belong to a part of it."""
+"""Words before an *if* that make it unclear what the condition belongs to."""
 _NOT_TOLD = re.compile(r"\b(?:should|must|you|users?|programmer)\b|\b(?:return|do|use)(?:s|es)? (?:that|this|so|it)\b")
-"""A consequence that is for the reader, or that stood before."""
+"""Words of a consequence that address the reader or refer to earlier text."""
 _DEFAULT = re.compile(
     r"(?:The )?(?:optional )?(?:argument |parameter )?[`'*]*(?P<argument>\w+)[`'*]*(?: argument| parameter)?,? "
     r"(?:which )?defaults? to (?P<value>[^,;]+)"
@@ -150,18 +150,18 @@ _BY_DEFAULT = re.compile(r"By default,? (?P<main>.+)")
 
 @dataclass(frozen=True, slots=True)
 class Conditional:
-    """What a sentence says about one case."""
+    """A condition in a sentence, and its consequence."""
 
     form: Literal["behavior", "returns", "raises", "called", "raised", "default", "by_default"]
     condition: str
-    """The case, as it stands behind *if* or *when*; for a default the argument that has one."""
+    """The condition, as it follows *if* or *when*; for a default, the argument that has it."""
     word: Literal["if", "when", "unless"]
     consequence: str
-    """What happens then: the rest of the sentence, the value that is returned, the exception that is raised."""
+    """The rest of the sentence, the returned value or the raised exception."""
 
 
 def conditionals(sentence: str) -> Iterator[Conditional]:
-    """The cases that a sentence with if, when, unless, raises or a default tells of; the surest reading alone."""
+    """The most certain condition of a sentence with *if*, *when*, *unless*, *raises* or a default, if there is any."""
     text = sentence.rstrip(".")
     if _RAISED.fullmatch(text):
         yield Conditional("raised", "", "when", text)
@@ -193,7 +193,7 @@ def conditionals(sentence: str) -> Iterator[Conditional]:
 
 
 def is_clause(text: str, *, needs_subject: bool = True) -> bool:
-    """Whether some words are a clause that stands for itself: with a verb, and about nothing that stood before."""
+    """Whether a text is a self-contained clause: it has a verb and does not refer to earlier text."""
     row = [word.strip("`'\"()").lower() for word in text.split()]
     finite = [index for index, word in enumerate(row) if word in _FINITE]
     if not finite or (needs_subject and finite[0] == 0) or len(row) < 3 or len(row) > 25:
@@ -204,7 +204,7 @@ def is_clause(text: str, *, needs_subject: bool = True) -> bool:
 
 
 def _split_clause(text: str) -> tuple[str, str] | None:
-    """The clause before the first comma that ends one, and what stands behind it."""
+    """A text split at the first comma that ends a clause; None if there is none, or the rest is not a consequence."""
     for comma in re.finditer(r",(?: then)? ", text):
         condition, main = text[: comma.start()], text[comma.end() :]
         if is_clause(condition) and re.search(r"\b(?:and|or|but) \w+$", condition) is None:
@@ -234,30 +234,35 @@ def _balanced(text: str) -> bool:
 # --------------------------------------------------------------------------------------------------------------- names
 
 TOO_MUCH: Final = 0.5
-"""Share of a description's words that are parts of the name."""
+"""Share of a description's words that are parts of the name, from which on it gives the name away."""
 _SEPARATORS = re.compile(r"[\W_]+")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
 @lru_cache(maxsize=65_536)
 def summary_stems(summary: str | None) -> frozenset[str]:
-    """The words of a description that say something, for comparing it with others."""
+    """Stems of the content words of a description."""
     return frozenset(content_stems(summary or ""))
 
 
 def gives_away(question: str, description: str, name: str) -> bool:
-    """Whether a question that asks for a name holds it, however it is written, or describes it by hardly more than its parts.
+    """Whether a question that asks for a name contains the name, in any spelling, or describes it mostly by its parts.
 
-    A name of a single word may not be inflected either. Of a longer one, parts may stand in the question as the plain words
-    they are: who asks for ``disk_usage`` has to say so. But *registers an archive format* is ``register_archive_format``.
+    A name of one word may not occur in an inflected form either. Parts of a longer name may occur as plain words: a question
+    for ``disk_usage`` cannot avoid them. But *registers an archive format* gives away ``register_archive_format``.
+
+    Args:
+        question: The text of the question.
+        description: The part of the question that describes the definition.
+        name: The short name that is asked for.
     """
     asked = words(question)
     joined = _SEPARATORS.sub("", name).casefold()
     if joined in {_SEPARATORS.sub("", token).casefold() for token in question.split()}.union(asked):
         return True
     parts = {stem(part.casefold()) for part in _PART.findall(name)}
-    told = content_stems(description)
-    if sum(word in parts for word in told) >= TOO_MUCH * len(told):
+    stems = content_stems(description)
+    if sum(word in parts for word in stems) >= TOO_MUCH * len(stems):
         return True
-    telling = [word for word in asked if len(word) > 3 and word not in STOP_WORDS]
-    return len(parts) == 1 and any(stem(word) in parts or word in joined or joined in word for word in telling)
+    content = [word for word in asked if len(word) > 3 and word not in STOP_WORDS]
+    return len(parts) == 1 and any(stem(word) in parts or word in joined or joined in word for word in content)

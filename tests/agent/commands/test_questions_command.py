@@ -66,7 +66,7 @@ def test_a_line_that_cannot_be_read_is_told_and_those_before_it_are_kept(webgpt:
     [
         ("set", ["no-such-set", "--out", "x.jsonl"], "there is no question set 'no-such-set'"),
         ("limit", ["pydoc", "--out", "x.jsonl", "--limit", "0"], "--limit must be at least 1, got 0"),
-        ("path", ["truthfulqa", "--out", "x.jsonl"], "the set 'truthfulqa' is read from its published file: truthfulqa:PATH"),
+        ("path", ["truthfulqa", "--out", "x.jsonl"], "the set 'truthfulqa' needs its published file; pass truthfulqa:PATH"),
     ],
     ids=lambda value: value if isinstance(value, str) and value.isalpha() else "",
 )
