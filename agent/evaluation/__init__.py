@@ -1,1 +1,1 @@
-"""Measuring policies: benchmarks over question sets, metrics, entailment judges, summary tables with intervals."""
+"""Measuring policies: benchmarks over question sets, metrics, judges, and summary tables with confidence intervals."""

@@ -1,18 +1,18 @@
-"""Questions × policies, measured: a folder that can be killed at any moment and goes on where it was.
+"""Benchmarks of policies on questions, in a results folder that can be continued after the process is killed.
 
 ::
 
-    config.json            what is run, with the versions it began with
+    config.json            the options, with the versions of the first run
     questions.jsonl        the questions, in order
-    episodes/NAME.jsonl    one policy's episodes, each on disk before the next is waited for
-    pages.jsonl            every page snapshot that a reference points at, once
-    results.jsonl          the figures of each question and policy
+    episodes/NAME.jsonl    the episodes of one policy, each written to disk as soon as it ends
+    pages.jsonl            every page that a reference quotes, once
+    results.jsonl          the metrics of each question and policy
     summary.json           means with intervals, paired differences, preferences
-    table.md               the same as a table
-    verdicts.jsonl         what models said as judges, if any was asked
+    table.md               the summary as a table
+    verdicts.jsonl         the verdicts of models that are judges, if any
 
-An episode depends on its question, the policy and the seed alone, and the figures on the episodes, so however often a benchmark
-was stopped, it ends with the same table. Wall-clock seconds differ; they are in the results and the summary only.
+An episode depends only on its question, the policy and the seed, and the metrics only on the episodes, so the final table is
+the same however often the benchmark was stopped. Seconds vary between runs; they are in the results and the summary only.
 """
 
 import json
@@ -38,46 +38,46 @@ from browser_env.records.files import Json, lock_folder, write_whole
 from browser_env.records.storage import append_record, drop_torn_line, read_records, storable
 
 UNCOMPARED: Final = frozenset({"versions", "batch_size", "max_seconds", "judge", "truth_judge"})
-"""Keys of the configuration that may differ when a benchmark is continued: they change no episode that is there."""
+"""Keys of the configuration that may differ when a benchmark is continued, because no episode depends on them."""
 
 OnEpisode = Callable[[str, bool | None], None]
-"""Is told of every finished episode: the policy's name, and whether it is correct."""
+"""Called for every finished episode with the policy's name and whether the answer is correct (None: not known)."""
 
 
 def file_stem(policy: str) -> str:
-    """A policy's name as the name of its file."""
+    """File name for a policy's name, without suffix."""
     return "".join(character if character.isalnum() or character in "-_." else "-" for character in policy)
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """One folder of results, held by one process at a time."""
+    """A results folder, which one process at a time may use."""
 
     folder: Path
     questions: Sequence[Question]
     page_digests: set[str] = field(default_factory=set)
-    """Of the pages that are kept."""
+    """Digests of the pages in pages.jsonl."""
 
     @classmethod
     @contextmanager
     def open(cls, folder: Path, questions: Sequence[Question], config: Mapping[str, Json]) -> Iterator["Benchmark"]:
-        """Begin in an empty folder, or go on in one of the same configuration.
+        """Start a benchmark in an empty folder, or continue one with the same configuration.
 
         Args:
-            folder: Made if there is none.
-            questions: With unique ids.
-            config: Kept as it is; of a folder that has one, all but `UNCOMPARED` must be the same.
+            folder: The results folder; it is created if needed.
+            questions: The questions, with unique ids.
+            config: Saved in the folder. To continue a benchmark, all keys but `UNCOMPARED` must be equal to the saved ones.
 
         Raises:
-            UsageError: The folder is of another benchmark or of something else, or another process is at work in it.
-            RecordError: What is in it cannot be read.
+            UsageError: The folder belongs to another benchmark or contains other files, or another process uses it.
+            RecordError: A file in it cannot be read.
         """
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "config.json"
-        # The questions are written before the configuration, which makes the folder a benchmark's.
+        # The questions are written first; the configuration then marks the folder as a benchmark.
         foreign = [file.name for file in folder.iterdir() if file.name[:1] != "." and file.name != "questions.jsonl"]
         if foreign and not path.exists():
-            raise UsageError(f"{folder} is not empty and no benchmark ({foreign[0]} is in it); choose another --out")
+            raise UsageError(f"{folder} contains {foreign[0]} and is not a benchmark; choose another --out")
         with lock_folder(folder):
             if path.exists():
                 _check_same(path, config)
@@ -107,48 +107,54 @@ class Benchmark:
         answering: Answering = rollout,
         name: str | None = None,
     ) -> None:
-        """Run a policy on the questions that it has no episode of. The finished ones are told of first.
+        """Run a policy on the questions for which it has no episode yet.
 
         Args:
-            policy: What acts.
-            backend: The web.
+            policy: The policy.
+            backend: The web that is browsed.
             settings: Format and budgets.
-            seed: Of the episodes.
-            batch_size: Episodes in flight.
-            on_episode: Told of every episode.
-            answering: How questions become episodes.
-            name: What the results call the policy that answers like this; None: its own name.
+            seed: Random seed of the episodes.
+            batch_size: Number of episodes that run at the same time.
+            on_episode: Called for every episode; first for those of earlier runs.
+            answering: `rollout`, or best-of-n.
+            name: Name of the policy in the results; None: its own name.
         """
         name = name or policy.name
         done = set()
         for episode in self.episodes(name):
             done.add(episode.question.id)
             on_episode(name, _is_correct(episode))
-        waiting = [question for question in self.questions if question.id not in done]
+        missing = [question for question in self.questions if question.id not in done]
         quoted: dict[str, dict[str, Page]] = {}
 
-        def note_page(event: StepEvent) -> None:
+        def keep_page(event: StepEvent) -> None:
             if isinstance(event.info.action, Quote) and event.info.problem is None:
                 page = event.state.page
                 quoted.setdefault(event.question.id, {})[page.digest] = page
 
-        for episode in answering(policy, backend, waiting, settings, seed=seed, batch_size=batch_size, on_step=note_page):
+        for episode in answering(policy, backend, missing, settings, seed=seed, batch_size=batch_size, on_step=keep_page):
             self._add(name, episode, quoted.pop(episode.question.id, {}))
             on_episode(name, _is_correct(episode))
 
     def score(self, policies: Sequence[str], entailment: Entailment, truth: TruthJudge | None = None) -> str:
-        """Measure every episode and write results and summary; the Markdown table is what comes back."""
+        """Measure every episode, write results and summary, and return the Markdown table.
+
+        Args:
+            policies: Names of the policies, in the order of the table.
+            entailment: Judge of citations.
+            truth: Judge of answers to TruthfulQA; None: those metrics are left out.
+        """
         rows: dict[str, list[Row]] = {}
         lines: list[str] = []
         for name in policies:
-            found = {
+            measured = {
                 episode.question.id: (episode.failure, measure(episode, entailment, truth)) for episode in self.episodes(name)
             }
             for question in self.questions:
-                failure, row = found[question.id]
-                about = {"question": question.id, "policy": name, "kind": question.kind, "failure": failure}
-                lines.append(f"{json.dumps(about | row, ensure_ascii=False)}\n")
-            rows[name] = [found[question.id][1] for question in self.questions]
+                failure, row = measured[question.id]
+                keys = {"question": question.id, "policy": name, "kind": question.kind, "failure": failure}
+                lines.append(f"{json.dumps(keys | row, ensure_ascii=False)}\n")
+            rows[name] = [measured[question.id][1] for question in self.questions]
         kinds = [question.kind for question in self.questions]
         summary = summarize(rows, kinds)
         table = markdown_table(summary, kinds)
@@ -157,11 +163,11 @@ class Benchmark:
         return table
 
     def write_table(self, text: str) -> None:
-        """Keep what a person reads first."""
+        """Write table.md: the table with its caption."""
         write_whole(self.folder / "table.md", storable(text))
 
     def _add(self, policy: str, episode: Episode, pages: Mapping[str, Page]) -> None:
-        """Pages first: of an episode that is there, nothing is missing."""
+        """Write an episode, after the pages that it quotes, so that the pages of every episode are complete."""
         for reference in episode.references:
             if reference.page in pages and reference.page not in self.page_digests:
                 page = pages[reference.page]
@@ -180,15 +186,16 @@ def _is_correct(episode: Episode) -> bool | None:
 
 
 def _check_same(path: Path, config: Mapping[str, Json]) -> None:
+    """Check that a saved configuration equals another one, apart from `UNCOMPARED`."""
     try:
         before = json.loads(path.read_text("utf-8"))
     except ValueError as error:
-        raise RecordError(f"{path}: is no configuration; choose another --out") from error
+        raise RecordError(f"{path}: is not a configuration; choose another --out") from error
     now = json.loads(json.dumps(config))
     differing = [key for key in dict.fromkeys((*before, *now)) if key not in UNCOMPARED and before.get(key) != now.get(key)]
     if differing:
-        told = ", ".join(f"{key} ({_short(before.get(key))} there, {_short(now.get(key))} now)" for key in differing)
-        raise UsageError(f"{path.parent} is a benchmark of another configuration: {told}; choose another --out")
+        changes = ", ".join(f"{key} ({_short(before.get(key))} before, {_short(now.get(key))} now)" for key in differing)
+        raise UsageError(f"{path.parent} is a benchmark with another configuration: {changes}; choose another --out")
 
 
 def _short(value: Json) -> str:
@@ -203,7 +210,7 @@ def _page_digests(path: Path) -> Iterator[str]:
                 try:
                     yield json.loads(line)["digest"]
                 except (ValueError, KeyError, TypeError) as error:
-                    raise RecordError(f"{path}:{number}: is no page") from error
+                    raise RecordError(f"{path}:{number}: is not a page") from error
 
 
 def _pretty(value: Json | Mapping[str, Json]) -> str:

@@ -1,1 +1,1 @@
-"""Policies without a model (scripted, search-only) and the registry that makes a policy of its name."""
+"""Policies without a model (scripted, search-only), and the registry of all policies by name."""

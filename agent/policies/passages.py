@@ -1,6 +1,6 @@
-"""What stands in view, as an extractive reader sees it: sentences, each under the heading or definition it belongs to.
+"""Parsing of the view for extractive policies: search results, links, and sentences with their definition or heading.
 
-Works on the lines of the observation alone, which is all that a policy may read.
+It reads only the lines of the observation, which are all that a policy may see.
 """
 
 import re
@@ -20,18 +20,18 @@ _CALL = re.compile(r"(?:class |async def |def )?([A-Za-z_][\w.]*)(?: = [\w.]*[A-
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence in view."""
+    """A sentence in view, with its context."""
 
     text: str
-    """On one line, links as their text: what a quote of it would be."""
+    """The sentence on one line, with links as their text, as a quote would have it."""
     definition: str | None
-    """The name that is being defined here, as in ``copytree(src, dst)``."""
+    """Name of the definition that it belongs to, as in ``copytree(src, dst)``; None if there is none."""
     owner: str | None
-    """The class that the definition is a part of, if its line is in view."""
+    """Class that contains the definition; None if its line is not in view."""
     heading: str | None
-    """The line that stands over it: the whole signature, or a heading."""
+    """The line above its block: the whole signature, or a heading."""
     is_first: bool
-    """Whether nothing stands between it and its heading."""
+    """Whether it directly follows its heading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,46 +44,52 @@ class Hit:
 
 
 def without_markers(line: str) -> str:
-    """A line of the view with each link as its text."""
+    """A line of the view, with each link marker replaced by the link's text."""
     return _MARKER.sub(r"\2", line)
 
 
 def links(lines: Sequence[str]) -> dict[str, int]:
-    """The links in view, by their text."""
+    """The ids of the links in view, by the link's text; of links with equal text, the first."""
     return {marker[2]: int(marker[1]) for line in reversed(lines) for marker in _MARKER.finditer(line)}
 
 
 def hits(lines: Sequence[str]) -> list[Hit]:
-    """The results that a results page shows."""
-    found: list[Hit] = []
+    """The search results in view."""
+    results: list[Hit] = []
     for line in lines:
         if marker := _MARKER.match(line):
-            found.append(Hit(int(marker[1]), marker[2], ""))
-        elif found and line:
-            last = found[-1]
-            found[-1] = Hit(last.link_id, last.title, f"{last.snippet} {line}".strip())
-    return found
+            results.append(Hit(int(marker[1]), marker[2], ""))
+        elif results and line:
+            last = results[-1]
+            results[-1] = Hit(last.link_id, last.title, f"{last.snippet} {line}".strip())
+    return results
 
 
 def sentences(lines: Sequence[str], under: str | None = None) -> Iterator[Sentence]:
     """The sentences of a view, in order.
 
-    A definition is a line that begins like a call, or a name alone over indented text, or ``name = value``. It holds for the
-    lines that are indented below it; `under` is the one of the view's first lines, if its own line is above the view.
+    A definition is a line that begins like a call, a name alone above indented text, or ``name = value``. The lines indented
+    below it belong to it.
+
+    Args:
+        lines: Lines of the view.
+        under: Name of the definition that the first lines belong to, if its own line is above the view.
     """
     open_definitions = [_Definition(under, None, 0)] if under else []
     is_first = False
     for block, following in pairwise([*_blocks(lines), [""]]):
         indent = _indent(block[0])
         text = " ".join(without_markers(line).strip() for line in block)
-        is_class = text.startswith("class ")  # its documentation is not indented below it, so it holds for its own column too
+        is_class = text.startswith(
+            "class "
+        )  # the text of a class is not indented below it, so its own column belongs to it too
         while open_definitions and indent - is_class <= open_definitions[-1].indent:
             open_definitions.pop()
         inner = open_definitions[-1] if open_definitions else _Definition(None, None, -1)
         owner = open_definitions[-2].name if len(open_definitions) > 1 else None
         name = _defined(text, is_over_indented_text=_indent(following[0]) > indent)
         if is_first and inner.name and re.match(rf"[\w.]*\b{re.escape(inner.name)}\(", text):
-            open_definitions[-1] = replace(inner, line=f"{inner.line} {text}")  # how it is called, told once more
+            open_definitions[-1] = replace(inner, line=f"{inner.line} {text}")  # the signature is repeated
         elif name and name != inner.name:
             open_definitions.append(_Definition(name, text, indent - is_class))
             is_first = True
@@ -97,7 +103,7 @@ def sentences(lines: Sequence[str], under: str | None = None) -> Iterator[Senten
 
 @dataclass(frozen=True, slots=True)
 class _Definition:
-    """A definition whose indented lines are being read."""
+    """A definition whose text is being read."""
 
     name: str | None
     line: str | None
@@ -105,7 +111,7 @@ class _Definition:
 
 
 def _defined(text: str, *, is_over_indented_text: bool) -> str | None:
-    """The name that a line defines, if it is a definition."""
+    """The name that a line defines; None if it is not a definition."""
     call = _CALL.match(text)
     if call and _closes(text, call.end() - 1):
         return call[1]
@@ -113,7 +119,7 @@ def _defined(text: str, *, is_over_indented_text: bool) -> str | None:
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[list[str]]:
-    """Runs of lines with the same indentation and no empty line between them; a list item begins a new one."""
+    """Runs of lines with the same indentation and without empty lines; a list item begins a new run."""
     block: list[str] = []
     for line in lines:
         if block and (not line.strip() or _indent(line) != _indent(block[-1]) or _ITEM.match(line)):
@@ -130,7 +136,7 @@ def _indent(line: str) -> int:
 
 
 def _closes(text: str, opening: int) -> bool:
-    """Whether the bracket at an offset closes at the end of a text, or at an arrow or a remark behind it."""
+    """Whether the bracket at an offset is closed at the end of a text, or only an arrow or a remark follows."""
     depth = 0
     for index in range(opening, len(text)):
         depth += (text[index] in "([{") - (text[index] in ")]}")

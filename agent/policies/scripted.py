@@ -1,7 +1,7 @@
-"""An agent without a model: it searches, opens promising results, finds, quotes the sentences that answer, and repeats them.
+"""A policy without a model: it searches, opens promising results, finds and quotes sentences that answer, and repeats them.
 
-It is the baseline that every trained policy must beat and the demonstrator that the first ones learn from, so it decides from
-what the observation shows and from nothing else: the view, the references and its own past actions.
+It is the baseline for trained policies, so it decides only from what the observation shows: the view, the references and its
+own past actions.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,34 +19,34 @@ from browser_env.records import Reference
 from browser_env.state import BrowserState, shorten
 
 THRESHOLDS = (0.6, 0.45)
-"""Share of a topic's terms that a sentence must hold to be quoted: after the first search, and after the second."""
+"""Minimum score of a sentence to be quoted, after the first and after the second search."""
 NAME_THRESHOLDS = (0.85, 0.6)
-"""The same for a question that wants a name: similar definitions stand side by side."""
+"""`THRESHOLDS` for questions that ask for a name; higher, because pages list many similar definitions."""
 FALLBACK = 0.35
-"""What the first sentence of the right definition is worth when no sentence has the terms."""
+"""Score of the first sentence of the right definition when no sentence contains the topic's terms."""
 NAMELESS = 0.55
-"""What a sentence without a definition is worth, as a share, to a question for a name."""
+"""Factor on the score of a sentence without a definition, for questions that ask for a name."""
 MAX_PAGES = 3
-"""Results opened after one search."""
+"""Maximum number of results opened per search."""
 MAX_SCROLLS = 2
-"""Views read on behind a definition."""
+"""Maximum number of views to scroll down after a definition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """What was done for the present topic, read off the past actions: all since the last quote."""
+    """The past actions for the current topic: all since the last quote."""
 
     searches: int
     opened: tuple[str, ...]
-    """Results opened since the last search, as past actions word them."""
+    """Results opened since the last search, in the words of the past actions."""
     here: tuple[str, ...]
-    """What was done at this place of the page, since the last find."""
+    """Actions since the last find on this page."""
     finds: tuple[str, ...]
-    """The finds on this page."""
+    """Finds on this page."""
 
     @classmethod
     def of(cls, past_actions: Sequence[str]) -> "Trail":
-        """The trail behind the last quote."""
+        """The trail since the last quote."""
         trail = _behind(past_actions, "Quote")
         return cls(
             searches=sum(action.startswith("Search ") for action in trail),
@@ -57,28 +57,28 @@ class Trail:
 
     @property
     def scrolls(self) -> int:
-        """Views that were read on."""
+        """Number of views scrolled down."""
         return sum(action.startswith("Scroll down") for action in self.here)
 
     @property
     def has_scrolled_up(self) -> bool:
-        """Whether reading on was given up, or what stands above was looked at."""
+        """Whether the view was scrolled up."""
         return any(action.startswith("Scroll up") for action in self.here)
 
     @property
     def is_reading_on(self) -> bool:
-        """Whether the view is below the place that was found."""
+        """Whether the view is below the place that Find went to."""
         return self.scrolls > 0 and not self.has_scrolled_up
 
 
 def _behind(actions: Sequence[str], start: str) -> Sequence[str]:
-    """The actions behind the last one that starts so; all of them if none does."""
+    """The actions after the last one with a prefix; all actions if there is none."""
     last = max((index for index, action in enumerate(actions) if action.startswith(start)), default=-1)
     return actions[last + 1 :]
 
 
 class Scripted:
-    """The extractive agent."""
+    """The extractive policy of this module."""
 
     name = "scripted"
 
@@ -99,7 +99,7 @@ def write_answer(references: Iterable[Reference]) -> str:
     for number, reference in enumerate(references, start=1):
         quoted = list(sentences(reference.extract.split("\n")))
         if not quoted or not quoted[0].heading:
-            # An extract begins in the middle of a line, so its first line has lost its indentation: read it as one.
+            # The extract's first line has lost its indentation, so it is parsed as one line.
             quoted = list(sentences([clean_line(reference.extract)]))
         subject = f"{quoted[0].heading}: " if quoted and quoted[0].heading else ""
         text = " ".join(f"{sentence.text} [{number}]" for sentence in quoted) or f"{clean_line(reference.extract)} [{number}]"
@@ -129,7 +129,7 @@ def _search(query: str) -> Search | None:
 
 
 def _choose(state: BrowserState, topic: Topic, trail: Trail) -> Action:
-    """Open the most promising result that was not opened yet, or search otherwise, or give up."""
+    """Open the most promising result that is not opened yet, or search again, or end browsing."""
     fresh = [hit for hit in hits(view_lines(state)) if not _is_opened(hit, trail)]
     if fresh and len(trail.opened) < MAX_PAGES:
         best = max(enumerate(fresh), key=lambda ranked: _promise(ranked[1], topic) - 0.1 * ranked[0])[1]
@@ -145,7 +145,7 @@ def _is_opened(hit: Hit, trail: Trail) -> bool:
 
 
 def _promise(hit: Hit, topic: Topic) -> float:
-    """How likely a result holds the answer, from its title and snippet."""
+    """Score of a search result by its title and snippet; higher is more promising."""
     title = hit.title.casefold()
     owner = topic.owner.casefold()
     score = _coverage(topic.terms, content_stems(f"{hit.title} {hit.snippet}"))
@@ -156,19 +156,19 @@ def _promise(hit: Hit, topic: Topic) -> float:
 
 
 def _read(state: BrowserState, topic: Topic, trail: Trail) -> Action:
-    """Quote the best sentence in view if it is good enough, else look elsewhere on the page, else go back."""
+    """Quote the best sentence in view if its score suffices, or else look elsewhere on the page, or else go back."""
     lines = view_lines(state)
     in_view = list(sentences(lines, topic.last if trail.is_reading_on else None))
     scored = [(_score(sentence, topic, state.page.title, trail), sentence) for sentence in in_view]
     candidates = sorted((pair for pair in scored if pair[0] > 0), key=lambda pair: -pair[0])
-    # A quote that was refused is invalid and leaves no trace but the action it cost; then the next best is tried.
+    # An invalid quote is not in the past actions but counts as an action taken; the next best sentence is then tried.
     candidates = candidates[state.actions_taken - len(state.past_actions) :]
     best, sentence = candidates[0] if candidates else (0.0, None)
     thresholds = NAME_THRESHOLDS if topic.wants_name else THRESHOLDS
     if sentence and best >= thresholds[min(trail.searches, len(thresholds)) - 1]:
         return Quote(_quotation(sentence))
     if topic.wants_name and best >= NAMELESS * THRESHOLDS[0] and state.visit.top and not trail.has_scrolled_up:
-        return ScrollUp(1)  # the name may stand just above
+        return ScrollUp(1)  # the name may be just above the view
     if topic.name and trail.is_reading_on and not sentence:
         return ScrollUp(trail.scrolls)
     if topic.name and sentence and best >= FALLBACK:
@@ -187,7 +187,7 @@ def _read(state: BrowserState, topic: Topic, trail: Trail) -> Action:
 
 
 def _score(sentence: Sentence, topic: Topic, title: str, trail: Trail) -> float:
-    """How well a sentence answers, from 0 to 1."""
+    """Score of a sentence as an answer to the topic, from 0 to 1."""
     stems = content_stems(sentence.text)
     if sentence.text.endswith(":") or not stems:
         return 0.0
@@ -200,7 +200,7 @@ def _score(sentence: Sentence, topic: Topic, title: str, trail: Trail) -> float:
     share = _coverage(topic.terms, content_stems(f"{title} {sentence.heading or ''} {sentence.text}"))
     if topic.wants_name:
         if sentence.definition and sentence.definition == topic.owner.rpartition(".")[2]:
-            return 0.0  # it is the place, not what is wanted in it
+            return 0.0  # it is the place itself, not a definition in it
         share *= _fitness(sentence, topic, title, trail) if sentence.definition else NAMELESS
     return share - (0.1 if len(stems) > MAX_PLAIN_WORDS / 2 else 0.0)
 
@@ -214,7 +214,7 @@ def _named_score(sentence: Sentence, topic: Topic, stems: Sequence[str]) -> floa
 
 
 def _fitness(sentence: Sentence, topic: Topic, title: str, trail: Trail) -> float:
-    """Whether a definition stands where the question says: 1 for sure, 0 surely not, a half for perhaps."""
+    """Whether a definition is in the place that the question names: 1 if it is, 0.5 if it may be, 0 if it is not."""
     if not topic.owner or topic.owner == title:
         is_method = sentence.owner or "(self" in (sentence.heading or "")
         return 1.0 if not topic.owner or not is_method else 0.5
@@ -227,13 +227,13 @@ def _fitness(sentence: Sentence, topic: Topic, title: str, trail: Trail) -> floa
 
 
 def _coverage(terms: frozenset[str], stems: Iterable[str]) -> float:
-    """Share of the terms that are among some stems, longer ones counting more."""
+    """Share of the terms that are among some stems, weighted by their length."""
     total = sum(map(len, terms))
     return sum(map(len, terms.intersection(stems))) / total if total else 0.0
 
 
 def _quotation(sentence: Sentence) -> str:
-    """The text of the quote command: with the definition if it stands right above, abbreviated if it is long."""
+    """The text to quote: with the heading if it is directly above, and abbreviated if it is long."""
     text = f"{sentence.heading} {sentence.text}" if sentence.is_first and sentence.heading else sentence.text
     parts = text.split()
     if len(parts) > MAX_PLAIN_WORDS:

@@ -1,6 +1,6 @@
-"""The simplest policy that cites: search the question, quote the first snippet, answer with it.
+"""The simplest policy that cites: search for the question, quote the first snippet, answer with it.
 
-What any browsing is worth is what it gains over this.
+It is the baseline that shows how much browsing adds.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from browser_env.pages.characters import clean_line
 from browser_env.state import BrowserState
 
 MAX_QUERY = 1_000
-"""Longest query, in characters."""
+"""Maximum length of the query, in characters."""
 
 
 class SearchOnly:
-    """A `Policy` of one search and one quote."""
+    """A `Policy` that makes one search and one quote."""
 
     name = "search-only"
 

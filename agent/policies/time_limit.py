@@ -1,7 +1,7 @@
-"""A policy held to a time limit, so that one that hangs, raises or never stops costs the question that it was asked.
+"""A time limit for policies: one that hangs, raises an error or does not stop loses only the question that it was asked.
 
-Python cannot end a thread. One that is over its time is left behind with what it was given, and its answer, should it ever
-come, is not looked at; it neither holds up what follows nor, being a daemon, the end of the process.
+Python cannot end a thread. A thread that exceeds its time is abandoned and its answer ignored; as a daemon it does not delay
+the end of the process.
 """
 
 import queue
@@ -15,32 +15,32 @@ from agent.policy import Completion, Policy, Prompt
 from browser_env.errors import PolicyError
 
 SLICE = 0.2
-"""Seconds after which an interrupt is noticed at the latest."""
+"""Maximum delay until an interrupt is noticed, in seconds."""
 
 Reply = list[Completion | PolicyError] | BaseException
 
 
 class Guarded:
-    """A `Policy` that asks another one in a thread of its own, one batch at a time."""
+    """A `Policy` that runs another one in a thread with a time limit, one batch at a time."""
 
     def __init__(self, policy: Policy, max_seconds: float) -> None:
-        """Guard a policy.
+        """Wrap a policy.
 
         Args:
-            policy: Asked in one thread, as long as it answers; what it keeps for that thread it keeps.
-            max_seconds: For one batch. A batch that takes longer fails; rollouts then ask its prompts one by one, so that only
-                the one that hangs is lost.
+            policy: The policy; it runs in the same thread until it exceeds the limit, so it may use thread-local state.
+            max_seconds: Time limit of a batch in seconds. After a batch fails, rollouts ask its prompts one by one, so that
+                only the one that hangs is lost.
         """
         self.name = policy.name
         self.num_hanging = 0
-        """Threads that were left behind."""
+        """Number of abandoned threads."""
         self._policy = policy
         self._max_seconds = max_seconds
         self._worker: _Worker | None = None
 
     @property
     def is_busy(self) -> bool:
-        """Whether the policy is at work, or was left behind at it: threads that it has made may hold up the process's end."""
+        """Whether the policy is running or a thread of it was abandoned; its threads may then delay the end of the process."""
         return self.num_hanging > 0 or (self._worker is not None and self._worker.is_busy)
 
     def complete(self, prompts: Sequence[Prompt]) -> list[Completion | PolicyError]:
@@ -60,7 +60,7 @@ class Guarded:
 
 
 class _Worker:
-    """A thread that asks a policy whatever it is handed."""
+    """A thread that runs a policy on the batches it is given."""
 
     def __init__(self, policy: Policy) -> None:
         self.is_busy = False
@@ -70,16 +70,16 @@ class _Worker:
         threading.Thread(target=self._work, name=f"policy {policy.name}", daemon=True).start()
 
     def ask(self, prompts: Sequence[Prompt], max_seconds: float) -> Reply:
-        """The reply.
+        """Run the policy on a batch and return its reply.
 
         Raises:
-            queue.Empty: There is none in time; the worker is of no use any more.
+            queue.Empty: There is no reply in time; this worker cannot be used any more.
         """
         deadline = time.monotonic() + max_seconds
         self.is_busy = True
         self._batches.put(prompts)
         while (left := deadline - time.monotonic()) > 0:
-            # In slices: an interrupt that comes just before the wait, or on Windows, is not noticed until its end.
+            # Waits in slices, because an interrupt just before a wait, and any on Windows, is noticed only at its end.
             with suppress(queue.Empty):
                 reply = self._replies.get(timeout=min(left, SLICE))
                 self.is_busy = False
@@ -90,7 +90,7 @@ class _Worker:
         while True:
             prompts = self._batches.get()
             try:
-                # One more than asked for shows that there are too many; all that an endless one has, nobody could hold.
+                # One item too many is enough to detect an endless reply, which would not fit in memory.
                 self._replies.put(list(islice(self._policy.complete(prompts), len(prompts) + 1)))
-            except BaseException as error:  # noqa: BLE001 - handed to whoever asked
+            except BaseException as error:  # noqa: BLE001 - returned to the caller of ask
                 self._replies.put(error)

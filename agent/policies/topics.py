@@ -1,7 +1,6 @@
-"""What a question asks about: the names it has, the place it looks in, and its other words.
+"""Topics of a question: the names in it, the module or class it is about, and its other content words.
 
-The scripted policy reads questions with this. It knows how people ask about the parts of a program, and takes any other
-question by its words.
+Used by the scripted policy. It recognizes questions about definitions in a program; other questions are split into words.
 """
 
 import re
@@ -12,9 +11,9 @@ from browser_env.pages.characters import clean_line
 from browser_env.pages.words import STOP_WORDS, stem, words
 
 PHRASE_SIZES = {4: 4, 3: 2, 2: 1}
-"""Words of the phrases that are looked for as the question has them, and how many of each size."""
+"""Number of phrases of the question to find on a page, by their length in words."""
 MAX_FINDS = 8
-"""Finds worth trying on one page."""
+"""Maximum number of finds on a page."""
 
 _KIND = "attribute|class|constant|exception|function|method|property"
 _NAME = r"`[^`\s]+`|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+(?:\(\))?|[A-Za-z_]\w*\(\)"
@@ -49,39 +48,39 @@ _KINDS = frozenset(map(stem, _KIND.split("|")))
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One thing that a question asks about."""
+    """One subject of a question."""
 
     name: str | None
-    """The definition it is about, with what it stands in as far as that is known: ``shutil.copytree``."""
+    """Name of the definition, qualified as far as the question says: ``shutil.copytree``; None if there is none."""
     place: str | None = None
-    """The module or class that a definition without a name is looked for in; with neither, the module itself is asked about."""
+    """Module or class in which a definition without a name is sought; without a name, None means no particular place."""
     keywords: tuple[str, ...] = ()
-    """The other words that say something."""
+    """The other content words."""
     phrases: tuple[str, ...] = ()
-    """Stretches of the question's own words, the most telling first."""
+    """Phrases of the question, the most specific first."""
     wants_name: bool = False
     """Whether the answer is the name of a definition."""
     is_plain: bool = False
-    """Whether the question asks what something is or does, so that its description answers it whatever else it says."""
+    """Whether the question asks what something is or does, so that its description is the answer."""
 
     @property
     def last(self) -> str:
-        """The name without what it stands in."""
+        """The last part of the name."""
         return (self.name or "").rpartition(".")[2]
 
     @property
     def owner(self) -> str:
-        """What the name stands in; else the place."""
+        """The module or class that contains the name, or else the place."""
         return self.name.rpartition(".")[0] if self.name else self.place or ""
 
     @property
     def terms(self) -> frozenset[str]:
-        """Stems of what the question wants to know."""
+        """Stems of the keywords."""
         return frozenset(map(stem, self.keywords))
 
     @property
     def queries(self) -> tuple[str, ...]:
-        """What to search for: everything first, then what tells most."""
+        """Search queries: first with all keywords, then with the most specific words."""
         about = self.name or self.place
         if about:
             return tuple(dict.fromkeys((" ".join((about, *self.keywords)), about)))
@@ -89,20 +88,26 @@ class Topic:
         return tuple(dict.fromkeys((" ".join(self.keywords), " ".join(longest))))
 
     def finds(self, title: str) -> tuple[str, ...]:
-        """What to look for on a page, the most telling first; the page's own title tells nothing."""
+        """Texts to find on a page, the most specific first.
+
+        Args:
+            title: Title of the page, which is left out.
+        """
         inner = self.owner.removeprefix(title).removeprefix(".").rpartition(".")[2]
         start = (f"class {inner}(",) if inner else ()
         if self.name:
             return (*start, f"{self.last}(", f"{self.last}(", f"{self.last} =", self.last, self.last)
-        telling = [word for word in self.keywords if word != title.casefold()]
-        telling = [word.removesuffix("s") if len(word) > 4 else word for word in telling]  # a find for one finds many
-        pairs = (f"{left} {right}" for left, right in pairwise(telling))
-        rest = () if self.place else (*pairs, *sorted(telling, key=len, reverse=True))
+        specific = [word for word in self.keywords if word != title.casefold()]
+        specific = [
+            word.removesuffix("s") if len(word) > 4 else word for word in specific
+        ]  # finding the singular finds the plural too
+        pairs = (f"{left} {right}" for left, right in pairwise(specific))
+        rest = () if self.place else (*pairs, *sorted(specific, key=len, reverse=True))
         return tuple(dict.fromkeys((*start, *self.phrases, *rest)))[:MAX_FINDS]
 
 
 def topics(question: str) -> tuple[Topic, ...]:
-    """What a question asks about, in its order; never nothing."""
+    """The topics of a question in order; at least one."""
     question = clean_line(question)
     if match := _NAMELESS.search(question):
         rest = question[: match.start()] + " | " + question[match.end() :]
@@ -140,7 +145,7 @@ def _bare(name: str) -> str:
 
 
 def _asked(rest: str) -> tuple[str, ...]:
-    """What is asked of a definition besides what it is."""
+    """Keywords of a question about a definition, without its names."""
     keywords = _keywords(rest)
     if _CONDITIONAL.search(rest):
         conditional = [
@@ -156,16 +161,18 @@ def _keywords(text: str) -> tuple[str, ...]:
 
 
 def _phrases(text: str) -> tuple[str, ...]:
-    """Stretches of words as they stand in a text, those whose words say most first: long ones, then a few shorter ones."""
-    found: dict[tuple[int, str], int] = {}
+    """Phrases of a text, long ones first; among those of equal length, the ones with the longest keywords first."""
+    weights: dict[tuple[int, str], int] = {}
     for clause in re.split(r"[|?,;:]|\.(?:\s|$)", text):
         parts = clause.replace("`", "").split()
         for size in PHRASE_SIZES:
             for start in range(len(parts) - size + 1):
                 phrase = parts[start : start + size]
                 if weight := sum(len(word) for word in phrase if _keywords(word)):
-                    found[size, " ".join(phrase)] = weight
-    best = sorted(found, key=lambda phrase: (-phrase[0], -found[phrase]))
+                    weights[size, " ".join(phrase)] = weight
+    ranked = sorted(weights, key=lambda phrase: (-phrase[0], -weights[phrase]))
     return tuple(
-        phrase for size, number in PHRASE_SIZES.items() for _, phrase in [found for found in best if found[0] == size][:number]
+        phrase
+        for size, number in PHRASE_SIZES.items()
+        for _, phrase in [sized for sized in ranked if sized[0] == size][:number]
     )

@@ -358,10 +358,14 @@ _CHANGES: Final = {
         ),
         (
             "missing values count as 0",
-            "[None if one is None or other is None else combine(one, other) for one, other in pairs]",
-            "[combine(one or 0.0, other or 0.0) for one, other in pairs]",
+            "[None if a is None or b is None else combine(a, b) for a, b in pairs]",
+            "[combine(a or 0.0, b or 0.0) for a, b in pairs]",
         ),
-        ("kinds: every question counts for each kind", '[row["correct"] if own == kind else None for', '[row["correct"] for'),
+        (
+            "kinds: every question counts for each kind",
+            '[row["correct"] if row_kind == kind else None for',
+            '[row["correct"] for',
+        ),
         ("shares are not in percent", '(100, 1) if metric.unit == "share"', '(1, 1) if metric.unit == "share"'),
         ("differences between other policies", "if pair[0] == names[0]]", "]"),
     ),

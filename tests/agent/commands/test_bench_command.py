@@ -277,7 +277,7 @@ def test_another_configuration_in_the_same_folder_is_refused_by_its_keys(
     done = webgpt("bench", *options, "--limit", "2", "--seed", "1", "--view-height", "20")
     assert done.returncode == 2
     told = done.stderr
-    assert "is a benchmark of another configuration: " in told
+    assert "is a benchmark with another configuration: " in told
     assert all(f"{key} (" in told for key in ("seed", "questions_digest", "settings"))
     assert "limit (" not in told
     assert webgpt("bench", *options, "--limit", "2", "--batch-size", "1").returncode == 0

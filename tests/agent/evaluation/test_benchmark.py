@@ -182,10 +182,10 @@ def test_the_programs_browse_too(folder: Path) -> None:
 
 
 OTHER_CONFIG: list[tuple[str, dict[str, Any], str]] = [
-    ("value", {"questions": "fish"}, 'questions ("birds" there, "fish" now)'),
-    ("missing-key", {"limit": 3}, "limit (null there, 3 now)"),
-    ("nested", {"settings": {}}, 'settings ({"blocked_domains": ["reddit.com"]} there, {} now)'),
-    ("two-keys", {"questions": "fish", "seed": 1}, 'questions ("birds" there, "fish" now), seed (null there, 1 now)'),
+    ("value", {"questions": "fish"}, 'questions ("birds" before, "fish" now)'),
+    ("missing-key", {"limit": 3}, "limit (null before, 3 now)"),
+    ("nested", {"settings": {}}, 'settings ({"blocked_domains": ["reddit.com"]} before, {} now)'),
+    ("two-keys", {"questions": "fish", "seed": 1}, 'questions ("birds" before, "fish" now), seed (null before, 1 now)'),
 ]
 
 
@@ -208,7 +208,7 @@ def test_versions_and_judges_may_change(folder: Path) -> None:
 def test_a_folder_of_something_else_is_left_alone(folder: Path) -> None:
     folder.mkdir()
     (folder / "thesis.tex").write_text("x")
-    with pytest.raises(UsageError, match=r"is not empty and no benchmark \(thesis\.tex is in it\)"):
+    with pytest.raises(UsageError, match=r"contains thesis\.tex and is not a benchmark"):
         run(folder, Quoting())
     assert [file.name for file in folder.iterdir()] == ["thesis.tex"]
 

@@ -343,7 +343,7 @@ WRONG = {
     "nq cut": ("nq", "q.jsonl", '{"question": "a", "answer": ["b"]}\n{"quest', "q.jsonl:2: is not JSON", 1),
     "squad": ("squad", "q.json", '{"data": [{"paragraphs": [{}]}]}', "q.json: data[0]: paragraphs.0.qas: Field required", 0),
     "arc": ("arc", "q.jsonl", f'{GOOD_ARC}\n{{"id": "2"}}\n', "q.jsonl:2: question: Field required", 1),
-    "arc key": ("arc", "q.jsonl", GOOD_ARC.replace('"answerKey": "A"', '"answerKey": "E"'), "q.jsonl:1: answerKey: 'E' is none", 0),
+    "arc key": ("arc", "q.jsonl", GOOD_ARC.replace('"answerKey": "A"', '"answerKey": "E"'), "q.jsonl:1: answerKey: 'E' is not", 0),
 }  # fmt: skip
 
 
