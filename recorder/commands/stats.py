@@ -1,4 +1,4 @@
-"""`webgpt data stats`: what was recorded, by whom, and how long it took."""
+"""`webgpt data stats`: counts and times of what was recorded."""
 
 import statistics
 from collections import Counter, defaultdict
@@ -30,20 +30,21 @@ ACTIONS: Final = {
     End: "End",
     Invalid: "invalid",
 }
-"""In the order of Table 1."""
+"""Names of the actions, in the order of Table 1."""
 ENDINGS: Final[tuple[Ending, ...]] = get_args(Ending)
+"""All reasons why browsing can end."""
 POINTS: Final = ("1st much better", "1st better", "equal", "2nd better", "2nd much better")
-"""Of `SCORES`, by the order in which the answers were shown."""
+"""Names of the points of `SCORES`, by the order in which the answers were shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Count what was recorded: annotators, endings, actions, ratings and times, as tables on stdout.
+    """Print tables of annotators, endings, actions, ratings and times.
 
-    Ratings are counted by the order in which the answers were shown: if that order does not matter, both sides are chosen
-    alike.
+    Ratings are counted by the order in which the answers were shown. If this order has no influence, both sides are preferred
+    equally often.
 
-    Exit codes: 0 done, 1 something cannot be read, 2 usage.
+    Exit codes: 0 done, 1 some records cannot be read, 2 usage.
     """
 
     sources: Annotated[tuple[Path, ...], Positional, arg(metavar="FILE|DIR...")]
@@ -51,26 +52,26 @@ class Stats:
 
     def run(self) -> int:
         """Print the tables."""
-        looked = list(look(self.sources))
-        records = [one.record for one in looked if isinstance(one, Found)]
+        entries = list(look(self.sources))
+        records = [entry.record for entry in entries if isinstance(entry, Found)]
         console = Console(highlight=False)
-        episodes = [one for one in records if isinstance(one, Episode)]
-        comparisons = [one for one in records if isinstance(one, Comparison)]
-        questions = [one for one in records if isinstance(one, Question)]
+        episodes = [record for record in records if isinstance(record, Episode)]
+        comparisons = [record for record in records if isinstance(record, Comparison)]
+        questions = [record for record in records if isinstance(record, Question)]
         tables: list[Table] = []
         if episodes:
             tables += [_episodes(episodes), _endings(episodes), _actions(episodes)]
         if comparisons:
             tables.append(_comparisons(comparisons))
-        if any(one.ratings for one in comparisons):
+        if any(comparison.ratings for comparison in comparisons):
             tables.append(_ratings(comparisons))
         if questions:
             tables.append(_questions(questions))
         for table in tables:
             console.print(table)
             console.print()
-        unfinished = sum(isinstance(one, Unfinished) for one in looked)
-        problems = sum(isinstance(one, Problem) for one in looked)
+        unfinished = sum(isinstance(entry, Unfinished) for entry in entries)
+        problems = sum(isinstance(entry, Problem) for entry in entries)
         if unfinished:
             console.print(f"unfinished recordings: {unfinished:,}")
         if problems:
@@ -86,28 +87,28 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _episodes(episodes: Sequence[Episode]) -> Table:
-    table = _table("Episodes", "by", "all", "answered", "failed", "actions", "references", "words", "time", "in all")
-    for name, group in _groups((one.actor, one) for one in episodes):
-        answers = [one.answer for one in group if one.answer is not None]
+    table = _table("Episodes", "by", "all", "answered", "failed", "actions", "references", "words", "time", "total time")
+    for name, group in _groups((episode.actor, episode) for episode in episodes):
+        answers = [episode.answer for episode in group if episode.answer is not None]
         table.add_row(
             name,
             f"{len(group):,}",
             f"{len(answers):,}",
-            f"{sum(one.failure is not None for one in group):,}",
-            _median(sum(step.phase == "browsing" for step in one.steps) for one in group),
-            _median(len(one.references) for one in group),
+            f"{sum(episode.failure is not None for episode in group):,}",
+            _median(sum(step.phase == "browsing" for step in episode.steps) for episode in group),
+            _median(len(episode.references) for episode in group),
             _median(len(answer.split()) for answer in answers),
-            *_times(sum(step.seconds or 0.0 for step in one.steps) for one in group),
+            *_times(sum(step.seconds or 0.0 for step in episode.steps) for episode in group),
         )
-    table.caption = "Medians of actions, references, words of the answer, and time."
+    table.caption = "Actions, references, words of the answer and time are medians."
     table.caption_justify = "left"
     return table
 
 
 def _endings(episodes: Sequence[Episode]) -> Table:
-    table = _table("Why browsing ended", "by", *(name.replace("_", " ") for name in ENDINGS), "did not")
-    for name, group in _groups((one.actor, one) for one in episodes):
-        counts = Counter(one.ending for one in group)
+    table = _table("Why browsing ended", "by", *(name.replace("_", " ") for name in ENDINGS), "none")
+    for name, group in _groups((episode.actor, episode) for episode in episodes):
+        counts = Counter(episode.ending for episode in group)
         table.add_row(name, *(f"{counts[ending]:,}" for ending in (*ENDINGS, None)))
     return table
 
@@ -119,7 +120,7 @@ def _actions(episodes: Sequence[Episode]) -> Table:
             if step.phase == "browsing":
                 action = parse_action(step.completion if step.command is None else step.command)
                 counts["invalid" if step.problem is not None else ACTIONS[type(action)]] += 1
-    table = _table("Actions", "", "all", "an episode", "share, %")
+    table = _table("Actions", "", "all", "per episode", "share, %")
     for name in ACTIONS.values():
         number = counts[name]
         table.add_row(name, f"{number:,}", f"{number / len(episodes):.2f}", _percent(number, counts.total()))
@@ -128,27 +129,29 @@ def _actions(episodes: Sequence[Episode]) -> Table:
 
 
 def _comparisons(comparisons: Sequence[Comparison]) -> Table:
-    table = _table("Comparisons", "by", "all", "pairs", "rankings", "flagged", "ties, %", "claims", "notes", "time", "in all")
-    for name, group in _groups((one.labeler, one) for one in comparisons):
-        judged = [one for one in group if one.flag is None]
-        rankings = [one for one in judged if one.ranks is not None]
-        rated = [one.ratings for one in judged if one.ratings is not None]
+    table = _table(
+        "Comparisons", "by", "all", "pairs", "rankings", "flagged", "ties, %", "claims", "notes", "time", "total time"
+    )
+    for name, group in _groups((comparison.labeler, comparison) for comparison in comparisons):
+        judged = [comparison for comparison in group if comparison.flag is None]
+        rankings = [comparison for comparison in judged if comparison.ranks is not None]
+        rated = [comparison.ratings for comparison in judged if comparison.ratings is not None]
         table.add_row(
             name,
             f"{len(group):,}",
             f"{len(rated):,}",
             f"{len(rankings):,}",
             f"{len(group) - len(judged):,}",
-            _percent(sum(one.overall == 0 for one in rated), len(rated)),
-            f"{sum(len(notes.claims) for one in group for notes in one.annotations or ()):,}",
-            f"{sum(bool(one.notes) for one in group):,}",
-            *_times(one.seconds or 0.0 for one in group),
+            _percent(sum(ratings.overall == 0 for ratings in rated), len(rated)),
+            f"{sum(len(part.claims) for comparison in group for part in comparison.annotations or ()):,}",
+            f"{sum(bool(comparison.notes) for comparison in group):,}",
+            *_times(comparison.seconds or 0.0 for comparison in group),
         )
     return table
 
 
 def _ratings(comparisons: Sequence[Comparison]) -> Table:
-    table = _table("Ratings, by the order in which answers were shown", "what", *POINTS)
+    table = _table("Ratings, by the order in which answers were shown", "aspect", *POINTS)
     for name, _ in RATED:
         counts: Counter[int] = Counter()
         for comparison in comparisons:
@@ -163,29 +166,32 @@ def _ratings(comparisons: Sequence[Comparison]) -> Table:
 
 def _questions(questions: Sequence[Question]) -> Table:
     table = _table("Questions", "data set", "all", "with answers", "with evidence")
-    for name, group in _groups((one.dataset, one) for one in questions):
-        answers, evidence = sum(bool(one.answers) for one in group), sum(bool(one.evidence) for one in group)
+    for name, group in _groups((question.dataset, question) for question in questions):
+        answers, evidence = (
+            sum(bool(question.answers) for question in group),
+            sum(bool(question.evidence) for question in group),
+        )
         table.add_row(name, f"{len(group):,}", f"{answers:,}", f"{evidence:,}")
     return table
 
 
 def _groups(named: Iterable[tuple[str, T]]) -> list[tuple[str, list[T]]]:
     groups: dict[str, list[T]] = defaultdict(list)
-    for name, one in named:
-        groups[name].append(one)
+    for name, member in named:
+        groups[name].append(member)
     return sorted(groups.items())
 
 
 def _nearest(score: float) -> int:
-    """Which of the five points a score is; published ones have other fractions, of which the side counts."""
+    """Return the index of the point of a score. Other fractions, as in published data, count as *better* for their side."""
     if score in SCORES:
         return SCORES.index(score)
     return SCORES.index(0.5 if score > 0 else -0.5)
 
 
 def _median(values: Iterable[float]) -> str:
-    found = list(values)
-    return f"{statistics.median(found):g}" if found else "-"
+    numbers = list(values)
+    return f"{statistics.median(numbers):g}" if numbers else "-"
 
 
 def _percent(part: int, whole: int) -> str:
@@ -193,9 +199,9 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _times(seconds: Iterable[float]) -> tuple[str, str]:
-    """Median and sum."""
-    found = list(seconds)
-    return _time(statistics.median(found)), _time(sum(found))
+    """Return the median and the sum."""
+    times = list(seconds)
+    return _time(statistics.median(times)), _time(sum(times))
 
 
 def _time(seconds: float) -> str:

@@ -1,1 +1,1 @@
-"""What was recorded: loading it, checking it, agreement between annotators."""
+"""Recorded data: reading, checking, and agreement between annotators."""

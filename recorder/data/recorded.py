@@ -1,8 +1,8 @@
-"""What was recorded, wherever it lies: files of records, and folders in which people record, read as one.
+"""Reading of records from files and from folders of recordings.
 
-A folder holds finished recordings (sealed journals), unfinished ones, and perhaps files of records; a file holds a record a
-line. Everything that is wrong comes out as a value beside what is right, so that one look finds all of it
-(`webgpt data check`); whoever needs whole data asks `records` and gets an error instead.
+A folder contains finished recordings (sealed journals), unfinished ones, and possibly files of records; a file contains one
+record per line. `look` yields problems as values beside the records, so that one pass finds all of them (`webgpt data check`).
+`records` raises an error for the first problem.
 """
 
 import json
@@ -28,44 +28,47 @@ Record = Episode | Comparison | Question
 R = TypeVar("R", Episode, Comparison, Question)
 
 NAMES: Final[dict[type[Record], str]] = {Episode: "episode", Comparison: "comparison", Question: "question"}
+"""Names of the kinds of records in messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record and where it stands."""
+    """A record and its location."""
 
     where: str
-    """``FILE:LINE``, or the journal that it comes from."""
+    """``FILE:LINE``, or the path of the journal."""
     record: Record
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A recording that somebody has not submitted."""
+    """A recording that is not submitted."""
 
     where: str
+    """Path of the journal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is not as it should be."""
+    """A problem with a record or a recording."""
 
     where: str
+    """``FILE:LINE``, or the path of a journal or page."""
     what: str
-    """One line, and what to do about it where that is known."""
+    """One line: the problem, and what to do about it if known."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"
 
 
 def look(sources: Sequence[Path]) -> Iterator[Found | Unfinished | Problem]:
-    """All that is in some files and folders, in their order; nothing is written.
+    """Yield everything in files and folders, in their order. Nothing is written.
 
-    A finished recording is held against its digest and done again from its events; of a demonstration, the episode is then
-    replayed in the environment, which must show the same text at every step.
+    Finished recordings are checked against their digest and computed again from their events. The episode of a demonstration is
+    also replayed in the environment, which must show the same text at every step.
 
     Raises:
-        UsageError: A source is not there, or nothing is recorded in it.
+        UsageError: A source does not exist or contains no records.
     """
     for source in sources:
         if source.is_dir():
@@ -75,44 +78,44 @@ def look(sources: Sequence[Path]) -> Iterator[Found | Unfinished | Problem]:
         elif source.exists():
             yield from _look_at_file(source)
         else:
-            raise UsageError(f"there is no file or folder {source}")
+            raise UsageError(f"{source}: no such file or folder")
 
 
 def records(sources: Sequence[Path], kind: type[R]) -> list[R]:
-    """The records of a kind in some files and folders; unfinished recordings and records of other kinds are left out.
+    """Return the records of a kind in files and folders, without unfinished recordings and other kinds.
 
     Raises:
-        RecordError: Something cannot be read, or is not as it was recorded; the first such thing.
-        UsageError: There is none of that kind.
+        RecordError: A record or recording has a problem.
+        UsageError: There are no records of this kind.
     """
-    found = [one.record for one in whole(look(sources)) if isinstance(one.record, kind)]
-    if not found:
+    wanted = [found.record for found in without_problems(look(sources)) if isinstance(found.record, kind)]
+    if not wanted:
         raise UsageError(f"there is no {NAMES[kind]} in {', '.join(map(str, sources))}")
-    return found
+    return wanted
 
 
-def whole(looked: Iterable[Found | Unfinished | Problem]) -> Iterator[Found]:
-    """The records alone.
+def without_problems(entries: Iterable[Found | Unfinished | Problem]) -> Iterator[Found]:
+    """Yield the records alone.
 
     Raises:
-        RecordError: One of them is not as it should be.
+        RecordError: An entry is a problem.
     """
-    for one in looked:
-        if isinstance(one, Problem):
-            raise RecordError(f"{one} (webgpt data check lists everything)")
-        if isinstance(one, Found):
-            yield one
+    for entry in entries:
+        if isinstance(entry, Problem):
+            raise RecordError(f"{entry} (webgpt data check lists all problems)")
+        if isinstance(entry, Found):
+            yield entry
 
 
 def write_lines(out: Path, lines: Iterable[str]) -> int:
-    """Write a new file of some lines, whole or not at all; the number of lines.
+    """Write lines to a new file atomically, and return their number.
 
     Raises:
-        UsageError: The file is there already.
-        RecordError: It cannot be written.
+        UsageError: The file exists.
+        RecordError: The file cannot be written.
     """
     if out.exists():
-        raise UsageError(f"{out} is there already; choose another --out")
+        raise UsageError(f"{out} exists already; choose another --out")
     written = list(lines)
     try:
         write_whole(out, "".join(f"{line}\n" for line in written).encode())
@@ -124,7 +127,7 @@ def write_lines(out: Path, lines: Iterable[str]) -> int:
 def _look_in_folder(folder: Path) -> Iterator[Found | Unfinished | Problem]:
     paths = sorted(folder.rglob("*.jsonl"))
     if not paths:
-        raise UsageError(f"nothing is recorded in {folder}")
+        raise UsageError(f"{folder}: contains no recordings")
     for path in paths:
         if path.name in (DEMONSTRATION, COMPARISON):
             yield _look_at_journal(path)
@@ -155,7 +158,7 @@ def _look_at_file(path: Path) -> Iterator[Found | Problem]:
             where = f"{path}:{number}"
             kind = _kind(line)
             if kind is None:
-                yield Problem(where, _no_record(line))
+                yield Problem(where, _not_a_record(line))
                 continue
             try:
                 yield Found(where, parse_record(line, kind))  # type: ignore[type-var]  # it is one of the three
@@ -166,17 +169,17 @@ def _look_at_file(path: Path) -> Iterator[Found | Problem]:
 
 
 def _split(path: Path, error: RecordError) -> tuple[str, str]:
-    """Where it is and what it is, of a message that begins with a path and perhaps a line."""
+    """Split a message that begins with a path, perhaps with a line number, into the location and the problem."""
     where, colon, what = str(error).partition(": ")
     return (where, what) if colon and where.startswith(str(path.parent)) else (str(path), str(error))
 
 
 def _kind(line: bytes) -> type[Record] | None:
-    """Which record a line is by a key that only that one has; None: none of them."""
+    """Return the kind of the record in a line, from a key that only this kind has. None if it is not a record."""
     try:
         row = json.loads(line)
     except ValueError:
-        return Episode if line.lstrip().startswith(b"{") else None  # its reader says what is wrong with it
+        return Episode if line.lstrip().startswith(b"{") else None  # a truncated record: parsing it reports the problem
     if not isinstance(row, dict):
         return None
     if "labeler" in row:
@@ -186,8 +189,8 @@ def _kind(line: bytes) -> type[Record] | None:
     return Question if {"id", "text"} <= row.keys() else None
 
 
-def _no_record(line: bytes) -> str:
+def _not_a_record(line: bytes) -> str:
     published = line.lstrip().startswith(b"[") or b'"score_0"' in line
     if published:
-        return "is a published comparison; webgpt data import makes a comparison of it"
-    return "is no episode, comparison or question"
+        return "is a published comparison; convert it with webgpt data import"
+    return "is not an episode, comparison or question"

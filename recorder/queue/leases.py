@@ -1,13 +1,13 @@
-"""Who is at work on what, among processes that share nothing but a folder.
+"""Leases on items among processes that share nothing but a folder.
 
-An item is held by the newest of its lease files, ``<item>.<generation>.json``. To take a free item, or one that its holder
-left, is to create the next generation, which the file system lets exactly one process do (``O_EXCL``). Nothing is deleted or
-renamed away, so nobody can take away a lease that was just made, and a holder who was given up for lost finds the next
-generation when it renews its own.
+The newest of an item's lease files, ``<item>.<generation>.json``, says who holds the item. A process takes a free or abandoned
+item by creating the next generation, which the file system allows exactly one process to do (``O_EXCL``). Files are never
+deleted or renamed away, so a new lease cannot be taken away, and a holder that was considered lost sees the next generation
+when it renews its own lease.
 
-A holder is gone when its process is (on this machine), or when its lease, which it renews, was not renewed for `ttl` seconds
-while somebody watched. That time is the watcher's own, so clocks that differ or jump do no harm; the price is that whoever
-comes to the work of a machine that is gone waits for so long.
+A lease is abandoned if its process has ended (on the same machine), or if it was not renewed for `ttl` seconds while another
+process watched it. The watcher measures this time with its own clock, so clocks may differ or jump. The price is that a process
+has to wait for `ttl` seconds before it can take an item of a machine that is gone.
 """
 
 import json
@@ -28,27 +28,27 @@ from browser_env.records.files import make_folder, sync_folder, write_whole
 from browser_env.records.record import record
 
 TTL: Final = 60.0
-"""Seconds without a renewal after which a holder is given up; renew every `TTL` / 4."""
+"""Seconds without a renewal after which a lease is abandoned. Renew leases every `TTL` / 4 seconds."""
 
 _NAME = re.compile(r"(?P<item>[^.]+)\.(?P<generation>[0-9]+)\.json")
 
 
 @record
 class Process:
-    """A process, as others on its machine can tell whether it runs."""
+    """Identity of a process, from which others on the same machine can tell whether it still runs."""
 
     machine: str
     boot: str
-    """Of this start of the machine; empty where the system does not tell."""
+    """Boot id of the machine. Empty if unknown."""
     space: str
-    """In which process ids mean something (containers); empty where the system does not tell."""
+    """Namespace of process ids, which differs between containers. Empty if unknown."""
     pid: int
     started: str
-    """Tells it from an earlier one with its id; empty where the system does not tell."""
+    """Start time of the process in clock ticks, which distinguishes processes with the same id. Empty if unknown."""
 
     @classmethod
     def current(cls) -> Self:
-        """This one."""
+        """Return the identity of this process."""
         return cls(
             machine=f"{platform.node()} {uuid.getnode():012x}",
             boot=_read("/proc/sys/kernel/random/boot_id"),
@@ -58,7 +58,7 @@ class Process:
         )
 
     def is_gone(self, here: "Process") -> bool:
-        """Whether it surely does not run any more, as seen from a process; what cannot be known is False."""
+        """Whether the process has certainly ended, as seen from another one. False if unknown."""
         if self.machine != here.machine:
             return False
         if self.boot != here.boot:
@@ -70,23 +70,23 @@ class Process:
         except ProcessLookupError:
             return True
         except OSError:
-            return False  # it runs, for somebody else
+            return False  # it runs under another user
         return _started(self.pid) != self.started
 
 
 @record
 class Hold:
-    """What a lease file says."""
+    """Content of a lease file."""
 
     annotator: str
     process: Process
     state: Literal["held", "released", "skipped", "done"] = "held"
     renewed: int = 0
-    """How often."""
+    """Number of renewals."""
     reason: str | None = None
-    """Why it was skipped."""
+    """Reason why the item was skipped."""
     seconds: float = 0.0
-    """Of work, when it was left."""
+    """Seconds of work when the item was released, skipped or finished."""
 
 
 _HOLD: Final = TypeAdapter(Hold)
@@ -94,15 +94,15 @@ _HOLD: Final = TypeAdapter(Hold)
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """The newest lease of an item."""
+    """A lease of an item, as read from its file."""
 
     generation: int
     hold: Hold | None
-    """None: its holder was stopped right when making it, or is making it now."""
+    """Content of the file. None if it is not complete: its process is writing it now, or was stopped while doing so."""
 
 
 class Lease:
-    """An item that this process holds."""
+    """A lease that this process holds."""
 
     def __init__(self, folder: Path, item: str, generation: int, hold: Hold) -> None:
         self.item = item
@@ -111,22 +111,22 @@ class Lease:
         self._hold = hold
 
     def renew(self) -> bool:
-        """Say that the work goes on; to be called every `TTL` / 4 seconds. False: somebody else has taken it over."""
+        """Renew the lease. Call this every `TTL` / 4 seconds. Returns False if another process has taken the item."""
         if self._path(self._generation + 1).exists():
             return False
         self._write(replace(self._hold, renewed=self._hold.renewed + 1), durable=False)
         return True
 
     def release(self, seconds: float = 0.0) -> None:
-        """Leave it unfinished: anybody can take it, and who held it is asked first."""
+        """Release the unfinished item. Anyone can take it; its annotator gets it first."""
         self._write(replace(self._hold, state="released", seconds=seconds))
 
     def skip(self, reason: str, seconds: float = 0.0) -> None:
-        """Leave it to others for a reason."""
+        """Skip the item, leaving it to other annotators."""
         self._write(replace(self._hold, state="skipped", reason=reason, seconds=seconds))
 
     def finish(self, seconds: float) -> None:
-        """It is done; nobody takes it again."""
+        """Mark the item as done."""
         self._write(replace(self._hold, state="done", seconds=seconds))
 
     def _path(self, generation: int) -> Path:
@@ -142,7 +142,7 @@ class Lease:
 
 
 class Leases:
-    """The leases in a folder, as one process sees them."""
+    """The leases in a folder, as seen by one process."""
 
     def __init__(
         self,
@@ -161,14 +161,14 @@ class Leases:
         self._watched: dict[tuple[str, int], tuple[bytes, float]] = {}
 
     def all(self) -> dict[str, tuple[Holding, ...]]:
-        """The leases of every item that has one, oldest first.
+        """Return the leases of each item, oldest first.
 
         Raises:
             RecordError: The folder cannot be read.
         """
         if not self._folder.exists():
             return {}
-        found: dict[str, list[Holding]] = {}
+        leases: dict[str, list[Holding]] = {}
         now = self._clock()
         try:
             for path in self._folder.iterdir():
@@ -177,13 +177,13 @@ class Leases:
                     item, generation = match["item"], int(match["generation"])
                     if self._watched.get((item, generation), (None, 0.0))[0] != data:
                         self._watched[item, generation] = (data, now)
-                    found.setdefault(item, []).append(Holding(generation, _parse(data)))
+                    leases.setdefault(item, []).append(Holding(generation, _parse(data)))
         except OSError as error:
             raise RecordError(f"{error.filename or self._folder}: cannot be read: {error.strerror}") from error
-        return {item: tuple(sorted(holdings, key=lambda one: one.generation)) for item, holdings in found.items()}
+        return {item: tuple(sorted(holdings, key=lambda holding: holding.generation)) for item, holdings in leases.items()}
 
     def is_left(self, item: str, holding: Holding) -> bool:
-        """Whether an item's newest lease is nobody's any more: released, skipped, or its holder gone."""
+        """Whether an item can be taken, given its newest lease: released, skipped or abandoned."""
         if holding.hold is not None:
             if holding.hold.state != "held":
                 return holding.hold.state != "done"
@@ -192,7 +192,7 @@ class Leases:
         return self._clock() - self._watched[item, holding.generation][1] >= self._ttl
 
     def take(self, item: str, after: Holding | None) -> Lease | None:
-        """Hold an item that is free, or that is left by its newest lease; None: somebody else was faster."""
+        """Take an item after its newest lease, or None for an item without one. Returns None if another process was faster."""
         generation = 0 if after is None else after.generation + 1
         hold = Hold(annotator=self._annotator, process=self._process)
         path = self._folder / f"{item}.{generation}.json"
@@ -232,5 +232,5 @@ def _link(path: str) -> str:
 
 
 def _started(pid: int) -> str:
-    """Ticks of the machine at which a process was started: the 22nd field, counted behind the name in brackets."""
+    """Return the start time of a process: field 22 of its stat file, counted after the name in brackets."""
     return (_read(f"/proc/{pid}/stat").rpartition(")")[2].split() or [""] * 20)[19]

@@ -1,20 +1,21 @@
-"""What is to be done next: questions or comparisons in order or shuffled, shared by annotators who never get the same one.
+"""A queue of questions or comparison tasks that annotators share, each item for one annotator.
 
 ::
 
-    DIR/queue/<item>.<generation>.json       who holds what (`recorder.queue.leases`)
+    DIR/queue/<item>.<generation>.json       leases of items (`recorder.queue.leases`)
     DIR/recordings/<item>/<annotator>/       the journal and pages of one recording
 
-A screen calls `Queue.take` for the next `Job`, opens a `Session` or a `Rating` in its folder, calls `Job.renew` every
-`leases.TTL` / 4 seconds, and ends it with `Job.finish`, `Job.skip` or `Job.release`. What an annotator left unfinished, in
-whatever way the program ended, comes first when they return. An item that somebody skipped is left to the others.
+A program calls `Queue.take` for the next `Job`, opens a `Session` or a `Rating` in its folder, calls `Job.renew` every
+`leases.TTL` / 4 seconds, and ends the job with `Job.finish`, `Job.skip` or `Job.release`. An annotator gets their unfinished
+items first, however the program ended. A skipped item is left to the other annotators.
 """
 
 import random
 import re
 import statistics
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,12 +25,14 @@ from browser_env.records.digests import short_hash
 from recorder.queue.leases import TTL, Holding, Lease, Leases, Process
 
 QUEUE: Final = "queue"
+"""Name of the subfolder with leases."""
 RECORDINGS: Final = "recordings"
+"""Name of the subfolder with recordings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An item that somebody left to others."""
+    """An item that an annotator skipped."""
 
     item: str
     annotator: str
@@ -38,74 +41,76 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one annotator has done."""
+    """The work of one annotator."""
 
     done: int
     skipped: int
     seconds: float
-    """On all that is done."""
+    """Total seconds for the finished items."""
     median_seconds: float | None
-    """On one; None: nothing is done."""
+    """Median seconds per finished item. None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far everybody is."""
+    """The progress of all annotators, as seen by one of them."""
 
     total: int
-    """Items; one that every annotator does counts once for whoever asks."""
+    """Number of items. Of an item for every annotator, only one's own counts."""
     done: int
+    """Number of finished items."""
     held: int
-    """Others are at work on them now."""
+    """Number of items in progress."""
     left: int
-    """Free, or left unfinished by somebody."""
+    """Number of other items: free, released, skipped or abandoned."""
     mine: int
-    """Done by whoever asks."""
+    """Number of items finished by this annotator."""
     skipped: tuple[Skipped, ...]
-    """By whom and why; others may have done them since."""
+    """All skips, including those of items that others have finished since."""
     annotators: dict[str, Work]
+    """Work by name of the annotator."""
     seconds: dict[str, float]
-    """Of work, by item that is done."""
+    """Seconds of work by finished item."""
 
 
 class Job:
-    """An item that this annotator is at work on."""
+    """An item that this annotator is working on."""
 
     def __init__(self, item: str, folder: Path, lease: Lease) -> None:
         self.item = item
-        """As the queue was given it."""
+        """Name of the item."""
         self.folder = folder
-        """For its recording. It is there if this annotator was at work on it before."""
+        """Folder for the recording. It exists if this annotator has worked on the item before."""
         self._lease = lease
 
     def renew(self) -> bool:
-        """Say that the work goes on. False: this program was given up for lost, and somebody else is at work on it.
+        """Renew the lease. Returns False if it was considered abandoned and another annotator has taken the item.
 
-        The recording stays, and can be finished: it is this annotator's own.
+        The recording can still be finished: each annotator has their own.
         """
         return self._lease.renew()
 
     def finish(self, seconds: float) -> None:
-        """It is done, in so many seconds of work."""
+        """Mark the item as done after some seconds of work."""
         self._lease.finish(seconds)
 
     def skip(self, reason: str, seconds: float = 0.0) -> None:
-        """Leave it to others for a reason.
+        """Skip the item, leaving it to other annotators.
 
         Raises:
-            UsageError: There is no reason.
+            UsageError: The reason is empty.
         """
         if not reason.strip():
-            raise UsageError("say why it is skipped")
+            raise UsageError("a reason is needed to skip an item")
         self._lease.skip(reason.strip(), seconds)
 
     def release(self, seconds: float = 0.0) -> None:
-        """Leave it for now."""
+        """Release the unfinished item after some seconds of work."""
         self._lease.release(seconds)
 
 
 class Queue:
-    """Items to be done, as one annotator in one process sees them."""
+    """The queue as seen by one annotator in one process."""
 
     def __init__(
         self,
@@ -119,26 +124,26 @@ class Queue:
         clock: Callable[[], float] = time.monotonic,
         process: Process | None = None,
     ) -> None:
-        """Look at a folder that others may share.
+        """Open a queue in a folder.
 
         Args:
-            folder: Where everybody records.
-            items: Their names, each once. Everybody gives the same; the order may differ.
-            annotator: Who asks.
-            seed: Shuffles the items; None: in their order.
-            common: Items that every annotator does, to find out how far they agree.
-            ttl: Seconds without a renewal after which somebody is given up.
-            clock: Seconds that only grow.
-            process: For tests; None: this one.
+            folder: Folder shared by all annotators.
+            items: Names of the items, without duplicates. Must be the same for all annotators, in any order.
+            annotator: Name of the annotator.
+            seed: Seed to shuffle the items. None to keep their order.
+            common: Items for every annotator, to measure agreement.
+            ttl: Seconds without a renewal after which a lease is abandoned.
+            clock: A monotonic clock, in seconds.
+            process: Identity of the process. None for this one.
 
         Raises:
-            UsageError: An item is there twice, or the annotator has no name.
+            UsageError: An item is listed twice, or the name of the annotator is empty.
         """
         if not annotator.strip():
-            raise UsageError("an annotator needs a name")
+            raise UsageError("the name of the annotator is empty")
         if len(set(items)) < len(items):
             twice = next(item for index, item in enumerate(items) if item in items[:index])
-            raise UsageError(f"{twice!r} is there twice; every question needs an id of its own")
+            raise UsageError(f"the item {twice!r} is listed twice; ids must be unique")
         self._items = list(items)
         if seed is not None:
             random.Random(seed).shuffle(self._items)
@@ -148,59 +153,47 @@ class Queue:
         self._leases = Leases(folder / QUEUE, annotator, ttl=ttl, clock=clock, process=process)
 
     def take(self) -> Job | None:
-        """The next item: what this annotator left first, then what is free.
+        """Take the next item: first the annotator's unfinished ones, then free ones.
 
-        None: everything is done, skipped or with others; those may still leave something (`progress` says how many).
+        Returns None if all items are done, skipped or in progress. Items in progress may become free again.
 
         Raises:
             RecordError: The folder cannot be read or written.
         """
         leases = self._leases.all()
-        for item in sorted(self._items, key=lambda one: not self._is_mine(leases.get(self._keys[one], ()))):
-            held = leases.get(self._keys[item], ())
-            if self._is_open(self._keys[item], held):
-                lease = self._leases.take(self._keys[item], held[-1] if held else None)
+        for item in sorted(self._items, key=lambda item: not self._is_mine(leases.get(self._keys[item], ()))):
+            holdings = leases.get(self._keys[item], ())
+            if self._is_open(self._keys[item], holdings):
+                lease = self._leases.take(self._keys[item], holdings[-1] if holdings else None)
                 if lease is not None:
                     return Job(item, self.folder_of(item), lease)
         return None
 
     def folder_of(self, item: str) -> Path:
-        """Where this annotator's recording of an item is."""
+        """Return the folder of this annotator's recording of an item."""
         return self._folder / RECORDINGS / _name(item) / _name(self._annotator)
 
     def progress(self) -> Progress:
-        """How far everybody is.
+        """Return the progress of all annotators.
 
         Raises:
             RecordError: The folder cannot be read.
         """
         leases = self._leases.all()
-        seconds, skipped, held = {}, [], 0
+        seconds: dict[str, float] = {}
+        skipped: list[Skipped] = []
         done: dict[str, list[float]] = {}
-        skips: dict[str, int] = {}
+        held = 0
         for item in self._items:
             holdings = leases.get(self._keys[item], ())
-            for hold in (holding.hold for holding in holdings):
-                if hold is not None and hold.state == "skipped":
-                    skipped.append(Skipped(item, hold.annotator, hold.reason or ""))
-                    skips[hold.annotator] = skips.get(hold.annotator, 0) + 1
+            holds = [holding.hold for holding in holdings if holding.hold is not None]
+            skipped += (Skipped(item, hold.annotator, hold.reason or "") for hold in holds if hold.state == "skipped")
             last = holdings[-1] if holdings else None
-            if last is None:
-                continue
-            if last.hold is not None and last.hold.state == "done":
+            if last is not None and last.hold is not None and last.hold.state == "done":
                 seconds[item] = last.hold.seconds
                 done.setdefault(last.hold.annotator, []).append(last.hold.seconds)
-            elif not self._leases.is_left(self._keys[item], last):
+            elif last is not None and not self._leases.is_left(self._keys[item], last):
                 held += 1
-        works = {
-            name: Work(
-                done=len(done.get(name, ())),
-                skipped=skips.get(name, 0),
-                seconds=sum(done.get(name, ())),
-                median_seconds=statistics.median(done[name]) if name in done else None,
-            )
-            for name in sorted({*done, *skips})
-        }
         return Progress(
             total=len(self._items),
             done=len(seconds),
@@ -208,24 +201,37 @@ class Queue:
             left=len(self._items) - len(seconds) - held,
             mine=len(done.get(self._annotator, ())),
             skipped=tuple(skipped),
-            annotators=works,
+            annotators=_works(done, Counter(skip.annotator for skip in skipped)),
             seconds=seconds,
         )
 
     def _is_mine(self, holdings: tuple[Holding, ...]) -> bool:
-        """Whether this annotator was the last at work on it, and did not finish."""
+        """Whether this annotator holds or has released the item."""
         last = holdings[-1].hold if holdings else None
         return last is not None and last.annotator == self._annotator and last.state in ("held", "released")
 
     def _is_open(self, key: str, holdings: tuple[Holding, ...]) -> bool:
         if not holdings:
             return True
-        skipped_by = {one.hold.annotator for one in holdings if one.hold and one.hold.state == "skipped"}
+        skipped_by = {holding.hold.annotator for holding in holdings if holding.hold and holding.hold.state == "skipped"}
         return self._annotator not in skipped_by and self._leases.is_left(key, holdings[-1])
 
 
+def _works(done: Mapping[str, Sequence[float]], skips: Mapping[str, int]) -> dict[str, Work]:
+    """Return the work of each annotator, given the seconds for each finished item and the number of skips."""
+    return {
+        name: Work(
+            done=len(done.get(name, ())),
+            skipped=skips.get(name, 0),
+            seconds=sum(done.get(name, ())),
+            median_seconds=statistics.median(done[name]) if name in done else None,
+        )
+        for name in sorted({*done, *skips})
+    }
+
+
 def _name(*parts: str | None) -> str:
-    """A file name that tells values apart, and that a person can read."""
+    """Return a readable file name that is unique for the values."""
     given = [part for part in parts if part is not None]
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", given[0])[:40].strip("-")
     return "-".join(filter(None, (readable, short_hash(*given))))

@@ -50,4 +50,4 @@ def test_it_needs_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_a_damaged_file_of_answers_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "answers.jsonl").write_text("x\n")
     assert main(arguments(tmp_path)) == 1
-    assert f"{tmp_path / 'answers.jsonl'}:1: is no episode, comparison or question" in capsys.readouterr().err
+    assert f"{tmp_path / 'answers.jsonl'}:1: is not an episode, comparison or question" in capsys.readouterr().err

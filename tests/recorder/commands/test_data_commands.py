@@ -44,7 +44,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, li
 def test_whole_recordings_are_in_order(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, problems, told = run(capsys, "check", recordings)
     assert (code, problems) == (0, [])
-    assert told == "1 episode, 2 comparisons, 2 unfinished recordings; all in order\n"
+    assert told == "1 episode, 2 comparisons, 2 unfinished recordings; no problems\n"
 
 
 def sealed_again(path: Path, change: Callable[[str], str]) -> None:
@@ -82,23 +82,23 @@ def test_an_event_that_cannot_have_happened_is_found_under_a_digest_that_fits(
 STEP = Step(phase="browsing", observation="o", completion="Search x")
 BROKEN: dict[str, tuple[Episode | Comparison | Question | str, str]] = {
     "torn": ('{"schema_version": 1, "id": "e"', "is not JSON; delete this line to read the rest"),
-    "something else": ('{"prompt": "x"}', "is no episode, comparison or question"),
-    "published": ('[{"question": {}}, {}]', "is a published comparison; webgpt data import makes a comparison of it"),
+    "something else": ('{"prompt": "x"}', "is not an episode, comparison or question"),
+    "published": ('[{"question": {}}, {}]', "is a published comparison; convert it with webgpt data import"),
     "an unknown key": (
         record_line(EPISODE).replace('"seed"', '"sead"'),
         "is not a valid Episode: sead: Unexpected keyword argument",
     ),
     "an extract with another length": (
         replace(EPISODE, references=(replace(SOURCE, end=17),)),
-        "reference [1] is 18 characters and stands from 0 to 17",
+        "reference [1] has 18 characters, but its span is from 0 to 17",
     ),
     "too many actions": (
         replace(EPISODE, settings=Settings(max_actions=1), steps=(STEP, STEP)),
-        "has 2 actions; its settings allow 1",
+        "has 2 actions; the limit of its settings is 1",
     ),
     "steps after the answer": (
         replace(EPISODE, steps=(replace(STEP, phase="answering"), STEP)),
-        "step 1 is an answer, and steps follow it",
+        "step 1 is an answer, but is not the last step",
     ),
     "other log-probabilities than tokens": (
         replace(EPISODE, steps=(replace(STEP, token_ids=(1, 2), logprobs=(0.0,)),)),
@@ -106,15 +106,15 @@ BROKEN: dict[str, tuple[Episode | Comparison | Question | str, str]] = {
     ),
     "an answer to nonsense": (
         replace(EPISODE, ending="nonsense", steps=(replace(STEP, phase="answering"),)),
-        "has an answer, and the question was called nonsense",
+        "has an answer, but its ending is nonsense",
     ),
     "a claim outside": (
         replace(COMPARISON, annotations=(Annotation(), Annotation(claims=(Claim(start=2, end=99, support="weak"),)))),
-        "answer B: claim 1 (2 to 99) is not behind the last one, or not in its text",
+        "answer B: claim 1 (2 to 99) is outside the text or overlaps the previous claim",
     ),
     "trust in a source that is not there": (
         replace(COMPARISON, annotations=(Annotation(trust=("neutral",)), Annotation())),
-        "answer A: trust in 1 sources; it has 2",
+        "answer A: has 2 sources, but trust in 1",
     ),
     "no time": (replace(COMPARISON, seconds=-1.0), "took -1.0 seconds"),
     "an empty question": (replace(QUESTION, text=" "), "the question is empty"),
@@ -149,14 +149,14 @@ def test_an_id_that_is_there_twice_is_named_with_both_places(tmp_path: Path, cap
     code, problems, _ = run(capsys, "check", first, second)
     assert code == 1
     assert problems == [
-        f"{second}:1: the episode 'e' once more (first in {first}:1); webgpt data merge leaves one",
-        f"{second}:2: another episode 'e' than in {first}:1; one id, one record",
+        f"{second}:1: duplicate of the episode 'e' in {first}:1; webgpt data merge removes duplicates",
+        f"{second}:2: differs from the episode 'e' in {first}:1; ids must be unique",
     ]
 
 
 def test_what_is_not_there_is_a_mistake_of_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "check", tmp_path / "none") == (2, [], f"webgpt: there is no file or folder {tmp_path / 'none'}\n")
-    assert run(capsys, "check", tmp_path) == (2, [], f"webgpt: nothing is recorded in {tmp_path}\n")
+    assert run(capsys, "check", tmp_path / "none") == (2, [], f"webgpt: {tmp_path / 'none'}: no such file or folder\n")
+    assert run(capsys, "check", tmp_path) == (2, [], f"webgpt: {tmp_path}: contains no recordings\n")
 
 
 def test_merging_leaves_each_record_once_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,7 +167,7 @@ def test_merging_leaves_each_record_once_in_order(tmp_path: Path, capsys: pytest
     out = tmp_path / "all.jsonl"
     sources = [tmp_path / name for name in ("a.jsonl", "b.jsonl", "folder")]
     code, said, told = run(capsys, "merge", *sources, "--out", out)
-    assert (code, said, told) == (0, [str(out)], "3 comparisons; 1 were there more than once\n")
+    assert (code, said, told) == (0, [str(out)], "comparisons: 3; duplicates removed: 1\n")
     first, second, third = read_records(out, Comparison)
     assert (first, second) == (COMPARISON, replace(COMPARISON, id="d"))
     assert third.ratings == Ratings(overall=-1)  # it was shown the other way round
@@ -180,12 +180,12 @@ def test_merging_refuses_what_it_cannot_decide(tmp_path: Path, capsys: pytest.Ca
     append_record(second, replace(COMPARISON, notes="mine"))
     code, _, told = run(capsys, "merge", first, second, "--out", out)
     assert (code, out.exists()) == (1, False)
-    assert told == f"webgpt: {second}:1: another comparison 'c' than in {first}:1; delete one of them, then merge again\n"
+    assert told == f"webgpt: {second}:1: differs from the comparison 'c' in {first}:1; delete one of them and merge again\n"
     second.write_text(record_line(EPISODE), "utf-8")
     assert run(capsys, "merge", first, second, "--out", out)[2].startswith("webgpt: these are comparisons and episodes; ")
-    assert run(capsys, "merge", first, "--out", second)[2] == f"webgpt: {second} is there already; choose another --out\n"
+    assert run(capsys, "merge", first, "--out", second)[2] == f"webgpt: {second} exists already; choose another --out\n"
     second.write_text("x\n", "utf-8")
-    assert run(capsys, "merge", first, second, "--out", out)[2].startswith(f"webgpt: {second}:1: is no episode, comparison")
+    assert run(capsys, "merge", first, second, "--out", out)[2].startswith(f"webgpt: {second}:1: is not an episode, comparison")
 
 
 def test_the_figures_of_recordings(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -219,7 +219,7 @@ def test_how_far_annotators_agree(tmp_path: Path, capsys: pytest.CaptureFixture[
     code, lines, _ = run(capsys, "agreement", path)
     assert code == 0
     assert lines[0].split() == ["annotators", "pairs", "questions", "figure", "95", "%", "interval"]
-    assert lines[1].split()[:6] == ["everybody", "4", "4", "agreement,", "%", "62.5"]  # two agree, one is half, one against
+    assert lines[1].split()[:6] == ["all", "4", "4", "agreement,", "%", "62.5"]  # two agree, one is half, one against
     assert lines[5].split()[:8] == ["ann", "/", "bob", "4", "4", "agreement,", "%", "62.5"]
     assert [line.split()[1] for line in lines[6:]] == ["nominal", "ordinal", "interval"]
     assert max(map(len, lines)) <= 80

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from browser_env.records import ComparedAnswer, Comparison, Question, Ratings
-from recorder.data.agreement import EVERYBODY, Agreement, agreements, alpha
+from recorder.data.agreement import ALL, Agreement, agreements, alpha
 
 FOUR_OBSERVERS = """
 1 2 3 3 2 1 4 1 2 . . .
@@ -82,7 +82,7 @@ def rated(labeler: str, question: int, overall: float, *, is_swapped: bool = Fal
 
 
 def of(found: list[Agreement], *names: str) -> Agreement:
-    return next(one for one in found if one.annotators == (names or EVERYBODY))
+    return next(one for one in found if one.annotators == (names or ALL))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_each_two_annotators_are_held_against_each_other() -> None:
     comparisons += [rated("cy", number, chance.choice([-1, -0.5, 0, 0.5, 1])) for number in range(100)]
     comparisons += [rated("dee", 500, 1)]
     found = agreements(comparisons, resamples=300)
-    assert [one.annotators for one in found] == [EVERYBODY, ("ann", "bob"), ("ann", "cy"), ("bob", "cy")]
+    assert [one.annotators for one in found] == [ALL, ("ann", "bob"), ("ann", "cy"), ("bob", "cy")]
     same, different = of(found, "ann", "bob"), of(found, "bob", "cy")
     for measure in (same.percent, same.nominal, same.ordinal, same.interval):
         assert measure is not None
