@@ -16,8 +16,8 @@ from recorder.data.recorded import NAMES, Found, Problem, Unfinished, look
 class Check:
     """Check records and recordings, and print each problem with its file and line.
 
-    Records must be valid and consistent, with unique ids. Finished recordings of `webgpt record` and `webgpt compare` must match
-    their digest and their events. Demonstrations must replay in the environment to exactly the text that was shown.
+    Records must be valid and consistent, with unique ids. Finished recordings of `webgpt record` and `webgpt compare` must
+    match their digest and their events. Demonstrations must replay in the environment to exactly the text that was shown.
 
     Exit codes: 0 no problems, 1 problems found, 2 usage.
     """

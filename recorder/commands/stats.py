@@ -87,7 +87,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _episodes(episodes: Sequence[Episode]) -> Table:
-    table = _table("Episodes", "by", "all", "answered", "failed", "actions", "references", "words", "time", "total time")
+    table = _table("Episodes", "by", "all", "answered", "failed", "actions", "references", "words", "time", "total")
     for name, group in _groups((episode.actor, episode) for episode in episodes):
         answers = [episode.answer for episode in group if episode.answer is not None]
         table.add_row(
@@ -129,9 +129,7 @@ def _actions(episodes: Sequence[Episode]) -> Table:
 
 
 def _comparisons(comparisons: Sequence[Comparison]) -> Table:
-    table = _table(
-        "Comparisons", "by", "all", "pairs", "rankings", "flagged", "ties, %", "claims", "notes", "time", "total time"
-    )
+    table = _table("Comparisons", "by", "all", "pairs", "rankings", "flagged", "ties, %", "claims", "notes", "time", "total")
     for name, group in _groups((comparison.labeler, comparison) for comparison in comparisons):
         judged = [comparison for comparison in group if comparison.flag is None]
         rankings = [comparison for comparison in judged if comparison.ranks is not None]

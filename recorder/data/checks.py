@@ -71,7 +71,7 @@ def _of_comparison(comparison: Comparison) -> Iterator[str]:
         end = 0
         for number, claim in enumerate(annotation.claims, start=1):
             if not end <= claim.start < claim.end <= len(answer.text):
-                yield f"{name}: claim {number} ({claim.start} to {claim.end}) is outside the text or overlaps the previous claim"
+                yield f"{name}: claim {number} ({claim.start} to {claim.end}) is outside the text or overlaps the one before"
             end = max(end, claim.end)
     if comparison.seconds is not None and comparison.seconds < 0:
         yield f"took {comparison.seconds} seconds"

@@ -110,7 +110,7 @@ BROKEN: dict[str, tuple[Episode | Comparison | Question | str, str]] = {
     ),
     "a claim outside": (
         replace(COMPARISON, annotations=(Annotation(), Annotation(claims=(Claim(start=2, end=99, support="weak"),)))),
-        "answer B: claim 1 (2 to 99) is outside the text or overlaps the previous claim",
+        "answer B: claim 1 (2 to 99) is outside the text or overlaps the one before",
     ),
     "trust in a source that is not there": (
         replace(COMPARISON, annotations=(Annotation(trust=("neutral",)), Annotation())),

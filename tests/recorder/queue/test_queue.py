@@ -168,7 +168,9 @@ def test_only_the_first_of_two_who_saw_the_same_takes_it(tmp_path: Path) -> None
     assert [json.loads(path.read_bytes())["annotator"] for path in sorted(tmp_path.iterdir())] == ["ann", "bob"]
 
 
-@pytest.mark.parametrize(("questions", "name", "problem"), [(["a", "a"], "ann", "'a' is there twice"), (["a"], " ", "a name")])
+@pytest.mark.parametrize(
+    ("questions", "name", "problem"), [(["a", "a"], "ann", "'a' is listed twice"), (["a"], " ", "annotator is empty")]
+)
 def test_a_queue_of_nothing_sensible_is_refused(tmp_path: Path, questions: list[str], name: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         Queue(tmp_path, questions, name)
