@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from training.objectives import advantages, comparison_loss, group_preference_loss, kl_rewards, policy_loss, value_loss
     from training.ppo.config import PPOConfig
     from training.ppo.train import train_ppo
-    from training.ppo.trainer import PPO
+    from training.ppo.trainer import PPO, PPOCallbacks
     from training.reward_model.config import RewardModelConfig
     from training.reward_model.train import train_reward_model
     from training.scripted_people.demonstrations import demonstrations
@@ -31,7 +31,7 @@ else:
             ),
             "training.ppo.config": ("PPOConfig",),
             "training.ppo.train": ("train_ppo",),
-            "training.ppo.trainer": ("PPO",),
+            "training.ppo.trainer": ("PPO", "PPOCallbacks"),
             "training.reward_model.config": ("RewardModelConfig",),
             "training.reward_model.train": ("train_reward_model",),
             "training.scripted_people.demonstrations": ("demonstrations",),
@@ -43,6 +43,7 @@ __all__ = [
     "PPO",
     "CloningConfig",
     "Labeler",
+    "PPOCallbacks",
     "PPOConfig",
     "RewardModelConfig",
     "advantages",

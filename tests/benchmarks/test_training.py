@@ -26,7 +26,7 @@ from training.behavior_cloning.data import StepSource
 from training.ppo.config import PPOConfig
 from training.ppo.log import read_metrics
 from training.ppo.networks import ValueNetwork
-from training.ppo.trainer import PPO, Callbacks
+from training.ppo.trainer import PPO, PPOCallbacks
 from training.ppo.world import World
 from training.supervised.batches import IGNORED
 from training.supervised.optimization import Optimization
@@ -116,7 +116,7 @@ def test_ppo(
         ppo = PPO(config, world, trained, tokenizer, ValueNetwork(copy.deepcopy(scorer)), tmp_path / "run")
         torch.set_num_threads(1)
         marks[:] = [time.process_time()]
-        ppo.run(Callbacks(on_iteration=mark))
+        ppo.run(PPOCallbacks(on_iteration=mark))
 
     benchmark.pedantic(run, rounds=1)
     metrics = read_metrics(tmp_path / "run")

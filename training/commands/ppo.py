@@ -21,7 +21,7 @@ from training.ppo.config import PPOConfig
 
 if TYPE_CHECKING:
     from training.ppo.metrics import IterationMetrics
-    from training.ppo.trainer import PPO, Callbacks, Result
+    from training.ppo.trainer import PPO, PPOCallbacks, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,10 +119,10 @@ def summary(metrics: "list[IterationMetrics]", result: "Result") -> str:
 
 
 @contextmanager
-def _progress(config: PPOConfig, is_main: bool) -> "Iterator[Callbacks]":
+def _progress(config: PPOConfig, is_main: bool) -> "Iterator[PPOCallbacks]":
     """Callbacks that show a bar over the episodes of an iteration, in a terminal, and a line for each iteration on stderr."""
     from training.ppo.log import EXAMPLES_FILE, METRICS_FILE, has_tensorboard
-    from training.ppo.trainer import Callbacks
+    from training.ppo.trainer import PPOCallbacks
 
     console = Console(stderr=True, highlight=False, quiet=not is_main)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -148,4 +148,4 @@ def _progress(config: PPOConfig, is_main: bool) -> "Iterator[Callbacks]":
             if bar.tasks[0].finished:
                 bar.update(task, description="answering and learning")
 
-        yield Callbacks(on_begin=on_begin, on_iteration=on_iteration, on_episode=on_episode)
+        yield PPOCallbacks(on_begin=on_begin, on_iteration=on_iteration, on_episode=on_episode)

@@ -17,7 +17,7 @@ from browser_env.records import Question, Settings
 from training.ppo.config import PPOConfig
 from training.ppo.networks import ValueNetwork
 from training.ppo.processes import make_accelerator
-from training.ppo.trainer import PPO, Callbacks, Result
+from training.ppo.trainer import PPO, PPOCallbacks, Result
 from training.ppo.world import Gold, World
 from training.runs import begin_run, save_model
 
@@ -63,7 +63,7 @@ def train_ppo(
     weights: str = "bfloat16",
     gold: Gold | None = None,
     accelerator: "Accelerator | None" = None,
-    callbacks: Callbacks | None = None,
+    callbacks: PPOCallbacks | None = None,
 ) -> Result:
     """Train a policy, or continue an interrupted training; the new policy is ``hf:OUT``.
 

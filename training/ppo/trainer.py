@@ -53,7 +53,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Callbacks:
+class PPOCallbacks:
     """Functions that a run calls to report its progress."""
 
     on_begin: "Callable[[PPO], None]" = lambda run: None
@@ -91,7 +91,7 @@ class PPO:
             out: Folder of checkpoints and figures; created if it does not exist.
             accelerator: The device and the processes. Default: those that accelerate finds.
             sampler_of: Makes a sampler of the model. It must not restrict the distribution (top-k, for example) beyond what its
-                `allowed_along` reports. Default: a `LanguageModel`.
+                `allowed_tokens` reports. Default: a `LanguageModel`.
             clock: A monotonic clock in seconds.
         """
         if not world.questions:
@@ -106,13 +106,13 @@ class PPO:
         out.mkdir(parents=True, exist_ok=True)
         self.progress = load_checkpoint(out, self.accelerator)
 
-    def run(self, callbacks: Callbacks | None = None) -> Result:
+    def run(self, callbacks: PPOCallbacks | None = None) -> Result:
         """Train until all iterations are done or the KL budget is used up.
 
         Raises:
             PolicyError: All episodes of an iteration failed.
         """
-        callbacks = callbacks or Callbacks()
+        callbacks = callbacks or PPOCallbacks()
         callbacks.on_begin(self)
         with ExitStack() as stack:
             log = None

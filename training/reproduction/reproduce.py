@@ -34,7 +34,7 @@ from browser_env.records.storage import record_line
 from training.behavior_cloning.report import CloningEvaluation
 from training.behavior_cloning.train import clone
 from training.ppo.train import train_ppo
-from training.ppo.trainer import Callbacks
+from training.ppo.trainer import PPOCallbacks
 from training.reproduction.config import REWARD_MODEL_PART, VALIDATION_PART, ReproduceConfig
 from training.reproduction.folders import TESTED, Folders, Tested, Trained, model_folder, read_episodes
 from training.reproduction.scoring import measure_agreement, score_episodes
@@ -198,7 +198,7 @@ class Reproduction:
             config=self.config.ppo(),
             zero_value=self.config.amounts.ppo_group > 1,  # rewards relative to the mean of a group are 0 at first
             gold=lambda episodes: [gold_score_of(episode) for episode in episodes],
-            callbacks=Callbacks(on_iteration=lambda metrics, example: self.log(f"  {metrics.line()}")),
+            callbacks=PPOCallbacks(on_iteration=lambda metrics, example: self.log(f"  {metrics.line()}")),
         )
         self.log(f"  {result.iterations} iterations, stopped by {result.stopped_by}")
 

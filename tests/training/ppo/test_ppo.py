@@ -49,7 +49,7 @@ from training.ppo.metrics import IterationMetrics, scalars
 from training.ppo.networks import ValueNetwork
 from training.ppo.packing import Row, collate
 from training.ppo.train import train_ppo
-from training.ppo.trainer import PPO, Callbacks
+from training.ppo.trainer import PPO, PPOCallbacks
 from training.ppo.world import World, iteration_tasks
 
 SCRIPT = Path(__file__).with_name("toy_ppo.py")
@@ -474,7 +474,7 @@ def test_a_run_saves_a_policy_with_its_settings_and_refuses_another_configuratio
             questions_name="crows",
             settings=settings,
             config=PPOConfig(**{**SMALL, **changes}),
-            callbacks=Callbacks(on_iteration=lambda metrics, _: reported.append(metrics)),
+            callbacks=PPOCallbacks(on_iteration=lambda metrics, _: reported.append(metrics)),
         )
 
     assert train().iterations == 2
