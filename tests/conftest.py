@@ -83,7 +83,7 @@ def webgpt(program: Path, environment: dict[str, str]) -> Run:
     """Runs the program to its end."""
 
     def run(*arguments: object, stdin: str = "", **variables: str) -> "subprocess.CompletedProcess[str]":
-        command = [program, *map(str, arguments)]
+        command = [str(program), *map(str, arguments)]
         return subprocess.run(
             command, input=stdin, capture_output=True, encoding="utf-8", env=environment | variables, timeout=60, check=False
         )

@@ -1,4 +1,4 @@
-"""What the tests of collections and of the network share."""
+"""Fixtures of the tests of collections and of the network: a small collection and a web server."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +18,7 @@ MODULES = ("builtins", "collections", "json", "os", "os.path", "shutil", "string
 
 @pytest.fixture(scope="session")
 def python_docs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A collection of a few modules, with real pages."""
+    """A collection with the documentation of a few modules."""
     path = tmp_path_factory.mktemp("collections") / "python.sqlite"
     build(path, PythonDocs(modules=MODULES))
     return path
@@ -32,30 +32,30 @@ def python_docs(python_docs_file: Path) -> Iterator[Collection]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a test server says."""
+    """A response of the test server."""
 
     body: bytes = b""
     content_type: str | None = "text/html; charset=utf-8"
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     write: Callable[[BaseHTTPRequestHandler], None] | None = None
-    """Instead of all that: writes to the connection itself."""
+    """Writes the response to the connection, in place of the fields above."""
     then: "Answer | None" = None
-    """What is said the next time; None: the same again."""
+    """The response to the next request. Default: the same one."""
 
 
 @dataclass
 class WebServer:
-    """A server on loopback that gives fixed answers and remembers who asked for what."""
+    """A server on loopback that gives fixed responses and records its requests."""
 
     url: str
     port: int
     answers: dict[str, Answer]
-    """By path with query, or else by path alone."""
+    """Responses by path with query, or else by path alone."""
     asked: list[str]
     headers: list[Mapping[str, str]]
     bodies: list[bytes]
-    """What was sent to it."""
+    """Bodies of the requests."""
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def web_server() -> Iterator[WebServer]:
 
 @contextmanager
 def serving(host: str = "127.0.0.1") -> Iterator[WebServer]:
-    """A server on an address of this machine."""
+    """Run a server on an address of this machine."""
     answers: dict[str, Answer] = {}
     asked: list[str] = []
     headers: list[Mapping[str, str]] = []

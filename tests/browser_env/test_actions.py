@@ -57,7 +57,7 @@ def test_each_command_of_table_1_parses_and_formats_back(command: str, action: A
         ("End: Answer\u00a0", End(EndReason.ANSWER)),
     ],
 )
-def test_only_the_first_line_without_white_space_at_its_end_is_the_command(text: str, action: Action) -> None:
+def test_the_command_is_the_first_line_without_trailing_white_space(text: str, action: Action) -> None:
     assert parse_action(text) == action
 
 
@@ -103,7 +103,7 @@ INVALID = [
 
 
 @pytest.mark.parametrize("text", [row[1] for row in INVALID], ids=[row[0] for row in INVALID])
-def test_text_that_is_no_command_is_a_value_with_a_reason_of_one_line(text: str) -> None:
+def test_other_text_is_an_invalid_action_with_a_reason_of_one_line(text: str) -> None:
     action = parse_action(text)
     assert isinstance(action, Invalid)
     assert action.text == text
@@ -157,7 +157,7 @@ actions = st.one_of(
 
 
 @given(actions)
-def test_parsing_undoes_formatting_or_the_action_is_refused(action: Action) -> None:
+def test_parsing_undoes_formatting_or_formatting_raises(action: Action) -> None:
     try:
         command = format_action(action)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What every `Backend` promises, held against each that ships."""
+"""The contract of `Backend`, tested on every backend of this package that works offline."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_a_search_finds_pages_that_can_be_fetched(backend: Backend) -> None:
         assert page.title == hit.title
 
 
-def test_the_same_query_and_address_give_the_same(backend: Backend) -> None:
+def test_the_same_query_and_address_give_equal_results(backend: Backend) -> None:
     hits = backend.search("copytree directory")
     assert backend.search("copytree directory") == hits
     assert backend.fetch(hits[0].url) == backend.fetch(hits[0].url)
@@ -76,14 +76,14 @@ def test_a_fragment_is_ignored(backend: Backend) -> None:
 @pytest.mark.parametrize(
     "url", ["http://nowhere.invalid/", "", "nonsense", "http://[", "file:///etc/passwd", "http://a.org/\ud800"]
 )
-def test_an_address_without_a_page_is_a_fetch_error_of_one_line(backend: Backend, url: str) -> None:
+def test_an_address_without_a_page_raises_a_fetch_error_of_one_line(backend: Backend, url: str) -> None:
     with pytest.raises(FetchError) as caught:
         backend.fetch(url)
     assert len(str(caught.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("query", ODD_QUERIES, ids=lambda query: ascii(query[:12]))
-def test_odd_queries_find_something_or_nothing(backend: Backend, query: str) -> None:
+def test_odd_queries_raise_nothing(backend: Backend, query: str) -> None:
     assert isinstance(backend.search(query), tuple)
 
 
@@ -93,7 +93,7 @@ def test_no_query_raises(backend: Backend, query: str) -> None:
     backend.search(query)
 
 
-def test_threads_see_what_one_sees(backend: Backend) -> None:
+def test_threads_get_the_same_results(backend: Backend) -> None:
     queries = ["copytree", "directory tree", "nothing of the kind"] * 20
     expected = [backend.search(query) for query in queries]
     with ThreadPoolExecutor(8) as pool:

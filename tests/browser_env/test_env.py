@@ -1,7 +1,8 @@
-"""What each command does, through the environment, on small webs."""
+"""The effect of each command, tested through the environment on small webs."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -47,7 +48,7 @@ def web() -> FakeBackend:
     return FakeBackend([LONG, OTHER], {"lines": HITS})
 
 
-def on_long(**changes: int) -> BrowserEnv:
+def on_long(**changes: Any) -> BrowserEnv:
     """An environment that shows the long page, ten lines at a time."""
     env = BrowserEnv(web(), Settings(**{"view_height": 10, **changes}))
     env.reset("What do the lines say?")
@@ -160,7 +161,7 @@ def test_commands_before_the_first_search_move_nothing() -> None:
     assert env.state.page is BLANK
 
 
-def test_blocked_domains_are_gone_before_ids_are_given() -> None:
+def test_links_to_blocked_domains_have_no_ids() -> None:
     env = on_long()
     assert not any("reddit" in url for url in env.state.page.link_urls)
     env.step("Back")
@@ -200,7 +201,7 @@ def test_a_redirect_to_a_blocked_domain_is_an_error_page() -> None:
     assert view_lines(env.state) == ("www.quora.com is blocked",)
 
 
-def test_a_page_that_cannot_be_had_is_an_error_page_that_cannot_be_quoted() -> None:
+def test_an_unavailable_page_is_an_error_page_that_cannot_be_quoted() -> None:
     env = on_long()
     observation = env.step("Clicked on link 2").observation
     assert "♦Title\nError\n" in observation
@@ -223,7 +224,7 @@ def test_a_failed_search_is_an_error_page() -> None:
 GIVEAWAY = "The mitochondrion is the powerhouse of the cell and makes most of its energy"
 
 
-def test_pages_and_hits_that_repeat_question_or_answer_are_censored_only_when_asked() -> None:
+def test_pages_and_results_that_repeat_question_or_answer_are_censored_if_the_setting_is_on() -> None:
     page = Page("http://a.org/", "A", f"Somebody wrote: {GIVEAWAY.upper()}, indeed.")
     backend = FakeBackend([page], {"x": [SearchHit(page.url, "A", "short"), SearchHit(page.url, "B", GIVEAWAY)]})
     question = Question(id="1", text="Why?", reference_answer=GIVEAWAY)
@@ -237,7 +238,7 @@ def test_pages_and_hits_that_repeat_question_or_answer_are_censored_only_when_as
 
 
 class TestQuotes:
-    def test_a_reference_is_the_pages_own_text_with_its_span(self) -> None:
+    def test_a_reference_has_the_text_of_the_page_and_its_span(self) -> None:
         env = on_long()
         env.step("Quote: LINE 7 says\tDELTA line 8")
         [reference] = env.state.references
@@ -245,13 +246,13 @@ class TestQuotes:
         assert (reference.title, reference.url, reference.page) == ("Long", HERE, env.state.page.digest)
         assert reference.full_title == "Long (here.org)"
 
-    def test_a_repeated_phrase_is_quoted_where_the_reader_is(self) -> None:
+    def test_a_repeated_phrase_is_quoted_at_the_first_occurrence_from_the_view(self) -> None:
         env = on_long()
         env.step("Scrolled down 3")
         env.step("Quote: says gamma")
         assert env.state.references[0].start > TEXT.index("line 24")
 
-    def test_overlapping_quotes_become_one_and_keep_the_number(self) -> None:
+    def test_overlapping_quotes_are_merged_and_keep_their_number(self) -> None:
         env = on_long()
         for text in ("line 7 says delta", "line 20 says alpha", "says delta line 8 says alpha", "line 7 says"):
             env.step(f"Quote: {text}")
@@ -260,7 +261,7 @@ class TestQuotes:
             "line 20 says alpha",
         ]
 
-    def test_a_quote_on_a_results_page_is_a_reference_to_the_hit(self) -> None:
+    def test_a_quote_on_a_results_page_refers_to_the_page_of_the_result(self) -> None:
         env = on_long()
         env.step("Back")
         env.step("Quote: other 0")
@@ -277,7 +278,7 @@ class TestQuotes:
         assert env.state.phase == "answering"
         assert not result.terminated
 
-    def test_a_quote_that_has_no_room_for_a_word_is_left_out(self) -> None:
+    def test_a_quote_is_left_out_if_not_one_word_fits_the_budget(self) -> None:
         env = on_long(max_reference_tokens=8)
         env.step("Quote: line 7 says delta")
         env.step("Quote: line 9 says beta")
@@ -289,14 +290,14 @@ class TestQuotes:
         assert env.step("Quote: line 7 says delta").terminated
         assert env.state.references == ()
 
-    def test_a_merged_quote_that_does_not_fit_leaves_the_old_one(self) -> None:
+    def test_a_merged_quote_that_exceeds_the_budget_is_not_added(self) -> None:
         env = on_long(max_reference_tokens=9)
         env.step("Quote: line 7 says delta")
         env.step("Quote: delta line 8 says alpha line 9 says")
         assert [reference.extract for reference in env.state.references] == ["line 7 says delta"]
         assert env.state.ending == "max_references"
 
-    def test_another_token_counter_counts(self) -> None:
+    def test_the_token_counter_can_be_replaced(self) -> None:
         env = BrowserEnv(web(), Settings(max_reference_tokens=100), count_tokens=len)
         env.reset("q")
         env.step("Search lines")
@@ -309,7 +310,7 @@ class TestEndings:
         ("command", "ending"),
         [("End: Answer", "answer"), ("End: Nonsense", "nonsense"), ("End: Controversial", "controversial")],
     )
-    def test_without_references_every_end_is_the_end(self, command: str, ending: str) -> None:
+    def test_without_references_every_end_command_ends_the_episode(self, command: str, ending: str) -> None:
         env = on_long()
         result = env.step(command)
         assert result.terminated
@@ -334,14 +335,14 @@ class TestEndings:
         with pytest.raises(RuntimeError, match="ended"):
             env.step("Top")
 
-    def test_the_last_action_ends_browsing_and_a_reference_is_answered_from(self) -> None:
+    def test_the_last_action_ends_browsing_and_answering_follows_if_there_is_a_reference(self) -> None:
         for quote, phase in (("Quote: line 7", "answering"), ("Top", "ended")):
             env = on_long(max_actions=3)
             result = env.step(quote)
             assert (env.state.ending, env.state.phase) == ("max_actions", phase)
             assert result.terminated is (phase == "ended")
 
-    def test_invalid_commands_end_in_the_budget(self) -> None:
+    def test_invalid_commands_use_up_the_budget(self) -> None:
         env = BrowserEnv(web(), Settings(max_actions=5))
         env.reset("q")
         results = [env.step("nothing sensible") for _ in range(5)]
@@ -349,7 +350,7 @@ class TestEndings:
 
 
 @pytest.mark.parametrize("question", ["", "  \n ", "\u200b", "x" * (MAX_QUESTION + 1)])
-def test_a_question_without_text_or_too_long_is_refused(question: str) -> None:
+def test_empty_and_too_long_questions_are_rejected(question: str) -> None:
     with pytest.raises(ValueError, match="the question"):
         BrowserEnv(web()).reset(question)
 
@@ -360,7 +361,7 @@ def test_stepping_before_reset_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"view_width": 5}, {"view_height": 0}, {"max_actions": 0}, {"max_reference_tokens": 0}])
-def test_settings_out_of_range_are_refused_with_their_value(changes: dict[str, int]) -> None:
+def test_settings_out_of_range_are_rejected_and_named(changes: dict[str, Any]) -> None:
     [(name, value)] = changes.items()
     with pytest.raises(ValueError, match=f"{name} must be at least .* got {value}"):
         Settings(**changes)
@@ -384,7 +385,7 @@ def play(backend: FakeBackend) -> list[object]:
     return [env.reset("What do the lines say?"), *(env.step(command) for command in SCRIPT)]
 
 
-def test_hundreds_of_environments_share_a_backend_across_threads_and_all_see_the_same() -> None:
+def test_environments_in_many_threads_share_a_backend_and_give_equal_observations() -> None:
     backend = web()
     expected = play(web())
     with ThreadPoolExecutor(16) as pool:
@@ -392,7 +393,7 @@ def test_hundreds_of_environments_share_a_backend_across_threads_and_all_see_the
 
 
 class Browsing(RuleBasedStateMachine):
-    """Whatever is done in whatever order, the state keeps its promises."""
+    """Invariants of the state hold after any sequence of commands."""
 
     @initialize()
     def start(self) -> None:
@@ -423,15 +424,15 @@ class Browsing(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.can_browse())
     @rule()
-    def again(self) -> None:
+    def begin_the_next_episode(self) -> None:
         self.start()
 
     @invariant()
-    def remember(self) -> None:
+    def count_past_actions(self) -> None:
         self.valid = len(self.env.state.past_actions)
 
     @invariant()
-    def promises_hold(self) -> None:
+    def invariants_hold(self) -> None:
         state = self.env.state
         assert state.actions_taken <= state.settings.max_actions
         assert state.reference_tokens_left >= 0
@@ -454,7 +455,7 @@ def test_no_text_makes_the_environment_raise(texts: list[str]) -> None:
             break
 
 
-def test_a_page_that_says_that_there_is_none_cannot_be_quoted() -> None:
+def test_a_page_that_reports_a_missing_page_cannot_be_quoted() -> None:
     page = render_html("<title>Page not found</title><p>Crows were here.", "http://a.org/")
     env = BrowserEnv(FakeBackend([page]))
     env.reset("Where are the crows?")

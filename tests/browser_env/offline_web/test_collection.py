@@ -96,7 +96,7 @@ def test_other_address_is_not_in_the_collection(python_docs: Collection, url: st
         python_docs.fetch(url)
 
 
-def test_address_is_found_however_its_letters_are_written(tmp_path: Path) -> None:
+def test_addresses_are_found_with_and_without_percent_encoding(tmp_path: Path) -> None:
     with made(tmp_path / "c", {"ü.html": titled("U", "umlaut")}) as collection:
         assert collection.fetch("http://made.up/ü.html") is collection.fetch("http://made.up/%C3%BC.html")
 
@@ -154,7 +154,7 @@ def test_page_survives_being_stored(text: str, anchors: list[tuple[str, int]]) -
 # ---------------------------------------------------------------------------- bad files
 
 
-def test_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(CollectionError) as raised:
         Collection.open(tmp_path / "none.sqlite")
     assert (
@@ -211,7 +211,7 @@ def half_built(path: Path) -> None:
         (half_built, "is incomplete; delete it and index again"),
     ],
 )
-def test_bad_file_is_one_clear_line(python_docs_file: Path, tmp_path: Path, harm: object, expected: str) -> None:
+def test_a_bad_file_is_described_in_one_line(python_docs_file: Path, tmp_path: Path, harm: object, expected: str) -> None:
     path = tmp_path / "c.sqlite"
     shutil.copy(python_docs_file, path)
     assert callable(harm)
@@ -241,7 +241,7 @@ def test_database_of_another_program_is_rejected_and_not_replaced(tmp_path: Path
     assert path.read_bytes() == before
 
 
-def test_locked_file_says_so(python_docs_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_locked_file_says_so(python_docs_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("browser_env.offline_web.file_format.LOCK_SECONDS", 0.1)
     path = tmp_path / "c.sqlite"
     shutil.copy(python_docs_file, path)
@@ -353,7 +353,7 @@ def test_equal_pages_come_in_the_order_of_their_addresses(tmp_path: Path) -> Non
         ("zürich", {"zurich"}),
     ],
 )
-def test_every_script_is_found(tmp_path: Path, query: str, expected: set[str]) -> None:
+def test_search_works_in_every_script(tmp_path: Path, query: str, expected: set[str]) -> None:
     pages = {
         "tokyo": titled("日本", "東京都は日本の首都である。"),
         "kyoto": titled("古都", "京都には寺が多い。"),
@@ -403,7 +403,7 @@ def test_names_that_a_heading_defines(heading: str, names: set[str]) -> None:
     assert set(defined_names(heading)) == names
 
 
-def test_text_is_indexed_in_pairs_where_words_are_not_apart() -> None:
+def test_text_without_spaces_is_indexed_as_pairs_of_characters() -> None:
     assert index_text("東京都 abc").split() == ["東京", "京都", "都", "abc"]
     assert index_text("plain") == "plain"
 
@@ -443,7 +443,7 @@ def test_snippet_can_be_quoted(python_docs: Collection, query: str) -> None:
         assert find_next(page.normal, " ".join(hit.snippet.split()), 0) is not None
 
 
-def test_snippet_is_where_rare_words_stand_together() -> None:
+def test_a_snippet_contains_the_rare_words_that_occur_together() -> None:
     text = (
         "Cats and dogs.\n\n" + "Filler here. " * 100 + "\n\nDogs chase the zebra.\n\n" + "Filler here. " * 100 + "\n\nA zebra."
     )
@@ -456,7 +456,7 @@ def test_snippet_is_where_rare_words_stand_together() -> None:
     st.dictionaries(st.sampled_from(["a", "b", "ab", "東", "zz"]), st.floats(0.1, 9)),
     st.integers(0, 50),
 )
-def test_snippet_is_a_stretch_of_the_text(text: str, weights: dict[str, float], place: int) -> None:
+def test_a_snippet_is_a_contiguous_part_of_the_text(text: str, weights: dict[str, float], place: int) -> None:
     definitions = {min(place, len(text)): 3.0} if place else {}
     result = snippet(text, Relevance(weights, definitions))
     assert result in text
@@ -467,7 +467,7 @@ def test_snippet_is_a_stretch_of_the_text(text: str, weights: dict[str, float], 
 # ---------------------------------------------------------------------------- building
 
 
-def test_name_tells_the_content(tmp_path: Path) -> None:
+def test_the_name_depends_on_the_content(tmp_path: Path) -> None:
     pages = {"a": titled("A", "one"), "b": titled("B", "two")}
     first = made(tmp_path / "1", pages).name
     assert first == made(tmp_path / "2", dict(reversed(pages.items()))).name
@@ -520,7 +520,7 @@ def test_nothing_to_index_is_an_error_and_changes_nothing(tmp_path: Path) -> Non
     assert Collection.open(path).name == name
 
 
-def test_every_item_is_told(tmp_path: Path) -> None:
+def test_on_item_is_called_with_every_item(tmp_path: Path) -> None:
     items: list[Item] = []
     source = Pages({"a": titled("A", "text")}, Redirect("http://made.up/r", "http://made.up/a"), Skipped("x", "why"))
     build(tmp_path / "c", source, on_item=items.append)
@@ -533,12 +533,12 @@ def test_first_of_two_documents_with_one_address_stays(tmp_path: Path) -> None:
         assert collection.fetch("http://made.up/a").title == "A"
 
 
-def test_damaged_collection_is_built_anew(tmp_path: Path, python_docs_file: Path) -> None:
+def test_a_damaged_collection_is_built_from_scratch(tmp_path: Path, python_docs_file: Path) -> None:
     path = tmp_path / "c"
     for harm in (other_version, cut_off, garbage_tables, half_built):
         shutil.copy(python_docs_file, path)
         harm(path)
-        if harm is garbage_tables:  # the head says what it is; it stands in the damaged part
+        if harm is garbage_tables:  # the version is in the damaged part
             with path.open("r+b") as file:
                 file.seek(68)
                 file.write(APPLICATION_ID.to_bytes(4, "big"))
@@ -560,7 +560,7 @@ def test_failing_source_leaves_the_old_file(tmp_path: Path) -> None:
     assert {file.name for file in tmp_path.iterdir()} == {"c", ".c.lock"}
 
 
-def test_reader_goes_on_reading_what_it_opened(tmp_path: Path) -> None:
+def test_a_reader_keeps_reading_the_file_that_it_opened(tmp_path: Path) -> None:
     path = tmp_path / "c"
     with made(path, {"a": titled("A", "old")}) as old:
         with made(path, {"b": titled("B", "new")}) as new:
@@ -568,7 +568,7 @@ def test_reader_goes_on_reading_what_it_opened(tmp_path: Path) -> None:
         assert old.fetch("http://made.up/a").title == "A"
 
 
-def test_unwritable_place_is_one_clear_line(tmp_path: Path) -> None:
+def test_the_error_for_an_unwritable_place_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CollectionError, match="cannot be written"):
         build(tmp_path / "file" / "c", Pages({"a": "text"}))
@@ -593,7 +593,7 @@ SLOW_BUILD = """
 
 
 @pytest.mark.parametrize("after", [0, 40, 400])
-def test_killed_build_leaves_the_old_file_and_no_obstacle(tmp_path: Path, after: int) -> None:
+def test_a_killed_build_leaves_the_old_file_and_can_be_repeated(tmp_path: Path, after: int) -> None:
     path = tmp_path / "c"
     name = made(path, {"a": titled("A", "text")}).name
     child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(SLOW_BUILD), path], stdout=subprocess.PIPE, text=True)
@@ -614,7 +614,7 @@ def build_repeatedly(path: Path, word: str) -> None:
         build(path, Pages({f"{word}{n}": titled(word, f"{word} {number}") for n in range(30)}))
 
 
-def test_two_builders_at_once_do_no_harm(tmp_path: Path) -> None:
+def test_two_builds_at_once_leave_a_complete_file(tmp_path: Path) -> None:
     path = tmp_path / "c"
     context = multiprocessing.get_context("spawn")
     builders = [context.Process(target=build_repeatedly, args=(path, word)) for word in ("one", "two")]
@@ -634,7 +634,7 @@ def test_two_builders_at_once_do_no_harm(tmp_path: Path) -> None:
     connection.close()
 
 
-def test_builder_that_waits_in_vain_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_that_waits_too_long_raises_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("browser_env.offline_web.indexing.LOCK_SECONDS", 0.1)
     lock = sqlite3.connect(tmp_path / ".c.lock", isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
@@ -648,7 +648,7 @@ def test_builder_that_waits_in_vain_says_so(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.fixture
 def small_docs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The documentation of one module stands for that of all."""
+    """Replace the documentation of all modules by that of one module."""
     monkeypatch.setattr("browser_env.offline_web.default_collection.PythonDocs", lambda: PythonDocs(modules=("string",)))
 
 

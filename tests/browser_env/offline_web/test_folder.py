@@ -38,7 +38,7 @@ def built(folder: Path, path: Path, base_url: str | None = None) -> Collection:
     return Collection.open(path)
 
 
-def test_readable_files_have_the_addresses_of_the_files(folder: Path, tmp_path: Path) -> None:
+def test_pages_have_file_addresses(folder: Path, tmp_path: Path) -> None:
     with built(folder, tmp_path / "c") as collection:
         assert set(collection.urls()) == {
             (folder / name).as_uri()
@@ -55,7 +55,7 @@ def test_readable_files_have_the_addresses_of_the_files(folder: Path, tmp_path: 
         assert collection.search("walruses")[0].url == (folder / "notes.txt").as_uri()
 
 
-def test_links_between_its_pages_lead_to_them_and_others_of_their_kind_nowhere(folder: Path, tmp_path: Path) -> None:
+def test_links_between_pages_work_and_links_to_other_files_become_text(folder: Path, tmp_path: Path) -> None:
     with built(folder, tmp_path / "c") as collection:
         page = collection.fetch((folder / "index.html").as_uri())
         titles = [collection.fetch(url).title for url in page.link_urls if url.startswith("file:")]
@@ -66,7 +66,7 @@ def test_links_between_its_pages_lead_to_them_and_others_of_their_kind_nowhere(f
         assert [collection.fetch(url).title for url in intro.link_urls] == ["Home", "Deep"]
 
 
-def test_base_url_stands_for_the_folder(folder: Path, tmp_path: Path) -> None:
+def test_the_base_url_replaces_the_path_of_the_folder(folder: Path, tmp_path: Path) -> None:
     with built(folder, tmp_path / "c", "https://docs.example/v1/") as collection:
         assert "https://docs.example/v1/with%20space%20%C3%BC.html" in collection.urls()
         assert collection.fetch("https://docs.example/v1/").title == "Home"
@@ -129,12 +129,12 @@ def test_expected_number_counts_files_and_skips(folder: Path) -> None:
     assert first == Expected(sum(not isinstance(item, Redirect) for item in others))
 
 
-def test_missing_folder_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(CollectionError, match="is not a folder; pass a folder, a URL or pydoc"):
         build(tmp_path / "c", Folder(tmp_path / "nothing"))
 
 
-def test_changed_file_alone_is_rendered_again(folder: Path, tmp_path: Path) -> None:
+def test_only_changed_files_are_rendered_again(folder: Path, tmp_path: Path) -> None:
     build(tmp_path / "c", Folder(folder))
     (folder / "notes.txt").write_text("Now about seals.\n")
     (folder / "guide" / "intro.md").unlink()

@@ -48,7 +48,7 @@ def skipped(items: list[Item]) -> dict[str, str]:
         "xml.etree.ElementTree",
     ],
 )
-def test_public_module_has_a_page_called_by_its_name(everything: list[Item], name: str) -> None:
+def test_public_modules_have_a_page_under_their_name(everything: list[Item], name: str) -> None:
     (document,) = (i for i in everything if isinstance(i, Document) and i.url.endswith(f"/{name}.html"))
     assert document.url == f"http://pydoc.localhost/{VERSION}/{name}.html"
     assert render(document).title == name
@@ -71,7 +71,7 @@ def test_every_module_is_a_page_or_skipped_with_a_reason(everything: list[Item])
     assert all(reason and "\n" not in reason for reason in reasons.values())
 
 
-def test_index_page_lists_every_module_with_its_first_line(rendered: dict[str, Page]) -> None:
+def test_the_index_page_lists_every_module_with_its_summary(rendered: dict[str, Page]) -> None:
     index = rendered[f"http://pydoc.localhost/{VERSION}/index.html"]
     assert index.title == f"Python {VERSION} documentation"
     assert set(index.link_urls) == rendered.keys() - {index.url}
@@ -92,7 +92,7 @@ def test_link_to_a_class_of_another_module_leads_to_its_place(rendered: dict[str
     assert builtins.text[place:].startswith("class OSError(Exception)")
 
 
-def test_expected_number_is_that_of_the_pages(everything: list[Item]) -> None:
+def test_the_expected_number_is_the_number_of_pages(everything: list[Item]) -> None:
     (expected,) = (item for item in everything if isinstance(item, Expected))
     assert expected.num_documents == len(pages(everything))
 
@@ -124,7 +124,7 @@ def test_pages_are_the_same_bytes_from_anywhere(
 
 
 @pytest.mark.parametrize("name", ["antigravity", "this", "idlelib", "tkinter", "turtle", "webbrowser"])
-def test_module_that_does_things_is_harmless(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_modules_with_side_effects_are_harmless(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     items = list(PythonDocs(modules=(name,)))
     assert f"{name}.html" in pages(items) or name in skipped(items)
     assert capfd.readouterr() == ("", "")
@@ -148,7 +148,7 @@ LIBRARY = {
 
 @pytest.fixture
 def strange_python(tmp_path: Path) -> str:
-    """An interpreter with some modules more."""
+    """An interpreter with additional modules."""
     library = tmp_path / "library"
     library.mkdir()
     for name, code in LIBRARY.items():
@@ -159,7 +159,7 @@ def strange_python(tmp_path: Path) -> str:
     return str(python)
 
 
-def test_modules_that_misbehave_are_skipped_alone(strange_python: str, tmp_path: Path) -> None:
+def test_only_modules_that_misbehave_are_skipped(strange_python: str, tmp_path: Path) -> None:
     items = list(PythonDocs(modules=tuple(LIBRARY), interpreter=strange_python, timeout=2))
     assert set(pages(items)) == {"index.html", "good.html", "prints.html", "reads.html"}
     reasons = skipped(items)
@@ -184,7 +184,7 @@ def test_modules_that_misbehave_are_skipped_alone(strange_python: str, tmp_path:
     ],
     ids=["stripped", "broken", "missing"],
 )
-def test_interpreter_without_docs_is_one_clear_error(tmp_path: Path, script: str | None, expected: str) -> None:
+def test_an_interpreter_without_documentation_is_named_in_one_line(tmp_path: Path, script: str | None, expected: str) -> None:
     python = tmp_path / "python"
     if script is not None:
         python.write_text(f"#!/bin/sh\n{script.format(python=sys.executable)}\n")

@@ -24,7 +24,7 @@ def page(title: str, *links: str) -> Answer:
 
 
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """A clock that advances only when `sleep` is called."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -77,7 +77,7 @@ def test_pages_under_the_prefix_are_found_nearest_first(docs: WebServer) -> None
     assert not {"/blog/", "/docs/x.png"} & set(docs.asked)
 
 
-def test_redirects_and_what_is_no_text_are_told(docs: WebServer) -> None:
+def test_redirects_and_skipped_media_types_are_reported(docs: WebServer) -> None:
     items = list(site(docs))
     assert Redirect(f"{docs.url}/docs/moved", f"{docs.url}/docs/a.html") in items
     (skipped,) = (item for item in items if isinstance(item, Skipped))
@@ -120,14 +120,14 @@ def test_failing_robots_txt_stops_the_build(docs: WebServer) -> None:
         list(site(docs))
 
 
-def test_requests_are_no_closer_than_asked(docs: WebServer) -> None:
+def test_the_minimum_time_between_requests_is_kept(docs: WebServer) -> None:
     clock = Clock()
     list(site(docs, clock=clock, sleep=clock.sleep, seconds_between=0.5))
     assert clock.slept[0] == 0
     assert set(clock.slept[1:]) == {0.5}
 
 
-def test_number_of_pages_is_capped(docs: WebServer) -> None:
+def test_the_number_of_pages_is_limited(docs: WebServer) -> None:
     assert sum(isinstance(item, Document) for item in site(docs, max_pages=2)) == 2
 
 
@@ -141,7 +141,7 @@ def test_errors_and_pages_that_cannot_be_rendered_are_skipped(docs: WebServer, t
     assert report.num_pages == 3
 
 
-def test_finished_site_is_fetched_anew_the_next_time(docs: WebServer, tmp_path: Path) -> None:
+def test_a_finished_site_is_fetched_again_by_the_next_build(docs: WebServer, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     build(tmp_path / "c", site(docs, journal=journal))
     assert not journal.exists()
@@ -164,11 +164,11 @@ CRAWL = """
 """
 
 
-def test_killed_crawl_goes_on_where_it_was(web_server: WebServer, tmp_path: Path) -> None:
+def test_a_killed_crawl_continues_where_it_stopped(web_server: WebServer, tmp_path: Path) -> None:
     for number in range(100):
         web_server.answers[f"/docs/{number or ''}"] = page(f"Page {number}", f"/docs/{number + 1}")
     journal, path = tmp_path / "journal", tmp_path / "c"
-    command = [sys.executable, "-c", textwrap.dedent(CRAWL), str(web_server.port), journal, path]
+    command = [sys.executable, "-c", textwrap.dedent(CRAWL), str(web_server.port), str(journal), str(path)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     for _ in range(30):

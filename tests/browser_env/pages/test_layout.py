@@ -10,7 +10,7 @@ from browser_env.pages.page import Link, Page
 
 
 def linked(text: str, *targets: str) -> Page:
-    """A page whose links stand in square brackets in `text`, with the given addresses in order."""
+    """Make a page whose links are the parts of `text` in square brackets, with the given addresses in order."""
     links, plain = [], ""
     urls = iter(targets)
     for index, part in enumerate(re.split(r"[\[\]]", text)):
@@ -51,7 +51,7 @@ def test_lines(page: Page, width: int, expected: list[str]) -> None:
     assert list(lay_out(page, width).lines) == expected
 
 
-def test_every_line_knows_where_it_starts() -> None:
+def test_each_line_has_the_offset_of_its_start() -> None:
     page = linked("the quick [brown] fox jumps\n\n  over the lazy dog that sleeps", "http://here.org/x")
     layout = lay_out(page, 20)
     assert [page.text[start : start + 4] for start in layout.starts] == ["the ", "brow", "jump", "\n  o", "  ov", "that"]
@@ -75,7 +75,7 @@ def pages(draw: st.DrawFn) -> Page:
 
 
 @given(pages(), st.integers(20, 60))
-def test_wrapping_keeps_every_character_but_space_and_breaks_no_marker(page: Page, width: int) -> None:
+def test_wrapping_changes_white_space_only_and_breaks_no_marker(page: Page, width: int) -> None:
     layout = lay_out(page, width)
     marked, done = "", 0
     for link in page.links:
@@ -96,6 +96,6 @@ def test_link_ids_are_dense_and_unique(page: Page) -> None:
     assert {link.url for link in page.links} == set(page.link_urls)
 
 
-def test_laying_out_a_page_again_costs_nothing() -> None:
+def test_layouts_are_cached() -> None:
     page = linked("a b c")
     assert lay_out(page, 30) is lay_out(page, 30)

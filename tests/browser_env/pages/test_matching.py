@@ -34,7 +34,7 @@ FOUND = [
 
 
 @pytest.mark.parametrize(("page", "text", "expected"), [row[1:] for row in FOUND], ids=[row[0] for row in FOUND])
-def test_find_ignores_how_text_looks_and_returns_what_the_page_says(page: str, text: str, expected: str) -> None:
+def test_find_ignores_differences_of_writing_and_returns_the_text_of_the_page(page: str, text: str, expected: str) -> None:
     span = find_next(normalize(page), text, 0)
     assert span is not None
     assert page[slice(*span)] == expected
@@ -48,7 +48,7 @@ def test_other_text_is_not_found(page: str, text: str) -> None:
     assert find_next(normalize(page), text, 0) is None
 
 
-def test_find_goes_on_behind_an_offset_and_then_from_the_top() -> None:
+def test_find_continues_from_an_offset_and_then_from_the_top() -> None:
     page = normalize("one two one two")
     assert find_next(page, "two", 0) == (4, 7)
     assert find_next(page, "two", 7) == (12, 15)
@@ -71,7 +71,7 @@ QUOTES = [
 
 
 @pytest.mark.parametrize(("page", "quote", "expected"), [row[1:] for row in QUOTES], ids=[row[0] for row in QUOTES])
-def test_quote_finds_the_stretch(page: str, quote: str, expected: str) -> None:
+def test_quote_finds_the_passage(page: str, quote: str, expected: str) -> None:
     span = find_quote(normalize(page), quote, 0)
     assert not isinstance(span, str), span
     assert page[slice(*span)] == expected
@@ -89,13 +89,13 @@ def test_quote_finds_the_stretch(page: str, quote: str, expected: str) -> None:
         ("one two three━four five six━seven eight nine", "at most one"),
     ],
 )
-def test_quote_says_why_not(quote: str, reason: str) -> None:
+def test_a_quote_without_a_passage_has_a_reason(quote: str, reason: str) -> None:
     result = find_quote(normalize("one two three four five six seven eight nine"), quote, 0)
     assert isinstance(result, str)
     assert reason in result
 
 
-def test_an_ambiguous_quote_is_the_first_behind_the_cursor_then_from_the_top() -> None:
+def test_an_ambiguous_quote_is_the_first_from_the_offset_then_from_the_top() -> None:
     page = normalize("same words. other. same words. end")
     assert find_quote(page, "same words", 5) == (19, 29)
     assert find_quote(page, "same words", 25) == (0, 10)
@@ -105,7 +105,7 @@ words = st.text(alphabet="abcdeéßﬁ’“—…  \n\u0301\u0323İ東", max_si
 
 
 @given(words, st.data())
-def test_every_stretch_of_whole_sequences_is_found_and_looks_the_same(page: str, data: st.DataObject) -> None:
+def test_every_span_of_whole_combining_sequences_is_found(page: str, data: st.DataObject) -> None:
     normal = normalize(page)
     assume(normal.text)
     borders = sorted({*normal.starts, *normal.ends})
@@ -131,7 +131,7 @@ def test_normal_form_is_idempotent_and_ignores_space(text: str, space: str) -> N
 
 
 @given(st.text())
-def test_offsets_rise_and_stay_inside(page: str) -> None:
+def test_offsets_ascend_and_stay_within_the_text(page: str) -> None:
     normal = normalize(page)
     assert len(normal.text) == len(normal.starts) == len(normal.ends)
     assert list(normal.starts) == sorted(normal.starts)

@@ -109,7 +109,7 @@ def test_support_is_the_share_of_content_words(sentence: str, evidence: str, sco
     assert support(sentence, evidence) == pytest.approx(score)
 
 
-def test_a_sentence_is_held_against_all_references_it_cites() -> None:
+def test_a_sentence_is_compared_with_all_references_that_it_cites() -> None:
     check = check_citations("Crows give gifts and copy a directory [1, 2]. Crows give gifts [2].", [CROWS, COPYTREE])
     assert [sentence.support for sentence in check.sentences] == [1.0, 0.0]
     assert [sentence.text for sentence in check.sentences] == ["Crows give gifts and copy a directory.", "Crows give gifts."]
@@ -117,7 +117,7 @@ def test_a_sentence_is_held_against_all_references_it_cites() -> None:
     assert check.is_supported
 
 
-def test_numbers_without_a_reference_are_flagged_and_support_nothing() -> None:
+def test_citations_without_a_reference_are_reported_and_give_no_support() -> None:
     check = check_citations("Crows give gifts [2]. They are known [0][1]. It is so.", [CROWS])
     assert check.unknown == (0, 2)
     assert check.citations == (1,)
@@ -148,12 +148,12 @@ answers = st.text(alphabet=st.sampled_from("aAbB .!?\n`[]123,-–。_()"), max_s
 
 
 @given(answers)
-def test_spans_are_in_order_and_miss_no_word(text: str) -> None:
+def test_spans_are_in_order_and_contain_every_word(text: str) -> None:
     spans = split_sentences(text)
     assert all(start < end for start, end in spans)
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
-    found = {word for start, end in spans for word in words(text[start:end])}
-    assert all(word.isdecimal() for word in set(words(text)) - found)  # the marker of an item, a citation
+    in_spans = {word for start, end in spans for word in words(text[start:end])}
+    assert all(word.isdecimal() for word in set(words(text)) - in_spans)  # the number of a list item or a citation
 
 
 @given(st.text(max_size=200))

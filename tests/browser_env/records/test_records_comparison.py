@@ -1,4 +1,4 @@
-"""The record of a comparison: what it can say, and what it refuses."""
+"""The record of a comparison: what it stores and which values it rejects."""
 
 import json
 from dataclasses import replace
@@ -43,7 +43,7 @@ RANKING = replace(PAIR, id="c3", answers=(*ANSWERS, *ANSWERS), ratings=None, ran
 FLAGGED = replace(PAIR, id="c4", ratings=None, flag="controversial")
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_reading_returns_the_written_comparisons(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     for comparison in (PAIR, FULL, RANKING, FLAGGED):
         append_record(path, comparison)
@@ -51,13 +51,13 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_a_whole_number_is_a_rating_too(number: int, tmp_path: Path) -> None:
+def test_ratings_may_be_integers(number: int, tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     append_record(path, replace(PAIR, ratings=Ratings(overall=number)))
     assert list(read_records(path, Comparison)) == [replace(PAIR, ratings=Ratings(overall=number))]
 
 
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+INCONSISTENT: dict[str, tuple[dict[str, Any], str]] = {
     "one answer": ({"answers": ANSWERS[:1]}, "two or more answers, got 1"),
     "ratings of three": ({"answers": (*ANSWERS, ANSWERS[0])}, "ratings compare two answers, got 3"),
     "a rank too few": ({"ratings": None, "ranks": (1,)}, "ranks must be 2 numbers from 1"),
@@ -68,16 +68,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_makes_no_sense_is_refused(name: str) -> None:
-    changes, problem = REFUSED[name]
+@pytest.mark.parametrize("name", INCONSISTENT)
+def test_inconsistent_comparisons_are_rejected(name: str) -> None:
+    changes, problem = INCONSISTENT[name]
     with pytest.raises(ValueError, match=problem):
         replace(PAIR, **changes)
 
 
 @pytest.mark.parametrize("name", ["overall", "unsupported", "coherence"])
 @pytest.mark.parametrize("value", [1.5, -2, float("nan")])
-def test_a_rating_is_from_minus_1_to_1(name: str, value: float) -> None:
+def test_ratings_outside_minus_1_to_1_are_rejected(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} must be from -1 to 1"):
         Ratings(**{"overall": 0.0, name: value})
 

@@ -45,7 +45,7 @@ def read_until_error(path: Path) -> tuple[list[str], str]:
     return read, str(caught.value)
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_reading_returns_the_written_episodes(tmp_path: Path) -> None:
     second = replace(EPISODE, id="e2", failure="PolicyError: no", ending=None, steps=())
     path = written(tmp_path / "e.jsonl", EPISODE, second)
     assert list(read_records(path, Episode)) == [EPISODE, second]
@@ -81,7 +81,7 @@ def test_every_text_can_be_stored(tmp_path: Path, text: str, stored: str) -> Non
     assert [question.text for question in read_records(tmp_path / "q.jsonl", Question)] == [stored]
 
 
-def test_a_number_that_is_not_finite_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_number_that_is_not_finite_is_rejected_before_anything_is_written(tmp_path: Path) -> None:
     step = replace(EPISODE.steps[0], logprobs=(float("-inf"),))
     with pytest.raises(ValueError, match="JSON"):
         append_record(tmp_path / "e.jsonl", replace(EPISODE, steps=(step,)))
@@ -127,7 +127,7 @@ BAD_LINES = [
 
 
 @pytest.mark.parametrize(("line", "problem"), [case[1:] for case in BAD_LINES], ids=[case[0] for case in BAD_LINES])
-def test_a_bad_line_is_named_after_all_before_it_were_read(tmp_path: Path, line: bytes, problem: str) -> None:
+def test_a_bad_line_is_named_after_all_lines_before_it_were_read(tmp_path: Path, line: bytes, problem: str) -> None:
     path = written(tmp_path / "e.jsonl", EPISODE, replace(EPISODE, id="e2"))
     with path.open("ab") as file:
         file.write(b"\n" + line)
@@ -138,13 +138,13 @@ def test_a_bad_line_is_named_after_all_before_it_were_read(tmp_path: Path, line:
     assert "\n" not in message
 
 
-def test_a_record_without_a_line_break_at_its_end_is_whole(tmp_path: Path) -> None:
+def test_a_last_record_without_a_line_feed_is_read(tmp_path: Path) -> None:
     path = tmp_path / "e.jsonl"
     path.write_bytes(changed().rstrip())
     assert [episode.id for episode in read_records(path, Episode)] == ["e1"]
 
 
-def test_appending_after_a_torn_line_loses_neither(tmp_path: Path) -> None:
+def test_appending_after_an_incomplete_line_keeps_both(tmp_path: Path) -> None:
     path = written(tmp_path / "e.jsonl", EPISODE)
     whole = path.read_bytes()
     path.write_bytes(whole + whole[:50])
@@ -167,7 +167,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         append_record(tmp_path / "no-such-folder" / "e.jsonl", EPISODE)
 
 
-def test_a_line_that_a_full_disk_cuts_is_taken_back(tmp_path: Path) -> None:
+def test_an_incomplete_line_on_a_full_disk_is_removed(tmp_path: Path) -> None:
     path = written(tmp_path / "e.jsonl", EPISODE)
     before = path.read_bytes()
     program = (
