@@ -7,20 +7,20 @@ from typing import Any
 
 
 class CompletionsServer:
-    """Serves one language model on loopback as vLLM does, token ids in and out, with this process's engine behind it."""
+    """Serves a language model of this process on loopback, like vLLM, with token ids in requests and replies."""
 
     def __init__(self, model: Any, name: str, context: int | None = None) -> None:
-        """Start.
+        """Start the server.
 
         Args:
-            model: A `LanguageModel` that is free; its own limits are not asked.
-            name: What the model is called here.
-            context: What it is said to read; None: nothing is said.
+            model: A `LanguageModel` with free decoding; its limits are not used.
+            name: The server's name of the model.
+            context: Context length to report; None: report none.
         """
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
-        self.run_on = 0
-        """Tokens that are sampled beyond a stop, as an engine does that samples ahead."""
+        self.num_extra = 0
+        """Number of tokens to return beyond a stop, like an engine that samples ahead."""
         self._model = model
         self._name = name
         self._context = context
@@ -65,19 +65,19 @@ class CompletionsServer:
         assert body["model"] == self._name
         assert set(body["stop_token_ids"]) == self._model.limits.end_tokens
         self._model.temperature = body["temperature"]
-        row = Generation(TokenPrompt(body["prompt"], body["seed"], body["stop"][0], body["max_tokens"]), None)
-        self._model.generate([row])
-        tokens = row.tokens + [5] * self.run_on
+        generation = Generation(TokenPrompt(body["prompt"], body["seed"], body["stop"][0], body["max_tokens"]), None)
+        self._model.generate([generation])
+        tokens = generation.tokens + [5] * self.num_extra
         choice = {
             "index": 0,
-            "text": self._model.limits.decode(row.prompt, row.tokens),
+            "text": self._model.limits.decode(generation.prompt, generation.tokens),
             "logprobs": {
                 "text_offset": [0] * len(tokens),
-                "token_logprobs": row.logprobs + [-1.0] * self.run_on,
+                "token_logprobs": generation.logprobs + [-1.0] * self.num_extra,
                 "tokens": [f"token_id:{token}" for token in tokens],
                 "top_logprobs": [None] * len(tokens),
             },
-            "finish_reason": "length" if len(row.tokens) == body["max_tokens"] else "stop",
+            "finish_reason": "length" if len(generation.tokens) == body["max_tokens"] else "stop",
             "stop_reason": None,
             "token_ids": tokens if body.get("return_token_ids") else None,
             "prompt_logprobs": None,

@@ -1,4 +1,4 @@
-"""What several tests of the agent need: a tiny language model on disk, and a server that speaks OpenAI's chat protocol."""
+"""Fixtures for tests of the agent: a tiny language model on disk and a server of OpenAI's chat protocol."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny random model with its tokenizer, saved as any model is."""
+    """Folder of a tiny random model with its tokenizer."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -45,14 +45,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         max_position_embeddings=1024,
         bos_token_id=0,
         eos_token_id=1,
-        initializer_range=0.4,  # wide, so that the next token is neither sure nor uniform
+        initializer_range=0.4,  # wide, so that the next token is neither certain nor uniform
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
 
 
 class Exchange:
-    """One request to the chat server, and how to answer it."""
+    """A request to the chat server, with methods to answer it."""
 
     def __init__(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         self.handler = handler
@@ -70,7 +70,7 @@ class Exchange:
         self.handler.wfile.write(content)
 
     def say(self, text: str) -> None:
-        """A whole reply, streamed if that was asked for."""
+        """Send a complete reply, streamed if the request asks for it."""
         if self.body["stream"]:
             self.stream(text)
         else:
@@ -83,7 +83,7 @@ class Exchange:
             self.send(json.dumps(reply).encode())
 
     def stream(self, text: str, size: int = 3, end: bytes = b"data: [DONE]\n\n", finish_reason: str | None = "stop") -> None:
-        """A reply in pieces of some characters, with what else streams hold."""
+        """Send a reply in parts of `size` characters, with the comments and other events that streams contain."""
         pieces = b"".join(self._event({"content": text[start : start + size]}) for start in range(0, len(text), size))
         usage = b'data: {"object": "chat.completion.chunk", "choices": [], "usage": {"total_tokens": 3}}\n\n'
         last = self._event({}, finish_reason) if finish_reason else b""
@@ -99,7 +99,7 @@ class Exchange:
 
 
 class ChatServer:
-    """A chat server on loopback. Each request is answered by the next of its answers; the last answers all that follow."""
+    """A chat server on loopback. Requests are answered by the functions in `answers`, in order; the last answers all further ones."""
 
     def __init__(self) -> None:
         self.answers: list[Callable[[Exchange], None]] = []

@@ -1,4 +1,4 @@
-"""What it costs to hold a policy to what is feasible: ``pytest tests/benchmarks/test_constraint.py --benchmark-enable``."""
+"""Cost of constrained decoding: ``pytest tests/benchmarks/test_constraint.py --benchmark-enable``."""
 
 import random
 import time
@@ -28,7 +28,7 @@ VIEW = Settings(view_height=12)
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
-    path = tmp_path_factory.mktemp("constraint") / "docs.sqlite"
+    path = tmp_path_factory.mktemp("docs") / "docs.sqlite"
     build(path, PythonDocs(modules=("os", "shutil", "textwrap", "argparse")))
     with Collection.open(path) as collection:
         yield collection
@@ -36,7 +36,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
 
 @pytest.fixture(scope="module")
 def state(web: Collection) -> BrowserState:
-    """On the page of `os`, which has 62,000 characters."""
+    """A browser state on the page of `os`, which has 62,000 characters."""
     env = BrowserEnv(web, VIEW)
     env.reset("What does os.walk do?")
     env.step("Search os.walk")
@@ -51,18 +51,18 @@ def tokenizer(state: BrowserState) -> Any:
     return train_tokenizer([state.page.text, observe(state), "Quote: a━b\nFind in page: \nSearch \n◼"], 4096)
 
 
-def test_laying_out_a_page(benchmark: Any, tokenizer: Any, state: BrowserState) -> None:
+def test_indexing_a_page(benchmark: Any, tokenizer: Any, state: BrowserState) -> None:
     trie = TokenTrie(tokenizer)
 
-    def lay_out() -> int:
+    def index() -> int:
         return len(PageText(state.page.text, trie).first_tokens(0).start)
 
-    assert benchmark(lay_out) > 1_000
+    assert benchmark(index) > 1_000
     benchmark.extra_info["characters"] = len(state.page.text)
 
 
-def test_one_step(benchmark: Any, tokenizer: Any, state: BrowserState) -> None:
-    """Allowed tokens and going on, all the way through random long quotes."""
+def test_steps_through_quotes(benchmark: Any, tokenizer: Any, state: BrowserState) -> None:
+    """Allowed tokens and transitions at every token of long random quotes."""
     constraint = Constraint(TokenTrie(tokenizer))
     generator = random.Random(0)
     words = constraint.trie.normalize("Quote: (")[:-1]
@@ -77,9 +77,9 @@ def test_one_step(benchmark: Any, tokenizer: Any, state: BrowserState) -> None:
                 assert allowed is not None
                 pieces = {token: constraint.trie.pieces[token] or b"" for token in allowed.tolist() if token not in ends}
                 if not pieces:
-                    break  # it is as long as may be
-                begun = [token for token, piece in pieces.items() if words.startswith(written + piece)]
-                chosen = max(begun, key=lambda token: len(pieces[token])) if begun else generator.choice([*pieces])
+                    break  # the quote has reached its longest text
+                in_words = [token for token, piece in pieces.items() if words.startswith(written + piece)]
+                chosen = max(in_words, key=lambda token: len(pieces[token])) if in_words else generator.choice([*pieces])
                 position.advance(chosen)
                 written += pieces[chosen]
                 steps += 1
@@ -91,7 +91,7 @@ def test_one_step(benchmark: Any, tokenizer: Any, state: BrowserState) -> None:
 
 
 def timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
-    """The same function, its time added to the first of some seconds."""
+    """The function, with its duration added to ``seconds[0]``."""
 
     def call(*arguments: Any) -> Any:
         before = time.perf_counter()
@@ -103,12 +103,12 @@ def timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., A
     return call
 
 
-@pytest.mark.parametrize("free", [False, True], ids=["held", "free"])
+@pytest.mark.parametrize("free", [False, True], ids=["constrained", "free"])
 def test_commands_of_a_small_model(
     benchmark: Any, tokenizer: Any, state: BrowserState, free: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sixteen commands in a batch; the two policies write different commands, so look at the time of a token and at the share
-    of the time that holding takes."""
+    """Sixteen commands in a batch. The two policies write different commands, so compare the time per token and the constraint's
+    share of the time."""
     import torch
     from transformers import Lfm2Config, Lfm2ForCausalLM
 
@@ -133,7 +133,7 @@ def test_commands_of_a_small_model(
         options=SamplingOptions(temperature=1, max_command_tokens=32, free=free),
     )
     prompts = [Prompt(observe(state), state, seed) for seed in range(2 if benchmark.disabled else 16)]
-    numbers: list[int] = []
+    num_tokens: list[int] = []
     seconds = [0.0, 0.0]
     measured = (
         (ConstraintState, "allowed_tokens"),
@@ -145,16 +145,16 @@ def test_commands_of_a_small_model(
         monkeypatch.setattr(owner, name, timed(getattr(owner, name), seconds))
 
     def complete() -> None:
-        numbers.append(0)
+        num_tokens.append(0)
         before = time.perf_counter()
         for completion in policy.complete(prompts):
             assert isinstance(completion, Completion)
-            numbers[-1] = max(numbers[-1], len(completion.token_ids or ()))
+            num_tokens[-1] = max(num_tokens[-1], len(completion.token_ids or ()))
         seconds[1] += time.perf_counter() - before
 
     benchmark.pedantic(complete, rounds=1 if benchmark.disabled else 5, warmup_rounds=0 if benchmark.disabled else 1)
     if not benchmark.disabled:
-        passes = max(numbers)
+        passes = max(num_tokens)
         benchmark.extra_info["milliseconds_per_batch_of_tokens"] = round(benchmark.stats.stats.mean / passes * 1e3, 2)
-        benchmark.extra_info["share_of_holding"] = round(seconds[0] / seconds[1], 3)
+        benchmark.extra_info["share_of_constraint"] = round(seconds[0] / seconds[1], 3)
         benchmark.extra_info["parameters"] = sum(parameter.numel() for parameter in policy.model.parameters())

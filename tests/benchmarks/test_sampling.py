@@ -1,4 +1,4 @@
-"""Our batched engine against transformers' ``generate``, on the same model and the same prompts.
+"""Speed of the batched engine compared with transformers' ``generate``, with the same model and prompts.
 
 ``pytest tests/benchmarks/test_sampling.py --benchmark-enable --capture=no``; `WEBGPT_BENCHMARK_MODEL` names a trained model.
 """
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(3600)
 
 
 class Generate:
-    """A policy that asks ``generate`` with a batch, padded on the left; it keeps no log-probabilities."""
+    """A policy that calls ``generate`` with a batch, padded on the left, and returns no log-probabilities."""
 
     name = "generate"
 
@@ -32,18 +32,18 @@ class Generate:
         self.ours = ours
 
     def complete(self, prompts: Sequence[Prompt]) -> list[Completion]:
-        asked = [self.ours.limits.encode(prompt, self.name) for prompt in prompts]
-        assert not any(isinstance(one, PolicyError) for one in asked)
-        return self.write(asked)  # type: ignore[arg-type]
+        encoded = [self.ours.limits.encode(prompt, self.name) for prompt in prompts]
+        assert not any(isinstance(prompt, PolicyError) for prompt in encoded)
+        return self.generate(encoded)  # type: ignore[arg-type]
 
-    def write(self, asked: list[TokenPrompt], copies: int = 1) -> list[Completion]:
+    def generate(self, prompts: list[TokenPrompt], copies: int = 1) -> list[Completion]:
         ours = self.ours
-        ids, mask = _pad_left([one.ids for one in asked], ours.model.device)
-        rows = [one for one in asked for _ in range(copies)]
+        ids, mask = _pad_left([prompt.ids for prompt in prompts], ours.model.device)
+        rows = [prompt for prompt in prompts for _ in range(copies)]
 
         def have_ended(sequences: Any, scores: Any, **_: Any) -> Any:
             written = sequences[:, ids.shape[1] :].tolist()
-            return torch.tensor([ours.limits.has_ended(one, tokens) for one, tokens in zip(rows, written, strict=True)])
+            return torch.tensor([ours.limits.has_ended(row, tokens) for row, tokens in zip(rows, written, strict=True)])
 
         sampling = (
             {"do_sample": True, "temperature": ours.temperature, "top_k": 0} if ours.temperature else {"do_sample": False}
@@ -51,16 +51,16 @@ class Generate:
         output = ours.model.generate(
             ids,
             attention_mask=mask,
-            max_new_tokens=max(one.max_tokens for one in asked),
+            max_new_tokens=max(prompt.max_tokens for prompt in prompts),
             num_return_sequences=copies,
             stopping_criteria=[have_ended],
             pad_token_id=ours.tokenizer.pad_token_id,
             **sampling,
         )
         completions = []
-        for one, tokens in zip(rows, output[:, ids.shape[1] :].tolist(), strict=True):
-            end = next((end for end in range(1, len(tokens)) if ours.limits.has_ended(one, tokens[:end])), len(tokens))
-            completions.append(Completion(ours.limits.decode(one, tokens[:end]), token_ids=tuple(tokens[:end])))
+        for row, written in zip(rows, output[:, ids.shape[1] :].tolist(), strict=True):
+            tokens = ours.limits.trim(row, written)
+            completions.append(Completion(ours.limits.decode(row, tokens), token_ids=tuple(tokens)))
         return completions
 
 
@@ -74,30 +74,30 @@ def engines(small_model: tuple[Any, Any], temperature: float) -> tuple[LanguageM
 def test_rollouts(
     benchmark: Any, docs: Collection, questions: tuple[Question, ...], small_model: tuple[Any, Any], is_measured: bool
 ) -> None:
-    """Whole episodes, greedily, so that both browse alike."""
+    """Whole episodes with greedy decoding, so that both engines browse alike."""
     ours, theirs = engines(small_model, temperature=0)
     asked = questions[: 8 if is_measured else 2]
     settings = Settings(view_height=SMALL_VIEW.view_height, max_actions=4 if is_measured else 2)
-    said: dict[str, dict[str, list[str]]] = {}
+    commands: dict[str, dict[str, list[str]]] = {}
 
     def run(policy: Any) -> int:
         episodes = list(rollout(policy, docs, asked, settings, batch_size=8, threads=1))
-        said[policy.name] = {episode.question.id: [step.completion for step in episode.steps] for episode in episodes}
+        commands[policy.name] = {episode.question.id: [step.completion for step in episode.steps] for episode in episodes}
         assert not any(episode.failure for episode in episodes)
         return len(episodes)
 
     compare(benchmark, "episodes", lambda: run(ours), lambda: run(theirs), rounds=3)
-    pairs = [(said["ours"][id], said["generate"][id]) for id in said["ours"]]
-    same = sum(one == other for one, other in pairs)
-    steps = sum(len(one) for one, _ in pairs)
-    print(f"{same} of {len(pairs)} episodes are the same, word for word; {steps / len(pairs):.1f} steps each")
-    assert same > 0.8 * len(pairs)  # rounding decides between two tokens that are equally likely
+    pairs = [(commands["ours"][id], commands["generate"][id]) for id in commands["ours"]]
+    same = sum(ours_commands == their_commands for ours_commands, their_commands in pairs)
+    steps = sum(len(ours_commands) for ours_commands, _ in pairs)
+    print(f"{same} of {len(pairs)} episodes are identical; {steps / len(pairs):.1f} steps each")
+    assert same > 0.8 * len(pairs)  # rounding decides between two equally probable tokens
 
 
 def test_sixteen_answers_to_each_prompt(
     benchmark: Any, docs: Collection, demonstrations: list[Episode], small_model: tuple[Any, Any], is_measured: bool
 ) -> None:
-    """What PPO asks for: our engine reads a prompt once for all of its answers."""
+    """The samples that PPO needs; the engine computes a prompt once for all of its answers."""
     ours, theirs = engines(small_model, temperature=1)
     prompts = [answering(docs, episode) for episode in demonstrations if episode.steps[-1].phase == "answering"]
     prompts = prompts[: 2 if is_measured else 1]
@@ -105,17 +105,17 @@ def test_sixteen_answers_to_each_prompt(
 
     def run_ours() -> int:
         seeds = range(copies)
-        return len(ours.complete([Prompt(one.text, one.state, seed) for one in prompts for seed in seeds]))
+        return len(ours.complete([Prompt(prompt.text, prompt.state, seed) for prompt in prompts for seed in seeds]))
 
     def run_theirs() -> int:
         torch.manual_seed(0)
-        return len(theirs.write([ours.limits.encode(one, "") for one in prompts], copies))  # type: ignore[misc]
+        return len(theirs.generate([ours.limits.encode(prompt, "") for prompt in prompts], copies))  # type: ignore[misc]
 
     compare(benchmark, "answers", run_ours, run_theirs, rounds=3)
 
 
 def answering(docs: Collection, episode: Episode) -> Prompt:
-    """The last prompt of an episode."""
+    """The prompt of an episode's last step."""
     env = BrowserEnv(docs, episode.settings)
     observation = env.reset(episode.question)
     for step in episode.steps[:-1]:

@@ -1,4 +1,4 @@
-"""Decoding held to what the environment can do: with every kind of tokenizer, on real pages, against the environment itself."""
+"""Constrained decoding with every kind of tokenizer, on real pages, checked against the environment."""
 
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -41,7 +41,7 @@ TEXTS = [
 
 
 def byte_level(normalizer: Any = None) -> Any:
-    """As GPT-2's and Qwen's: a space belongs to the word behind it."""
+    """A tokenizer like those of GPT-2 and Qwen: a space belongs to the following word."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -60,18 +60,19 @@ def byte_level(normalizer: Any = None) -> Any:
 
 
 def composing() -> Any:
+    """A byte-level tokenizer that composes accents (NFC)."""
     from tokenizers import normalizers
 
     return byte_level(normalizers.NFC())
 
 
 def marking() -> Any:
-    """This project's own: a mark in front of every word."""
+    """The project's own kind of tokenizer, with a mark in front of every word."""
     return train_tokenizer(TEXTS * 5, 600)
 
 
 def sentence_piece() -> Any:
-    """As Llama's first: a sign for a space, also in front of a text, and bytes for what is no piece."""
+    """A tokenizer like that of Llama 1: a character for a space, also before a text, and bytes for characters without a piece."""
     from tokenizers import Tokenizer, decoders, models, normalizers
     from transformers import PreTrainedTokenizerFast
 
@@ -147,7 +148,7 @@ def at(commands: Sequence[str], backend: Any = FAKE, limits: Settings = VIEW) ->
 
 
 def write(state: ConstraintState, trie: TokenTrie, choose: Callable[[np.ndarray], int], max_tokens: int) -> list[int]:
-    """A whole command, each token chosen among those that are allowed."""
+    """The tokens of a command, each chosen among the allowed ones."""
     tokens: list[int] = []
     while len(tokens) < max_tokens and not state.is_complete:
         allowed = state.allowed_tokens(max_tokens - len(tokens))
@@ -165,39 +166,39 @@ def command_of(tokenizer: Any, tokens: Sequence[int]) -> str:
     return text.partition("\n")[0]
 
 
-def liking(generator: random.Random, tokenizer: Any, trie: TokenTrie, start: str, bar_at: int) -> Callable[..., int]:
-    """Chooses at random, but for how a command starts and, from some token on, the bar of a quote."""
+def preferring(generator: random.Random, tokenizer: Any, trie: TokenTrie, start: str, bar_at: int) -> Callable[..., int]:
+    """A random choice that prefers the words `start`, and from token `bar_at` on the bar of an abbreviated quote."""
     beginning = completion_ids(tokenizer, start, "browsing")[:-1]
     written: list[int] = []
     bar = "━".encode()
 
     def choose(allowed: np.ndarray) -> int:
         index = len(written)
-        liked: list[int] = []
+        preferred: list[int] = []
         if index < len(beginning) and beginning[index] in allowed:
-            liked = [beginning[index]]
+            preferred = [beginning[index]]
         elif index >= bar_at:
             spelled = b"".join(trie.pieces[token] or b"" for token in written)
             done = next((size for size in (2, 1) if spelled.endswith(bar[:size])), 0)
             if bar not in spelled:
-                liked = [token for token in allowed.tolist() if (trie.pieces[token] or b"").startswith(bar[done:])] or [
+                preferred = [token for token in allowed.tolist() if (trie.pieces[token] or b"").startswith(bar[done:])] or [
                     token for token in allowed.tolist() if (trie.pieces[token] or b"") == bar[done : done + 1]
                 ]
-        if not liked and index < bar_at:  # go on for a while
-            liked = [token for token in allowed.tolist() if b"\n" not in (trie.pieces[token] or b"\n")]
-        written.append(generator.choice(liked or allowed.tolist()))
+        if not preferred and index < bar_at:  # continue for a while
+            preferred = [token for token in allowed.tolist() if b"\n" not in (trie.pieces[token] or b"\n")]
+        written.append(generator.choice(preferred or allowed.tolist()))
         return written[-1]
 
     return choose
 
 
-def is_allowed_throughout(allowed: Sequence[object]) -> bool:
+def all_allowed(allowed: Sequence[object]) -> bool:
     """Whether every token of a completion was allowed."""
     return all(ids is not None for ids in allowed)
 
 
 def check_valid(env: BrowserEnv, text: str) -> None:
-    """A command is what the environment takes, and what it looks for is there."""
+    """Check that the environment accepts a command, and that its text is on the page."""
     page, action = env.state.page, parse_action(text)
     info = env.step(text).info
     assert info.problem is None, (text, info.problem)
@@ -210,7 +211,7 @@ def check_valid(env: BrowserEnv, text: str) -> None:
 # ------------------------------------------------------------------------------------------------------------------- pieces
 
 
-def test_pieces_are_the_form_of_a_text(tokenizer: Any, constraint: Constraint) -> None:
+def test_pieces_spell_the_normalized_form_of_a_text(tokenizer: Any, constraint: Constraint) -> None:
     trie = constraint.trie
     for text in (*PROBES, *TEXTS, "Find in page: caf\u00e9 ½ 😀  two spaces\n"):
         ids = completion_ids(tokenizer, text.rstrip("\n"), "browsing")
@@ -222,7 +223,7 @@ def test_special_tokens_spell_nothing(tokenizer: Any, constraint: Constraint) ->
     assert all(constraint.trie.pieces[token] is None for token in tokenizer.all_special_ids)
 
 
-def test_a_tokenizer_whose_tokens_are_no_pieces_is_refused() -> None:
+def test_a_tokenizer_whose_tokens_do_not_spell_its_texts_is_rejected() -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -233,15 +234,17 @@ def test_a_tokenizer_whose_tokens_are_no_pieces_is_refused() -> None:
         TokenTrie(fast(tokenizer_object=tokenizer, unk_token="<unk>"))
 
 
-def test_a_large_tree_is_walked_as_a_small_one(tokenizer: Any, constraint: Constraint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_binary_search_gives_the_same_transitions_as_the_table(
+    tokenizer: Any, constraint: Constraint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("agent.decoding.token_trie.MAX_TABLE", 0)
-    searched = TokenTrie(tokenizer)
+    without_table = TokenTrie(tokenizer)
     nodes = np.repeat(np.arange(300, dtype=np.int32), 256)
-    steps = np.tile(np.arange(256, dtype=np.uint8), 300)
-    assert (searched.step(nodes, steps) == constraint.trie.step(nodes, steps)).all()
+    next_bytes = np.tile(np.arange(256, dtype=np.uint8), 300)
+    assert (without_table.step(nodes, next_bytes) == constraint.trie.step(nodes, next_bytes)).all()
 
 
-def test_min_tokens_are_the_fewest(constraint: Constraint) -> None:
+def test_min_tokens_is_the_shortest_tokenization(constraint: Constraint) -> None:
     trie = constraint.trie
     for token, piece in enumerate(trie.pieces):
         if piece:
@@ -255,27 +258,29 @@ def test_min_tokens_are_the_fewest(constraint: Constraint) -> None:
 
 @pytest.mark.parametrize("commands", STATES.values(), ids=STATES)
 @pytest.mark.parametrize("start", ["", "Quote: ", "Find in page: ", "Search ", "Clicked on link "])
-def test_whatever_is_chosen_is_valid(tokenizer: Any, constraint: Constraint, commands: Sequence[str], start: str) -> None:
+def test_every_choice_gives_a_valid_command(
+    tokenizer: Any, constraint: Constraint, commands: Sequence[str], start: str
+) -> None:
     generator = random.Random(f"{start}{commands}")
-    for number in range(12):
+    for bar_at in range(12):
         env = at(commands)
         max_tokens = generator.choice([MAX_TOKENS, 20, 14 if tokenizer.eos_token == "</s>" else 12])
-        choose = liking(generator, tokenizer, constraint.trie, start, number)
+        choose = preferring(generator, tokenizer, constraint.trie, start, bar_at)
         tokens = write(constraint.start(env.state), constraint.trie, choose, max_tokens)
         check_valid(env, command_of(tokenizer, tokens))
 
 
 @pytest.mark.parametrize("start", ["", "Quote: ", "Find in page: "])
 @pytest.mark.parametrize("done", [(), ("Find in page: copytree(", "Find in page: ignore_patterns(")], ids=["new", "found"])
-def test_whatever_is_chosen_on_a_real_page_is_valid(
+def test_every_choice_on_a_real_page_gives_a_valid_command(
     tokenizer: Any, constraint: Constraint, web: Collection, start: str, done: Sequence[str]
 ) -> None:
     generator = random.Random(start)
     abbreviated = 0
-    for number in range(24):
+    for extra in range(24):
         env = at(("Search shutil copytree", "Clicked on link 0", *done), web)
-        choose = liking(generator, tokenizer, constraint.trie, start, 6 + number)
-        tokens = write(constraint.start(env.state), constraint.trie, choose, MAX_TOKENS + number)
+        choose = preferring(generator, tokenizer, constraint.trie, start, 6 + extra)
+        tokens = write(constraint.start(env.state), constraint.trie, choose, MAX_TOKENS + extra)
         text = command_of(tokenizer, tokens)
         check_valid(env, text)
         abbreviated += "━" in text
@@ -284,22 +289,22 @@ def test_whatever_is_chosen_on_a_real_page_is_valid(
 
 COMMANDS: list[tuple[str, tuple[str, ...], str, bool]] = [
     ("top", (), "Top", True),
-    ("back-to-nothing", ("Search odd",), "Back", False),
+    ("back-on-the-first-page", ("Search odd",), "Back", False),
     ("back", ("Search odd", "Search none"), "Back", True),
     ("scroll", (), "Scrolled down 3", True),
     ("scroll-too-far", (), "Scrolled down 4", False),
     ("link", ("Search odd",), "Clicked on link 3", True),
-    ("link-that-is-not-there", ("Search odd",), "Clicked on link 4", False),
+    ("missing-link", ("Search odd",), "Clicked on link 4", False),
     ("link-with-a-zero", ("Search odd",), "Clicked on link 03", False),
-    ("link-of-nothing", (), "Clicked on link 0", False),
+    ("link-without-a-page", (), "Clicked on link 0", False),
     ("link-outside-the-view", ("Search odd", "Clicked on link 0"), "Clicked on link 1", True),
     ("end", (), "End: Nonsense", True),
     ("end-for-another-reason", (), "End: Bored", False),
     ("search", (), "Search What do crows bring?", True),
-    ("search-for-signs", (), "Search (?)", True),
+    ("search-for-punctuation", (), "Search (?)", True),
     ("search-in-another-script", (), "Search カラス", True),
-    ("search-for-nothing", (), "Search  ", False),
-    ("find-on-nothing", (), "Find in page: crows", False),
+    ("blank-search", (), "Search  ", False),
+    ("find-without-a-page", (), "Find in page: crows", False),
     ("find-on-an-error-page", STATES["error-page"], "Find in page: Error", False),
     ("find", STATES["odd-page"], "Find in page: au lait", True),
     ("find-over-a-line-break", STATES["odd-page"], "Find in page: Two lines", True),
@@ -308,13 +313,13 @@ COMMANDS: list[tuple[str, tuple[str, ...], str, bool]] = [
     ("find-a-part-of-a-name", STATES["odd-page"], "Find in page: b_c", True),
     ("find-to-inside-a-word", STATES["odd-page"], "Find in page: au la", False),
     ("find-without-its-accent", STATES["odd-page"], "Find in page: Cafe", False),
-    ("find-what-find-does-not-see", STATES["odd-page"], "Find in page: ¨", False),
+    ("find-a-character-that-find-ignores", STATES["odd-page"], "Find in page: ¨", False),
     ("find-special-tokens-as-text", STATES["odd-page"], "Find in page: </s> <|endoftext|>.", True),
     ("quote", STATES["odd-page"], "Quote: o’clock! Two lines", True),
     ("quote-of-two-places", STATES["odd-page"], "Quote: au lait, naïve━Café au lait", True),
     ("quote-backwards", STATES["odd-page"], "Quote: Café au lait━au lait, naïve", False),
-    ("quote-from-too-little", STATES["odd-page"], "Quote: au lait━Café au lait", False),
-    ("quote-to-too-little", STATES["odd-page"], "Quote: au lait, naïve━Café", False),
+    ("quote-with-a-short-head", STATES["odd-page"], "Quote: au lait━Café au lait", False),
+    ("quote-with-a-short-tail", STATES["odd-page"], "Quote: au lait, naïve━Café", False),
     ("quote-with-two-bars", STATES["odd-page"], "Quote: au lait, naïve━Two lines </s>━Café au lait", False),
     ("quote-of-results", STATES["results"], "Quote: Cafe", False),
     ("quote-of-a-title-of-results", STATES["results"], "Quote: Odd", True),
@@ -330,12 +335,12 @@ COMMANDS: list[tuple[str, tuple[str, ...], str, bool]] = [
 @pytest.mark.parametrize(
     ("commands", "text", "is_allowed"), [case[1:] for case in COMMANDS], ids=[case[0] for case in COMMANDS]
 )
-def test_a_command_is_allowed_or_not(
+def test_commands_are_allowed_as_expected(
     tokenizer: Any, constraint: Constraint, commands: Sequence[str], text: str, is_allowed: bool
 ) -> None:
     state = at(commands).state
     ids = completion_ids(tokenizer, text, "browsing")
-    assert is_allowed_throughout(constraint.allowed_tokens(state, ids, MAX_TOKENS)) == is_allowed
+    assert all_allowed(constraint.allowed_tokens(state, ids, MAX_TOKENS)) == is_allowed
 
 
 TWICE = Page(
@@ -345,118 +350,115 @@ TWICE = Page(
 )
 TWICE_WEB = FakeBackend([TWICE], {"birds": [SearchHit(TWICE.url, "Twice", "birds")]})
 FINDS: list[tuple[str, tuple[str, ...], str, bool]] = [
-    ("before", (), "heron", True),
+    ("first-find", (), "heron", True),
     ("again", ("heron",), "heron", False),
-    ("more-of-it", ("heron",), "A heron is grey", True),
-    ("what-begins-before-it", ("heron",), "A heron", False),
-    ("the-end-of-it", ("heron is",), "is", True),
-    ("behind-a-sign", ("grey. (",), "(", False),
-    ("with-the-sign", ("grey. (",), "grey. (It", True),
+    ("longer", ("heron",), "A heron is grey", True),
+    ("starting-before-it", ("heron",), "A heron", False),
+    ("its-end", ("heron is",), "is", True),
+    ("its-last-punctuation", ("grey. (",), "(", False),
+    ("from-its-punctuation-on", ("grey. (",), "grey. (It", True),
     ("something-else", ("heron",), "brown", True),
     ("elsewhere-too", ("An owl",), "An owl", True),
     ("on-two-lines-again", ("owl is awake",), "owl is awake", False),
-    ("the-last-word-leaves-nothing-else", ("End",), "End", True),
+    ("the-last-word-of-the-page", ("End",), "End", True),
 ]
 
 
 @pytest.mark.parametrize(("done", "text", "is_allowed"), [case[1:] for case in FINDS], ids=[case[0] for case in FINDS])
-def test_what_was_found_last_is_found_again_only_elsewhere(
+def test_a_find_repeats_the_last_one_only_if_the_text_occurs_elsewhere(
     tokenizer: Any, constraint: Constraint, done: Sequence[str], text: str, is_allowed: bool
 ) -> None:
-    env = at(("Search birds", "Clicked on link 0", *(f"Find in page: {one}" for one in done)), TWICE_WEB)
-    for command, may_be_said in ((f"Find in page: {text}", is_allowed), (f"Quote: {text}", True)):
+    env = at(("Search birds", "Clicked on link 0", *(f"Find in page: {text}" for text in done)), TWICE_WEB)
+    for command, expected in ((f"Find in page: {text}", is_allowed), (f"Quote: {text}", True)):
         ids = completion_ids(tokenizer, command, "browsing")
-        assert is_allowed_throughout(constraint.allowed_tokens(env.state, ids, MAX_TOKENS)) == may_be_said, command
+        assert all_allowed(constraint.allowed_tokens(env.state, ids, MAX_TOKENS)) == expected, command
     before = env.state.visit
     env.step(f"Find in page: {text}")
     assert is_allowed or env.state.visit == before
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_signs_that_a_tokenizer_composes_are_found_once_too(kind: str) -> None:
-    constraint, tokenizer = made(kind)
+def test_a_find_of_composed_characters_is_not_repeated_either(kind: str) -> None:
+    constraint, tokenizer = constraint_of(kind)
     page = Page("http://a.org/", "A", "Cafe\u0301 Z\u0301 au lait")
     env = at(("Search a", "Clicked on link 0"), FakeBackend([page], {"a": [SearchHit(page.url, "A", "a")]}))
     ids = completion_ids(tokenizer, "Find in page: \u0179", "browsing")
-    assert is_allowed_throughout(constraint.allowed_tokens(env.state, ids, MAX_TOKENS)) or kind != "composing"
+    assert all_allowed(constraint.allowed_tokens(env.state, ids, MAX_TOKENS)) or kind != "composing"
     env.step("Find in page: \u0179")
-    assert not is_allowed_throughout(constraint.allowed_tokens(env.state, ids, MAX_TOKENS))
+    assert not all_allowed(constraint.allowed_tokens(env.state, ids, MAX_TOKENS))
 
 
-def test_after_a_scroll_everything_may_be_found(tokenizer: Any, constraint: Constraint) -> None:
+def test_after_a_scroll_the_last_find_may_be_repeated(tokenizer: Any, constraint: Constraint) -> None:
     commands = ("Search birds", "Clicked on link 0", "Find in page: heron", "Scrolled down 2", "Scrolled up 1")
     ids = completion_ids(tokenizer, "Find in page: heron", "browsing")
-    assert is_allowed_throughout(constraint.allowed_tokens(at(commands, TWICE_WEB).state, ids, MAX_TOKENS))
+    assert all_allowed(constraint.allowed_tokens(at(commands, TWICE_WEB).state, ids, MAX_TOKENS))
 
 
-def test_a_text_may_stand_outside_the_view(tokenizer: Any, constraint: Constraint) -> None:
+def test_a_text_may_be_outside_the_view(tokenizer: Any, constraint: Constraint) -> None:
     page = Page("http://a.org/long", "Long", "\n".join(f"Line number {number}." for number in range(200)))
     env = at(("Search long", "Clicked on link 0"), FakeBackend([page], {"long": [SearchHit(page.url, "Long", "Line")]}))
     ids = completion_ids(tokenizer, "Quote: Line number 3.━number 190. Line", "browsing")
-    assert is_allowed_throughout(constraint.allowed_tokens(env.state, ids, MAX_TOKENS))
+    assert all_allowed(constraint.allowed_tokens(env.state, ids, MAX_TOKENS))
 
 
-def test_an_abbreviated_quote_stands_for_a_thousand_words_at_most(tokenizer: Any, constraint: Constraint) -> None:
+def test_an_abbreviated_quote_covers_at_most_a_thousand_words(tokenizer: Any, constraint: Constraint) -> None:
     page = Page("http://a.org/long", "Long", " ".join(f"w{number}" for number in range(3_000)))
     backend = FakeBackend([page], {"long": [SearchHit(page.url, "Long", "words")]})
     for last, is_allowed in ((980, True), (1_020, False)):
         env = at(("Search long", "Clicked on link 0"), backend)
         text = f"Quote: w1 w2 w3━w{last} w{last + 1} w{last + 2}"
-        assert (
-            is_allowed_throughout(constraint.allowed_tokens(env.state, completion_ids(tokenizer, text, "browsing"), 99))
-            == is_allowed
-        )
+        assert all_allowed(constraint.allowed_tokens(env.state, completion_ids(tokenizer, text, "browsing"), 99)) == is_allowed
         assert (env.step(text).info.problem is None) == is_allowed
 
 
 def test_every_command_of_the_scripted_policy_is_allowed(tokenizer: Any, constraint: Constraint, web: Collection) -> None:
     asked = ["shutil.copytree", "textwrap.dedent", "textwrap.shorten", "shutil.disk_usage", "shutil.which"]
     questions = [Question(id=name, text=f"What does {name} do?") for name in asked]
-    before: dict[str, BrowserEnv] = {}
-    refused, number = [], 0
+    envs: dict[str, BrowserEnv] = {}
+    rejected, num_checked = [], 0
     limits = Settings(view_height=12, max_actions=20)
     for episode in rollout(Scripted(), web, questions, limits):
-        env = before.setdefault(episode.id, BrowserEnv(web, limits))
+        env = envs.setdefault(episode.id, BrowserEnv(web, limits))
         env.reset(episode.question)
         for step in episode.steps:
             ids = completion_ids(tokenizer, step.completion, step.phase)
             if step.problem is None:
-                number += 1
-                if not is_allowed_throughout(constraint.allowed_tokens(env.state, ids, 512)):
-                    refused.append(step.completion)
+                num_checked += 1
+                if not all_allowed(constraint.allowed_tokens(env.state, ids, 512)):
+                    rejected.append(step.completion)
             env.step(step.completion)
-    assert number > 20
-    assert refused == []
+    assert num_checked > 20
+    assert rejected == []
 
 
 @settings(max_examples=60)
 @given(text=st.text(st.sampled_from("ab Z.(9_¨é\u0301ß½ﬁ😀カ\n-‘\u200d\x02━▁\x85"), max_size=60), seed=st.integers(0, 999))
 @pytest.mark.parametrize("kind", KINDS)
-def test_whatever_is_read_off_any_text_stands_on_it(kind: str, text: str, seed: int) -> None:
-    constraint, tokenizer = made(kind)
+def test_every_choice_on_a_random_page_is_on_the_page(kind: str, text: str, seed: int) -> None:
+    constraint, tokenizer = constraint_of(kind)
     page = Page("http://a.org/", "A", text)
     backend = FakeBackend([page], {"a": [SearchHit(page.url, "A", "a")]})
     generator = random.Random(seed)
     env = at(("Search a", "Clicked on link 0"), backend)
     for start in ("Find in page: ", generator.choice(["Quote: ", "Find in page: "])):
-        choose = liking(generator, tokenizer, constraint.trie, start, 6)
+        choose = preferring(generator, tokenizer, constraint.trie, start, 6)
         tokens = write(constraint.start(env.state), constraint.trie, choose, 30)
         check_valid(env, command_of(tokenizer, tokens))
         if not text or env.state.phase != "browsing" or env.state.page.url != page.url:
             break
 
 
-_MADE: dict[str, tuple[Constraint, Any]] = {}
+_CONSTRAINTS: dict[str, tuple[Constraint, Any]] = {}
 
 
-def made(kind: str) -> tuple[Constraint, Any]:
-    if kind not in _MADE:
+def constraint_of(kind: str) -> tuple[Constraint, Any]:
+    if kind not in _CONSTRAINTS:
         tokenizer = KINDS[kind]()
-        _MADE[kind] = Constraint(TokenTrie(tokenizer)), tokenizer
-    return _MADE[kind]
+        _CONSTRAINTS[kind] = Constraint(TokenTrie(tokenizer)), tokenizer
+    return _CONSTRAINTS[kind]
 
 
-def test_places_on_a_page_that_are_few_or_many_give_the_same(
+def test_the_loop_and_the_vectorized_descent_allow_the_same_tokens(
     constraint: Constraint, web: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = at(("Search shutil copytree", "Clicked on link 0"), web)
@@ -483,7 +485,7 @@ def test_places_on_a_page_that_are_few_or_many_give_the_same(
             state.advance(token)
 
 
-def test_a_token_that_is_not_allowed_makes_the_rest_free(tokenizer: Any, constraint: Constraint) -> None:
+def test_behind_a_token_that_is_not_allowed_all_tokens_are_allowed(tokenizer: Any, constraint: Constraint) -> None:
     ids = completion_ids(tokenizer, "Clicked on link 7", "browsing")
     allowed = constraint.allowed_tokens(at(STATES["results"]).state, ids, MAX_TOKENS)
     assert len(allowed) == len(ids)
@@ -491,14 +493,14 @@ def test_a_token_that_is_not_allowed_makes_the_rest_free(tokenizer: Any, constra
     assert allowed[-2:] == [None, None] or allowed[-1] is None
 
 
-def test_a_command_that_cannot_end_in_time_is_begun_all_the_same(constraint: Constraint) -> None:
+def test_if_no_command_fits_the_limit_is_ignored(constraint: Constraint) -> None:
     state = constraint.start(at(()).state)
     allowed = state.allowed_tokens(1)
     assert allowed is not None
     assert len(allowed)
 
 
-def test_the_shorter_the_limit_the_fewer_the_commands(tokenizer: Any, constraint: Constraint) -> None:
+def test_a_lower_limit_allows_fewer_tokens(tokenizer: Any, constraint: Constraint) -> None:
     env = at(STATES["odd-page"])
     numbers = [len(constraint.start(env.state).allowed_tokens(left)) for left in (4, 5, 8, 16, 64)]  # type: ignore[arg-type]
     assert numbers == sorted(numbers)
@@ -516,18 +518,20 @@ ANSWERS = [
     ("another-script", "カラス ½ é", True),
     ("nothing", "", False),
     ("white-space", " \n ", False),
-    ("what-cannot-be-seen", "\u200b", False),
+    ("invisible", "\u200b", False),
     ("a-bar-and-marks", "━ ♦", True),
 ]
 
 
 @pytest.mark.parametrize(("text", "is_allowed"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
-def test_an_answer_is_free_but_for_an_empty_one(tokenizer: Any, constraint: Constraint, text: str, is_allowed: bool) -> None:
+def test_every_answer_is_allowed_unless_it_is_blank(
+    tokenizer: Any, constraint: Constraint, text: str, is_allowed: bool
+) -> None:
     ids = completion_ids(tokenizer, text, "answering")
-    assert is_allowed_throughout(constraint.allowed_tokens(answering().state, ids, MAX_TOKENS)) == is_allowed
+    assert all_allowed(constraint.allowed_tokens(answering().state, ids, MAX_TOKENS)) == is_allowed
 
 
-def test_no_special_token_is_in_an_answer(tokenizer: Any, constraint: Constraint) -> None:
+def test_an_answer_contains_no_special_token(tokenizer: Any, constraint: Constraint) -> None:
     state = constraint.start(answering().state)
     beginning = state.allowed_tokens(9)
     state.advance(completion_ids(tokenizer, "Crows", "answering")[0])
@@ -550,7 +554,7 @@ def model(tokenizer: Any) -> Any:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=len(tokenizer) + 7,  # models have more logits than there are tokens
+        vocab_size=len(tokenizer) + 7,  # models often have more logits than tokens
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
@@ -576,8 +580,8 @@ def test_a_random_model_writes_only_valid_commands(tokenizer: Any, model: Any, w
     assert len({step.completion.partition(" ")[0] for step in steps}) > 3
 
 
-def test_what_was_sampled_can_be_computed_again(tokenizer: Any, model: Any, web: Collection) -> None:
-    """As a policy gradient does: one pass, the same limits, the same log-probabilities."""
+def test_logprobs_of_samples_can_be_computed_again(tokenizer: Any, model: Any, web: Collection) -> None:
+    """One forward pass with the same allowed tokens gives the same log-probabilities, as a policy gradient needs."""
     policy = LanguageModel(model, tokenizer, name="random", options=SamplingOptions(max_command_tokens=24, max_answer_tokens=8))
     env = at(("Search shutil copytree", "Clicked on link 0"), web)
     from browser_env.observation import observe
@@ -590,51 +594,51 @@ def test_what_was_sampled_can_be_computed_again(tokenizer: Any, model: Any, web:
         with torch.inference_mode():
             logits = model(torch.tensor([[*ids, *completion.token_ids]])).logits[0, len(ids) - 1 : -1]
         allowed = policy.allowed_tokens(prompt.state, len(ids), completion.token_ids)
-        assert is_allowed_throughout(allowed)
+        assert all_allowed(allowed)
         logprobs = (mask_logits(logits, allowed) / policy.temperature).log_softmax(-1)
         own = logprobs.gather(-1, torch.tensor(completion.token_ids)[:, None])[:, 0]
         torch.testing.assert_close(own, torch.tensor(completion.logprobs), atol=1e-4, rtol=0)
 
 
-def test_free_and_held_agree_where_the_free_one_is_feasible(tokenizer: Any, model: Any) -> None:
-    """The same number picks the same token wherever nothing in front of it is ruled out; probabilities differ by one factor."""
+def test_masking_keeps_the_samples_and_odds_of_allowed_tokens(tokenizer: Any, model: Any) -> None:
+    """If no earlier token is masked, a random number gives the same token; probabilities differ by one factor."""
     from agent.models.language_model import sample
 
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(4, 12, generator=generator)
     everything = np.arange(12)
-    free, free_logprobs = sample(logits, 0.8, torch.rand(4, generator=torch.Generator().manual_seed(1)))
-    held, held_logprobs = sample(
+    unmasked, unmasked_logprobs = sample(logits, 0.8, torch.rand(4, generator=torch.Generator().manual_seed(1)))
+    masked, masked_logprobs = sample(
         mask_logits(logits, [everything] * 4), 0.8, torch.rand(4, generator=torch.Generator().manual_seed(1))
     )
-    assert torch.equal(free, held)
-    assert torch.equal(free_logprobs, held_logprobs)
+    assert torch.equal(unmasked, masked)
+    assert torch.equal(unmasked_logprobs, masked_logprobs)
     some = np.array([1, 4, 9])
-    ruled = (mask_logits(logits, [some, None, some, some]) / 0.8).log_softmax(-1)
+    some_masked = (mask_logits(logits, [some, None, some, some]) / 0.8).log_softmax(-1)
     plain = (logits / 0.8).log_softmax(-1)
-    torch.testing.assert_close(ruled[1], plain[1])
+    torch.testing.assert_close(some_masked[1], plain[1])
     for row in (0, 2, 3):
-        torch.testing.assert_close(ruled[row, some], plain[row, some].log_softmax(-1))
-        assert ruled[row].exp().sum() == pytest.approx(1)
-        assert (ruled[row].exp() > 0).sum() == 3
+        torch.testing.assert_close(some_masked[row, some], plain[row, some].log_softmax(-1))
+        assert some_masked[row].exp().sum() == pytest.approx(1)
+        assert (some_masked[row].exp() > 0).sum() == 3
 
 
-def test_a_greedy_free_command_that_is_feasible_is_the_held_one(tokenizer: Any, model: Any) -> None:
-    """A model that recites a valid command writes it with limits as without."""
+def test_a_valid_greedy_command_is_the_same_with_and_without_the_constraint(tokenizer: Any, model: Any) -> None:
+    """A model that emits the tokens of a valid command."""
     tokens = completion_ids(tokenizer, "Quote: o’clock! Two lines", "browsing")
     env = at(STATES["odd-page"])
     from browser_env.observation import observe
 
     prompt = Prompt(observe(env.state), env.state, 3)
-    said = []
+    texts = []
     for free in (True, False):
-        policy = LanguageModel(Reciting(model, tokens), tokenizer, name="reciting", options=SamplingOptions(free=free))
-        said.append(policy.complete([prompt])[0].text)  # type: ignore[union-attr]
-    assert said == ["Quote: o’clock! Two lines"] * 2
+        policy = LanguageModel(FixedTokens(model, tokens), tokenizer, name="fixed", options=SamplingOptions(free=free))
+        texts.append(policy.complete([prompt])[0].text)  # type: ignore[union-attr]
+    assert texts == ["Quote: o’clock! Two lines"] * 2
 
 
-class Reciting:
-    """A model whose logits favour given tokens, one after the other."""
+class FixedTokens:
+    """A model whose logits favor given tokens, one after the other."""
 
     def __init__(self, model: Any, tokens: Sequence[int]) -> None:
         self.model = model
@@ -643,7 +647,7 @@ class Reciting:
         self.config, self.generation_config, self.device = model.config, model.generation_config, model.device
         self.forward = model.forward
 
-    def eval(self) -> "Reciting":
+    def eval(self) -> "FixedTokens":
         self.index = 0
         return self
 
@@ -654,7 +658,7 @@ class Reciting:
         return output
 
 
-def test_generate_of_transformers_is_held_by_the_logits_processor(tokenizer: Any, model: Any, constraint: Constraint) -> None:
+def test_the_logits_processor_constrains_generate_of_transformers(tokenizer: Any, model: Any, constraint: Constraint) -> None:
     envs = [at(commands) for commands in STATES.values()]
     prompts = torch.randint(3, len(tokenizer), (len(envs), 9), generator=torch.Generator().manual_seed(0))
     processor = ConstraintLogitsProcessor(constraint, [env.state for env in envs], prompts.shape[1], 20)
@@ -675,17 +679,17 @@ def test_generate_of_transformers_is_held_by_the_logits_processor(tokenizer: Any
 # ----------------------------------------------------------------------------------------------------------------- the page
 
 
-def test_a_page_is_laid_out_once(constraint: Constraint) -> None:
+def test_the_index_of_a_page_is_cached(constraint: Constraint) -> None:
     state = at(STATES["odd-page"]).state
     assert constraint._page_text(state.page) is constraint._page_text(
         Page(state.page.url, state.page.title, state.page.text, state.page.links)
     )
 
 
-LAID_OUT = {
+PAGES = {
     "nothing": ("", False),
     "a space": (" ", False),
-    "what find does not see": ("¨", False),
+    "a character that find ignores": ("¨", False),
     "an accent alone": ("\u0301", False),
     "a letter": ("a", True),
     "an accent": ("a\u0301", True),
@@ -695,9 +699,9 @@ LAID_OUT = {
 }
 
 
-@pytest.mark.parametrize("name", LAID_OUT)
-def test_every_text_can_be_laid_out(constraint: Constraint, name: str) -> None:
-    text, can_be_said = LAID_OUT[name]
+@pytest.mark.parametrize("name", PAGES)
+def test_every_text_can_be_indexed(constraint: Constraint, name: str) -> None:
+    text, has_texts = PAGES[name]
     page_text = PageText(text, constraint.trie)
-    assert (page_text.shortest_text > 0) == can_be_said
+    assert (page_text.shortest_text > 0) == has_texts
     assert normalize(text).text or not page_text.shortest_text

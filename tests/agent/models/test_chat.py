@@ -24,7 +24,7 @@ from browser_env.records import Question, Settings
 CROWS = Page("http://a.org/crows", "Crows", "Crows bring gifts to people.\n\nThey are birds.")
 KEY = "sk-secret-0123456789"
 Answer = Callable[[Any], None]
-"""Answers an exchange of the chat server."""
+"""A function that answers an exchange of the chat server."""
 
 
 def prompt(question: str = "What do crows do?", seed: int = 5) -> Prompt:
@@ -46,7 +46,7 @@ def chat(server: Any, *answers: Answer, waits: list[float] | None = None, **opti
     return Chat("m", server.url, KEY, **{"sleep": sleep, "max_seconds": 20, **options})
 
 
-def says(text: str) -> Answer:
+def replies(text: str) -> Answer:
     return lambda exchange: exchange.say(text)
 
 
@@ -66,12 +66,12 @@ def error(policy: Chat) -> str:
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_reply_is_recorded_exactly(chat_server: Any, stream: bool) -> None:
     text = "Search for 東京 “gifts”\u2028 and\x85 crows"
-    [completion] = chat(chat_server, says(text), stream=stream).complete([prompt()])
+    [completion] = chat(chat_server, replies(text), stream=stream).complete([prompt()])
     assert completion == Completion(text)
 
 
-def test_the_request_is_what_the_protocol_says(chat_server: Any) -> None:
-    policy = chat(chat_server, says("Top"), temperature=0.25)
+def test_the_request_follows_the_protocol(chat_server: Any) -> None:
+    policy = chat(chat_server, replies("Top"), temperature=0.25)
     browse, answer = prompt(), answering()
     policy.complete([browse])
     policy.complete([answer])
@@ -92,14 +92,14 @@ def test_the_request_is_what_the_protocol_says(chat_server: Any) -> None:
 
 
 def test_without_a_key_none_is_sent(chat_server: Any) -> None:
-    chat_server.answers.append(says("Top"))
+    chat_server.answers.append(replies("Top"))
     Chat("m", chat_server.url + "/").complete([prompt()])
     assert chat_server.requests[0].headers["Authorization"] is None
 
 
-def test_a_client_of_ones_own_is_used(chat_server: Any) -> None:
+def test_a_given_client_is_used(chat_server: Any) -> None:
     client = trusted_client(chat_server.url, headers={"X-Team": "birds"})
-    chat(chat_server, says("Top"), client=client).complete([prompt()])
+    chat(chat_server, replies("Top"), client=client).complete([prompt()])
     assert chat_server.requests[0].headers["X-Team"] == "birds"
 
 
@@ -125,11 +125,11 @@ REPLIES: list[tuple[str, bytes, str]] = [
 
 
 @pytest.mark.parametrize(("content", "text"), [case[1:] for case in REPLIES], ids=[case[0] for case in REPLIES])
-def test_dialects_of_the_protocol_are_read(chat_server: Any, content: bytes, text: str) -> None:
+def test_dialects_of_the_protocol_are_parsed(chat_server: Any, content: bytes, text: str) -> None:
     assert chat(chat_server, sends(content)).complete([prompt()]) == [Completion(text)]
 
 
-def test_a_stream_ends_with_its_last_event_though_the_connection_stays(chat_server: Any) -> None:
+def test_a_stream_ends_with_its_last_event_though_the_connection_stays_open(chat_server: Any) -> None:
     done = threading.Event()
 
     def answer(exchange: Any) -> None:
@@ -163,7 +163,7 @@ FAILURES: list[tuple[str, Answer, str]] = [
     ("empty-choices", sends(b'{"choices": []}'), "the reply is empty"),
     ("choices-of-another-type", sends(b'{"choices": "Top"}'), "the reply does not follow the protocol"),
     ("no-content", sends(b'{"choices": [{"message": {"content": null}, "finish_reason": "length"}]}'), "the reply is empty (it ended because of 'length')"),
-    ("white-space", says(" \n"), "the reply is empty"),
+    ("white-space", replies(" \n"), "the reply is empty"),
     ("error-in-the-reply", sends(b'{"error": {"message": "overloaded"}}'), "error in the reply: overloaded"),
     ("error-in-the-stream", sends(b'data: {"error": {"message": "overloaded"}}\n\ndata: [DONE]\n\n'), "error in the reply: overloaded"),
     ("torn-event-within", sends(b'data: {"choi\n\ndata: [DONE]\n\n'), "the reply does not follow the protocol"),
@@ -172,7 +172,7 @@ FAILURES: list[tuple[str, Answer, str]] = [
 
 
 @pytest.mark.parametrize(("answer", "message"), [case[1:] for case in FAILURES], ids=[case[0] for case in FAILURES])
-def test_what_will_not_pass_is_an_error_at_once(chat_server: Any, answer: Answer, message: str) -> None:
+def test_a_permanent_failure_is_an_error_at_once(chat_server: Any, answer: Answer, message: str) -> None:
     waits: list[float] = []
     assert message in error(chat(chat_server, answer, waits=waits))
     assert waits == []
@@ -186,7 +186,7 @@ def test_an_error_names_the_model_and_the_server_but_no_credentials(chat_server:
     assert "password" not in message
 
 
-def test_a_server_that_wants_a_key_says_so(chat_server: Any) -> None:
+def test_a_missing_key_is_an_error_that_says_so(chat_server: Any) -> None:
     chat_server.answers.append(sends(b"", 401))
     assert "the server needs a key (HTTP 401): set OPENAI_API_KEY" in error(Chat("m", chat_server.url))
 
@@ -218,14 +218,14 @@ TRANSIENT: list[tuple[str, Answer, str]] = [
 
 
 @pytest.mark.parametrize(("answer", "message"), [case[1:] for case in TRANSIENT], ids=[case[0] for case in TRANSIENT])
-def test_what_may_pass_is_tried_again_a_few_times(chat_server: Any, answer: Answer, message: str) -> None:
+def test_a_failure_that_may_pass_is_retried(chat_server: Any, answer: Answer, message: str) -> None:
     waits: list[float] = []
     policy = chat(chat_server, answer, waits=waits)
-    said = error(policy)
-    assert message in said
-    assert said.endswith("(after 4 attempts)")
+    text = error(policy)
+    assert message in text
+    assert text.endswith("(after 4 attempts)")
     assert waits == list(WAITS)
-    chat_server.answers.extend([answer] * len(chat_server.requests) + [says("Top")])
+    chat_server.answers.extend([answer] * len(chat_server.requests) + [replies("Top")])
     assert policy.complete([prompt()]) == [Completion("Top")]
 
 
@@ -239,19 +239,19 @@ RETRY_AFTER = [
 
 
 @pytest.mark.parametrize(("header", "wait"), [case[1:] for case in RETRY_AFTER], ids=[case[0] for case in RETRY_AFTER])
-def test_a_server_is_given_the_time_it_asks_for(chat_server: Any, header: str, wait: float) -> None:
+def test_retries_wait_as_long_as_the_server_asks(chat_server: Any, header: str, wait: float) -> None:
     waits: list[float] = []
-    policy = chat(chat_server, sends(b"", 429, Retry_After=header), says("Top"), waits=waits)
+    policy = chat(chat_server, sends(b"", 429, Retry_After=header), replies("Top"), waits=waits)
     assert policy.complete([prompt()]) == [Completion("Top")]
     assert waits == [wait]
 
 
-def test_a_date_too_far_ahead_is_not_waited_for(chat_server: Any) -> None:
+def test_a_wait_that_is_too_long_is_an_error(chat_server: Any) -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     assert "the server asks to wait" in error(chat(chat_server, sends(b"", 429, Retry_After=later)))
 
 
-def test_what_a_model_refuses_is_left_out_from_then_on(chat_server: Any) -> None:
+def test_parameters_that_a_model_rejects_are_omitted_from_then_on(chat_server: Any) -> None:
     def picky(exchange: Any) -> None:
         for param in ("temperature", "stop"):
             if param in exchange.body:
@@ -266,7 +266,7 @@ def test_what_a_model_refuses_is_left_out_from_then_on(chat_server: Any) -> None
     assert chat_server.requests[-1].body.keys() == {"model", "messages", "stream", "seed"}
 
 
-def test_a_server_that_hangs_is_given_up(chat_server: Any) -> None:
+def test_a_server_that_hangs_times_out(chat_server: Any) -> None:
     release = threading.Event()
 
     def hang(exchange: Any) -> None:
@@ -277,17 +277,17 @@ def test_a_server_that_hangs_is_given_up(chat_server: Any) -> None:
     release.set()
 
 
-def test_a_server_that_drips_is_given_up(chat_server: Any) -> None:
+def test_a_slow_reply_times_out(chat_server: Any) -> None:
     clock = count(step=50.0)
-    policy = chat(chat_server, says("Top"), clock=lambda: next(clock), max_seconds=40)
+    policy = chat(chat_server, replies("Top"), clock=lambda: next(clock), max_seconds=40)
     assert "the reply took more than 40 seconds" in error(policy)
 
 
-def test_a_server_that_is_not_there_is_an_error() -> None:
+def test_a_missing_server_is_an_error() -> None:
     assert "ConnectError" in error(Chat("m", "http://127.0.0.1:9/v1", KEY, sleep=lambda _: None))
 
 
-def test_one_failure_leaves_the_rest_of_the_batch(chat_server: Any) -> None:
+def test_a_failure_does_not_affect_the_rest_of_the_batch(chat_server: Any) -> None:
     def answer(exchange: Any) -> None:
         if exchange.body["seed"] == 1:
             exchange.send(b"", 400)
@@ -300,7 +300,7 @@ def test_one_failure_leaves_the_rest_of_the_batch(chat_server: Any) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_chat_model_browses_and_answers(chat_server: Any, stream: bool) -> None:
-    replies = [
+    texts = [
         "<think>Let me search.</think>\nSearch crows",
         "Next action: click on link 0",
         '```\nQuote: "Crows bring\ngifts to people."\n```',
@@ -308,9 +308,9 @@ def test_a_chat_model_browses_and_answers(chat_server: Any, stream: bool) -> Non
         "End: answer",
         "<think>Done.</think>Crows bring gifts [1].◼",
     ]
-    policy = chat(chat_server, *map(says, replies), stream=stream)
+    policy = chat(chat_server, *map(replies, texts), stream=stream)
     [episode] = rollout(policy, FakeBackend([CROWS]), [Question(id="q", text="What do crows do?")], Settings())
-    assert [step.completion for step in episode.steps] == replies
+    assert [step.completion for step in episode.steps] == texts
     assert [step.command for step in episode.steps] == [
         "Search crows",
         "Clicked on link 0",
@@ -324,7 +324,7 @@ def test_a_chat_model_browses_and_answers(chat_server: Any, stream: bool) -> Non
     assert [reference.extract for reference in episode.references] == ["Crows bring gifts to people."]
 
 
-def test_a_dead_server_is_a_failure_of_each_episode(chat_server: Any) -> None:
+def test_without_a_working_server_every_episode_fails(chat_server: Any) -> None:
     questions = [Question(id=str(number), text="Why?") for number in range(3)]
     episodes = list(rollout(chat(chat_server, sends(b"", 401)), FakeBackend([]), questions, Settings()))
     assert len(episodes) == 3
@@ -379,12 +379,12 @@ COMMANDS: list[tuple[str, str, str]] = [
     ("quotation-marks-of-the-page", "Quote: “clever”", "Quote: “clever”"),
     ("no-command", "I do not know.\nSorry.", "I do not know."),
     ("nothing", " \n ", ""),
-    ("a-link-that-is-no-number", "Click on the first one", "Click on the first one"),
+    ("a-link-without-a-number", "Click on the first one", "Click on the first one"),
 ]
 
 
 @pytest.mark.parametrize(("reply", "command"), [case[1:] for case in COMMANDS], ids=[case[0] for case in COMMANDS])
-def test_commands_are_read_leniently(reply: str, command: str) -> None:
+def test_commands_are_parsed_leniently(reply: str, command: str) -> None:
     assert read_command(reply, SHOWN) == command
 
 
@@ -399,20 +399,20 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("reply", "answer"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
-def test_answers_are_read_leniently(reply: str, answer: str) -> None:
+def test_answers_are_parsed_leniently(reply: str, answer: str) -> None:
     assert read_answer(reply) == answer
 
 
-def test_the_system_text_teaches_only_commands_that_exist() -> None:
+def test_the_system_message_lists_only_valid_commands() -> None:
     lines = BROWSING.splitlines()
     begin, end = lines.index("Search <query>"), lines.index("End: Controversial")
-    taught = [line for line in lines[begin : end + 1] if not line.startswith(" ") and "<" not in line and line[:1].isupper()]
-    assert taught == ["Top", "Back", "End: Answer", "End: Nonsense", "End: Controversial"]
-    assert all(not isinstance(parse_action(command), Invalid) for command in taught)
+    commands = [line for line in lines[begin : end + 1] if not line.startswith(" ") and "<" not in line and line[:1].isupper()]
+    assert commands == ["Top", "Back", "End: Answer", "End: Nonsense", "End: Controversial"]
+    assert all(not isinstance(parse_action(command), Invalid) for command in commands)
     for prefix in ("Search ", "Clicked on link ", "Find in page: ", "Quote: ", "Scrolled down ", "Scrolled up "):
         assert any(line.startswith(f"{prefix}<") for line in lines)
 
 
-def test_reading_a_long_reply_takes_no_longer_than_reading_it() -> None:
+def test_parsing_a_long_reply_does_not_hang() -> None:
     for reply in ("x" * 1_000_000, "\n" * 200_000, "Quote: a\n" + "b\n" * 100_000, "<think>" * 50_000, "Action:" * 50_000):
         read_command(reply, SHOWN)

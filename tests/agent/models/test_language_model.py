@@ -37,12 +37,12 @@ def load(folder: Path, name: str | None = None, **options: Any) -> LanguageModel
 
 
 def prompts(*seeds: int) -> list[Prompt]:
-    """Prompts of different lengths."""
-    made = []
+    """Prompts of different lengths, one for each seed."""
+    batch = []
     for number, seed in enumerate(seeds):
         env = BrowserEnv(FakeBackend([CROWS]))
-        made.append(Prompt(env.reset(QUESTIONS[number % len(QUESTIONS)]), env.state, seed))
-    return made
+        batch.append(Prompt(env.reset(QUESTIONS[number % len(QUESTIONS)]), env.state, seed))
+    return batch
 
 
 def completed(model: LanguageModel, batch: Sequence[Prompt]) -> list[Completion]:
@@ -52,7 +52,7 @@ def completed(model: LanguageModel, batch: Sequence[Prompt]) -> list[Completion]
 
 
 def forward(model: LanguageModel, prompt: Prompt, completion: Completion) -> torch.Tensor:
-    """Log-probabilities of a completion's tokens by one plain pass over one unpadded row."""
+    """Log-probabilities of a completion's tokens by one forward pass without padding."""
     assert completion.token_ids is not None
     ids = prompt_ids(model.tokenizer, prompt.text)
     with torch.inference_mode():
@@ -70,7 +70,7 @@ def test_a_sample_does_not_depend_on_its_batch(folder: Path) -> None:
     assert len({len(c.token_ids or ()) for c in together}) > 1  # rows ended at different times
 
 
-def test_logprobs_of_a_free_policy_are_those_of_a_plain_pass(folder: Path) -> None:
+def test_logprobs_of_a_free_policy_equal_those_of_a_forward_pass(folder: Path) -> None:
     model = load(folder, temperature=0.8, free=True)
     batch = prompts(1, 2, 3, 4, 5)
     for prompt, completion in zip(batch, completed(model, batch), strict=True):
@@ -78,50 +78,50 @@ def test_logprobs_of_a_free_policy_are_those_of_a_plain_pass(folder: Path) -> No
         torch.testing.assert_close(torch.tensor(completion.logprobs), forward(model, prompt, completion), atol=1e-4, rtol=0)
 
 
-def test_prompts_that_are_the_same_are_read_once_and_answered_as_if_alone(folder: Path) -> None:
+def test_a_shared_prompt_is_computed_once_and_completed_as_if_alone(folder: Path) -> None:
     model = load(folder, max_answer_tokens=24)
-    read: list[int] = []
+    num_inputs: list[int] = []
     forward = model.model.forward
 
-    def counting(**inputs: torch.Tensor) -> object:
-        read.append(inputs["input_ids"].numel())
+    def counting(**inputs: Any) -> object:
+        num_inputs.append(inputs["input_ids"].numel())
         return forward(**inputs)
 
     alone = [model.complete([prompt])[0] for prompt in (prompts(1)[0], *[answering(seed) for seed in range(6)])]
     model.model.forward = counting
     together = completed(model, [*prompts(1), *[answering(seed) for seed in range(6)]])
-    for one, other in zip(alone, together, strict=True):
-        assert isinstance(one, Completion)
-        assert (one.text, one.token_ids) == (other.text, other.token_ids)
-        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
+    for expected, completion in zip(alone, together, strict=True):
+        assert isinstance(expected, Completion)
+        assert (expected.text, expected.token_ids) == (completion.text, completion.token_ids)
+        assert expected.logprobs == pytest.approx(completion.logprobs, abs=1e-4)
     assert len({c.token_ids for c in together[1:]}) > 3
     longest = max(len(prompt_ids(model.tokenizer, prompt.text)) for prompt in (prompts(1)[0], answering()))
-    assert read[0] == 2 * longest
+    assert num_inputs[0] == 2 * longest
 
 
-def test_prompts_of_very_different_lengths_do_not_pad_each_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prompts_of_very_different_lengths_are_batched_apart(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = load(folder, max_answer_tokens=24)
     batch = [*prompts(1, 2, 3), *[answering(seed) for seed in range(3)]]
     together = completed(model, batch)
-    read: list[int] = []
+    num_inputs: list[int] = []
     forward = model.model.forward
 
-    def counting(**inputs: torch.Tensor) -> object:
+    def counting(**inputs: Any) -> object:
         if inputs["past_key_values"] is None:
-            read.append(inputs["input_ids"].numel())
+            num_inputs.append(inputs["input_ids"].numel())
         return forward(**inputs)
 
     monkeypatch.setattr("agent.models.language_model.MAX_PADDING", 0)
     model.model.forward = counting
     apart = completed(model, batch)
-    assert [one.token_ids for one in apart] == [one.token_ids for one in together]
-    assert sum(read) == sum(len(ids) for ids in {tuple(prompt_ids(model.tokenizer, prompt.text)) for prompt in batch})
-    assert len(read) > 1
+    assert [c.token_ids for c in apart] == [c.token_ids for c in together]
+    assert sum(num_inputs) == sum(len(ids) for ids in {tuple(prompt_ids(model.tokenizer, prompt.text)) for prompt in batch})
+    assert len(num_inputs) > 1
 
 
 @pytest.fixture(scope="module")
 def hybrid() -> torch.nn.Module:
-    """Short convolutions between attention layers, whose caches are of two kinds."""
+    """A model with convolutions and attention layers, which have different caches."""
     from transformers import Lfm2Config, Lfm2ForCausalLM
 
     torch.manual_seed(0)
@@ -141,7 +141,7 @@ def hybrid() -> torch.nn.Module:
     return Lfm2ForCausalLM(config)
 
 
-def test_every_kind_of_cache_is_shared_and_cut(folder: Path, hybrid: torch.nn.Module) -> None:
+def test_every_kind_of_cache_is_shared_and_filtered(folder: Path, hybrid: torch.nn.Module) -> None:
     tokenizer = load(folder).tokenizer
     model = LanguageModel(
         hybrid, tokenizer, name="hybrid", options=SamplingOptions(max_command_tokens=24, max_answer_tokens=24)
@@ -151,8 +151,8 @@ def test_every_kind_of_cache_is_shared_and_cut(folder: Path, hybrid: torch.nn.Mo
     assert [c.token_ids for c in together] == [completed(model, [prompt])[0].token_ids for prompt in batch]
     assert len({len(c.token_ids or ()) for c in together}) > 1
     for prompt, completion in zip(batch, together, strict=True):
-        limited = model.allowed_tokens(prompt.state, len(prompt_ids(tokenizer, prompt.text)), completion.token_ids or ())
-        assert all(ids is not None for ids in limited)
+        allowed = model.allowed_tokens(prompt.state, len(prompt_ids(tokenizer, prompt.text)), completion.token_ids or ())
+        assert all(ids is not None for ids in allowed)
 
 
 def test_commands_are_valid_unless_the_policy_is_free(folder: Path) -> None:
@@ -164,7 +164,7 @@ def test_commands_are_valid_unless_the_policy_is_free(folder: Path) -> None:
     assert invalid(free=True) > 4
 
 
-def test_a_policy_brings_the_settings_that_it_was_trained_on(folder: Path, tmp_path: Path) -> None:
+def test_a_policy_has_the_settings_that_it_was_trained_on(folder: Path, tmp_path: Path) -> None:
     assert load(folder).settings is None
     trained = tmp_path / "trained"
     shutil.copytree(folder, trained)
@@ -173,7 +173,7 @@ def test_a_policy_brings_the_settings_that_it_was_trained_on(folder: Path, tmp_p
     assert load(trained).settings == settings
 
 
-def test_the_seed_decides(folder: Path) -> None:
+def test_the_seed_determines_the_sample(folder: Path) -> None:
     model = load(folder)
     same = [completed(model, prompts(7))[0] for _ in range(2)]
     assert same[0] == same[1]
@@ -196,7 +196,7 @@ def test_temperature_0_is_greedy_decoding(folder: Path) -> None:
 ENDINGS = [
     ("line", "browsing", "Search crows\nEnd: Answer", "Search crows", "\n"),
     ("end-of-text", "browsing", "Search crows</s>Top", "Search crows", "</s>"),
-    ("end-of-field-is-no-line", "browsing", "Quote: a◼b\nTop", "Quote: a◼b", "\n"),
+    ("end-of-field-in-a-command", "browsing", "Quote: a◼b\nTop", "Quote: a◼b", "\n"),
     ("field", "answering", "Crows\nbring gifts [1].◼ And more", "Crows\nbring gifts [1].", "◼"),
     ("end-of-text-of-an-answer", "answering", "Gifts [1].</s>", "Gifts [1].", "</s>"),
 ]
@@ -205,10 +205,10 @@ ENDINGS = [
 @pytest.mark.parametrize(
     ("phase", "written", "text", "ending"), [case[1:] for case in ENDINGS], ids=[case[0] for case in ENDINGS]
 )
-def test_a_completion_ends_with_what_ends_it(folder: Path, phase: str, written: str, text: str, ending: str) -> None:
+def test_a_completion_ends_with_its_stop(folder: Path, phase: str, written: str, text: str, ending: str) -> None:
     model = load(folder, free=True)
     tokens = model.tokenizer(written, add_special_tokens=False)["input_ids"]
-    model.model.forward = Reciting(model.model.forward, tokens)
+    model.model.forward = FixedTokens(model.model.forward, tokens)
     [prompt] = prompts(0) if phase == "browsing" else [answering()]
     completion = completed(model, [prompt])[0]
     assert completion.text == text
@@ -224,15 +224,15 @@ def answering(seed: int = 0) -> Prompt:
     return Prompt(observation, env.state, seed)
 
 
-def test_commands_and_answers_have_their_own_longest_length(folder: Path) -> None:
+def test_commands_and_answers_have_separate_limits(folder: Path) -> None:
     model = load(folder, max_command_tokens=5, max_answer_tokens=9, free=True)
-    model.model.forward = Reciting(model.model.forward, [50] * 9)
+    model.model.forward = FixedTokens(model.model.forward, [50] * 9)
     command, answer = completed(model, [*prompts(0), answering()])
     assert (len(command.token_ids or ()), len(answer.token_ids or ())) == (5, 9)
 
 
-class Reciting:
-    """A model's pass, its logits replaced so that it writes given tokens."""
+class FixedTokens:
+    """A model's forward pass with logits that give fixed tokens, one after the other."""
 
     def __init__(self, forward: object, tokens: list[int]) -> None:
         self.forward = forward
@@ -245,7 +245,7 @@ class Reciting:
         return output
 
 
-def test_a_prompt_that_is_too_long_is_an_error_of_its_own(folder: Path) -> None:
+def test_a_prompt_that_is_too_long_is_an_error_in_its_place(folder: Path) -> None:
     model = load(folder)
     env = BrowserEnv(FakeBackend([CROWS]))
     long = Prompt(env.reset("Why? " * 1_000), env.state, 0)
@@ -257,7 +257,7 @@ def test_a_prompt_that_is_too_long_is_an_error_of_its_own(folder: Path) -> None:
     assert first == third
 
 
-def test_a_prompt_that_leaves_little_room_gets_a_short_completion(folder: Path) -> None:
+def test_a_prompt_that_nearly_fills_the_context_gets_a_short_completion(folder: Path) -> None:
     model = load(folder, temperature=0)
     [prompt] = prompts(0)
     length = len(model.tokenizer(prompt.text)["input_ids"])
@@ -269,7 +269,7 @@ def test_a_prompt_that_leaves_little_room_gets_a_short_completion(folder: Path) 
     assert len(completed(model, [filled])[0].token_ids or ()) <= room
 
 
-def test_special_tokens_in_a_page_are_only_text(folder: Path) -> None:
+def test_special_tokens_on_a_page_are_plain_text(folder: Path) -> None:
     model = load(folder)
     [prompt] = prompts(0)
     encoded = model.limits.encode(Prompt(prompt.text + "</s>", prompt.state, 0), model.name)
@@ -278,7 +278,7 @@ def test_special_tokens_in_a_page_are_only_text(folder: Path) -> None:
     assert 1 not in encoded.ids
 
 
-def test_a_model_that_gives_no_numbers_is_an_error(folder: Path) -> None:
+def test_probabilities_that_are_not_numbers_are_an_error(folder: Path) -> None:
     model = load(folder)
     with torch.no_grad():
         model.model.lm_head.weight.fill_(float("nan"))
@@ -294,11 +294,11 @@ def test_no_prompts_give_no_completions(folder: Path) -> None:
 def test_episodes_do_not_depend_on_the_batch_size(folder: Path) -> None:
     model = load(folder, max_command_tokens=6)
 
-    def said(batch_size: int) -> dict[str, list[str]]:
+    def commands(batch_size: int) -> dict[str, list[str]]:
         episodes = rollout(model, FakeBackend([CROWS]), QUESTIONS, Settings(max_actions=3), batch_size=batch_size)
         return {episode.question.id: [step.completion for step in episode.steps] for episode in episodes}
 
-    assert said(1) == said(3) == said(16)
+    assert commands(1) == commands(3) == commands(16)
 
 
 CHOICES = [
@@ -312,14 +312,14 @@ CHOICES = [
 
 
 @pytest.mark.parametrize(("uniform", "token"), [case[1:] for case in CHOICES], ids=[case[0] for case in CHOICES])
-def test_a_token_is_chosen_where_its_probability_lies(uniform: float, token: int) -> None:
+def test_sampling_inverts_the_cumulative_distribution(uniform: float, token: int) -> None:
     logits = torch.tensor([[0.25, 0.5, 0.0, 0.25]]).log()
     tokens, logprobs = sample(logits, 1.0, torch.tensor([uniform]))
     assert tokens.tolist() == [token]
     torch.testing.assert_close(logprobs, logits[:, token])
 
 
-def test_a_lower_temperature_sharpens() -> None:
+def test_a_lower_temperature_sharpens_the_distribution() -> None:
     logits = torch.tensor([[0.25, 0.75]]).log()
     _, logprobs = sample(logits, 0.5, torch.tensor([0.0]))
     torch.testing.assert_close(logprobs.exp(), torch.tensor([0.1]))  # .0625 / (.0625 + .5625)
@@ -331,19 +331,19 @@ def test_a_model_is_named_by_its_folder(folder: Path) -> None:
     assert load(folder, name="mine").name == "mine"
 
 
-def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"is not a folder with a model"):
         LanguageModel.load(str(tmp_path))
 
 
-def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:
+def test_the_error_of_a_model_that_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "no-such-model"}))
     with pytest.raises(UsageError, match="cannot be loaded as a causal language model") as caught:
         LanguageModel.load(str(tmp_path))
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def test_the_error_of_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(UsageError, match=r"pip install 'open-webgpt\[train\]'"):
         LanguageModel.load(str(folder))

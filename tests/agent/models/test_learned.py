@@ -1,4 +1,4 @@
-"""The policy that was trained here and ships."""
+"""The shipped policy, in processes of its own."""
 
 import json
 import subprocess
@@ -13,12 +13,12 @@ from agent.policies.registry import make_policy
 
 QUESTION = "What is shutil.chown() for?"
 ANSWER = "Change owner user and group of the given path"
-MOST_BYTES = 25_000_000
-MOST_KILOBYTES = 1_500_000
+MAX_BYTES = 25_000_000
+MAX_KILOBYTES = 1_500_000
 MEASURED = """
 import pathlib, sys, agent.cli
 code = agent.cli.main(sys.argv[1:])
-# Not ru_maxrss, which begins with what the process had that started this one.
+# ru_maxrss would include the memory of the parent process.
 status = dict(line.split(":") for line in pathlib.Path("/proc/self/status").read_text().splitlines())
 print(status["VmHWM"].split()[0], file=sys.stderr)
 sys.exit(code)
@@ -37,55 +37,57 @@ TORCH = "torch,transformers"
 
 
 def run_without(missing: str, arguments: Sequence[str], environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    """The program where some packages are not installed."""
+    """Run the program as if some packages were not installed."""
     command = [sys.executable, "-c", WITHOUT, missing, *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
 
 
-def test_all_models_that_ship_are_small_and_have_a_card() -> None:
+def test_all_shipped_models_are_small_and_have_a_card() -> None:
     files = [file for file in MODELS.rglob("*") if file.is_file()]
-    assert sum(file.stat().st_size for file in files) <= MOST_BYTES
+    assert sum(file.stat().st_size for file in files) <= MAX_BYTES
     for folder in (SMALL_FOLDER, LEARNED_FOLDER, REWARD_FOLDER):
         assert (folder / "README.md").read_text("utf-8").startswith("---\nlicense: apache-2.0\n")
         assert (folder / "model.safetensors").is_file()
 
 
-def test_it_answers_with_a_citation_in_little_memory(small_collection: Path, environment: dict[str, str]) -> None:
+def test_the_policy_answers_with_a_citation_in_little_memory(small_collection: Path, environment: dict[str, str]) -> None:
     asked = ("ask", "--policy", "learned", "--temperature", "0", "--json", "--collection", str(small_collection), QUESTION)
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, *asked], capture_output=True, text=True, env=environment, timeout=250, check=False
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["supported"]
-    assert ANSWER in found["answer"]
-    assert found["episode"]["actor"] == "learned"
-    assert int(done.stderr.split()[-1]) < MOST_KILOBYTES
+    result = json.loads(done.stdout)
+    assert result["supported"]
+    assert ANSWER in result["answer"]
+    assert result["episode"]["actor"] == "learned"
+    assert int(done.stderr.split()[-1]) < MAX_KILOBYTES
 
 
-def test_it_is_held_to_commands_unless_it_is_free() -> None:
-    held, free = make_policy("learned"), make_policy("learned", free=True)
-    assert (held.name, free.name) == ("learned", "learned free")
+def test_a_free_policy_has_a_name_of_its_own() -> None:
+    constrained, free = make_policy("learned"), make_policy("learned", free=True)
+    assert (constrained.name, free.name) == ("learned", "learned free")
 
 
 @pytest.mark.parametrize(
     ("policy", "missing"), [("scripted", f"{TORCH},tokenizers"), ("default", f"{TORCH},tokenizers"), ("learned", TORCH)]
 )
-def test_what_ships_needs_no_torch(policy: str, missing: str, small_collection: Path, environment: dict[str, str]) -> None:
+def test_the_shipped_policies_need_no_torch(
+    policy: str, missing: str, small_collection: Path, environment: dict[str, str]
+) -> None:
     asked = ("ask", "--policy", policy, "--temperature", "0", "--collection", str(small_collection), QUESTION)
     done = run_without(missing, asked, environment)
     assert done.returncode == 0, done.stderr
     assert ANSWER in done.stdout
 
 
-def test_the_best_of_some_needs_no_torch_and_no_other_model(small_collection: Path, environment: dict[str, str]) -> None:
+def test_best_of_n_needs_no_torch_and_no_other_model(small_collection: Path, environment: dict[str, str]) -> None:
     asked = ("ask", "--policy", "learned", "--best-of", "3", "--json", "--collection", str(small_collection), QUESTION)
     done = run_without(TORCH, asked, environment)
-    assert done.returncode in (0, 3), done.stderr  # 3: an answer that nothing supports
+    assert done.returncode in (0, 3), done.stderr  # 3: an unsupported answer
     assert json.loads(done.stdout)["episode"]["actor"] == "learned"
 
 
-def test_the_learned_policy_says_what_it_needs(small_collection: Path, environment: dict[str, str]) -> None:
+def test_the_learned_policy_says_what_to_install(small_collection: Path, environment: dict[str, str]) -> None:
     asked = ("ask", "--policy", "learned", "--collection", str(small_collection), QUESTION)
     done = run_without("tokenizers", asked, environment)
     assert done.returncode == 2

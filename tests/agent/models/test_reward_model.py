@@ -51,26 +51,26 @@ def folder(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_what_is_read_is_what_was_shown_and_the_answer_with_its_end(tiny_model: Path) -> None:
-    class Says:
-        name = "says"
+def test_a_reward_model_reads_the_observation_the_answer_and_its_end(tiny_model: Path) -> None:
+    class FixedReplies:
+        name = "fixed"
 
         def complete(self, prompts: Any) -> list[Completion]:
             texts = ("Search crows", "Quote: Crows bring", "End: Answer", " Crows bring gifts [1].")
             return [Completion(texts[p.state.actions_taken]) for p in prompts]
 
     web = FakeBackend([Page("http://a.org/crows", "Crows", "Crows bring gifts.")])
-    (episode,) = rollout(Says(), web, [Question(id="q", text="What do crows do?")], Settings())
+    (episode,) = rollout(FixedReplies(), web, [Question(id="q", text="What do crows do?")], Settings())
     item = Scored.of(episode)
     assert item == Scored("What do crows do?", episode.references, " Crows bring gifts [1].")
     assert answering_text(item.question, item.references) == episode.steps[-1].observation
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     expected = prompt_ids(tokenizer, episode.steps[-1].observation)
     assert scored_ids(tokenizer, item) == [*expected, *completion_ids(tokenizer, "Crows bring gifts [1].", "answering")]
-    assert tokenizer.decode(scored_ids(tokenizer, item)).endswith("[1].◼")
+    assert str(tokenizer.decode(scored_ids(tokenizer, item))).endswith("[1].◼")
 
 
-def test_without_references_the_question_stands_alone() -> None:
+def test_without_references_the_text_is_the_question() -> None:
     assert answering_text(" Why? ", ()) == "Why?◼"
 
 
@@ -90,7 +90,7 @@ def test_a_score_does_not_depend_on_its_batch(folder: Path) -> None:
     assert len(set(scores[0])) == len(ITEMS)
 
 
-def test_outputs_are_those_of_transformers_own_pooling(folder: Path) -> None:
+def test_outputs_equal_those_of_transformers_pooling(folder: Path) -> None:
     model = load_scalar_model(str(folder)).eval()
     model.config.pad_token_id = 2
     texts = [[5, 6, 7], [8, 9, 10, 11, 12], [13]]
@@ -99,7 +99,7 @@ def test_outputs_are_those_of_transformers_own_pooling(folder: Path) -> None:
         torch.testing.assert_close(last_outputs(model, texts), model(padded).logits[:, 0], atol=1e-5, rtol=0)
 
 
-def test_batches_hold_every_text_once_and_no_more_than_asked() -> None:
+def test_batches_contain_every_text_once_and_respect_the_limit() -> None:
     lengths = [3, 50, 7, 7, 20, 1]
     batches = length_batches(lengths, 21)
     assert sorted(index for batch in batches for index in batch) == list(range(6))
@@ -138,7 +138,7 @@ def test_a_reward_model_chooses_among_the_samples_of_a_language_model(folder: Pa
     ],
     ids=["empty", "a policy", "broken weights", "no JSON", "no scale", "another key"],
 )
-def test_what_is_no_reward_model_is_told(spoil: Any, problem: str, folder: Path, tmp_path: Path) -> None:
+def test_a_folder_without_a_reward_model_is_an_error(spoil: Any, problem: str, folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     copy.mkdir()
     for file in folder.iterdir():
@@ -148,7 +148,7 @@ def test_what_is_no_reward_model_is_told(spoil: Any, problem: str, folder: Path,
         RewardModelScore.load(copy, device="cpu")
 
 
-def test_a_normalization_comes_back(tmp_path: Path) -> None:
+def test_a_normalization_is_saved_and_loaded(tmp_path: Path) -> None:
     assert load_normalization(tmp_path) == Normalization()
     save_normalization(tmp_path, Normalization(-1.25, 3.0))
     assert load_normalization(tmp_path) == Normalization(-1.25, 3.0)
@@ -157,5 +157,5 @@ def test_a_normalization_comes_back(tmp_path: Path) -> None:
 
 def test_scores_need_neither_trl_nor_torch_until_a_model_is_loaded() -> None:
     program = "import sys, agent.score, agent.rollouts.best_of_n; print(sorted({'torch', 'trl', 'transformers'} & sys.modules.keys()))"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert found.stdout == "[]\n"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"

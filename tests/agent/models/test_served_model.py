@@ -1,4 +1,4 @@
-"""The same model in this process and behind a server: the same ids, the same log-probabilities, and a server's failures."""
+"""A model behind a server: the same tokens and log-probabilities as in this process, and the server's failures."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -38,16 +38,16 @@ def load(folder: Path, temperature: float = 1.0, **limits: int) -> LanguageModel
 
 
 def prompts() -> list[Prompt]:
-    """Commands and answers to be, of different lengths."""
-    made = []
+    """Prompts for commands and answers, of different lengths."""
+    batch = []
     for seed in range(6):
         env = BrowserEnv(FakeBackend([CROWS]))
         observation = env.reset("What do crows do?" + " Why?" * seed)
         if seed % 2:
             for command in ("Search crows", "Clicked on link 0", "Quote: bring gifts", "End: Answer"):
                 observation = env.step(command).observation
-        made.append(Prompt(observation, env.state, seed))
-    return made
+        batch.append(Prompt(observation, env.state, seed))
+    return batch
 
 
 def served(url: str, model: LanguageModel, temperature: float = 1.0) -> ServedModel:
@@ -62,20 +62,20 @@ def completed(policy: Any, batch: Sequence[Prompt]) -> list[Completion]:
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7, 0.0])
-def test_a_served_model_completes_as_one_in_this_process(
+def test_a_served_model_completes_like_one_in_this_process(
     tiny_model: Path, serve: Callable[..., Any], temperature: float
 ) -> None:
     server = serve(load(tiny_model), NAME)
     expected = completed(load(tiny_model, temperature), prompts())
-    found = completed(served(server.url, load(tiny_model), temperature), prompts())
-    for one, other in zip(expected, found, strict=True):
-        assert (one.text, one.token_ids, one.command) == (other.text, other.token_ids, other.command)
-        assert (one.logprobs is None) == (other.logprobs is None) == (temperature == 0)
-        assert one.logprobs is None or other.logprobs == pytest.approx(one.logprobs, abs=1e-4)
-    assert len({len(completion.token_ids or ()) for completion in found}) > 1
+    completions = completed(served(server.url, load(tiny_model), temperature), prompts())
+    for local, remote in zip(expected, completions, strict=True):
+        assert (local.text, local.token_ids, local.command) == (remote.text, remote.token_ids, remote.command)
+        assert (local.logprobs is None) == (remote.logprobs is None) == (temperature == 0)
+        assert local.logprobs is None or remote.logprobs == pytest.approx(local.logprobs, abs=1e-4)
+    assert len({len(completion.token_ids or ()) for completion in completions}) > 1
 
 
-def test_its_logprobs_are_those_of_a_plain_pass(tiny_model: Path, serve: Callable[..., Any]) -> None:
+def test_logprobs_equal_those_of_a_forward_pass(tiny_model: Path, serve: Callable[..., Any]) -> None:
     model = load(tiny_model)
     server = serve(load(tiny_model), NAME)
     for prompt, completion in zip(prompts(), completed(served(server.url, model), prompts()), strict=True):
@@ -84,8 +84,8 @@ def test_its_logprobs_are_those_of_a_plain_pass(tiny_model: Path, serve: Callabl
         ids = prompt_ids(model.tokenizer, prompt.text)
         with torch.inference_mode():
             logits = model.model(torch.tensor([[*ids, *completion.token_ids]])).logits[0, len(ids) - 1 : -1]
-        plain = logits.log_softmax(-1).gather(-1, torch.tensor(completion.token_ids)[:, None])[:, 0]
-        torch.testing.assert_close(torch.tensor(completion.logprobs), plain, atol=1e-4, rtol=0)
+        expected = logits.log_softmax(-1).gather(-1, torch.tensor(completion.token_ids)[:, None])[:, 0]
+        torch.testing.assert_close(torch.tensor(completion.logprobs), expected, atol=1e-4, rtol=0)
 
 
 def test_the_request_asks_for_the_whole_distribution_and_for_token_ids(tiny_model: Path, serve: Callable[..., Any]) -> None:
@@ -114,24 +114,24 @@ def test_the_request_asks_for_the_whole_distribution_and_for_token_ids(tiny_mode
     assert server.keys == [f"Bearer {KEY}"] * 2
 
 
-def test_what_is_sampled_beyond_the_end_is_no_part_of_the_completion(tiny_model: Path, serve: Callable[..., Any]) -> None:
+def test_tokens_beyond_the_end_are_not_part_of_the_completion(tiny_model: Path, serve: Callable[..., Any]) -> None:
     server = serve(load(tiny_model), NAME)
     policy = served(server.url, load(tiny_model))
     expected = completed(policy, prompts())
-    server.run_on = 3
+    server.num_extra = 3
     assert completed(policy, prompts()) == expected
 
 
-def test_a_prompt_that_is_too_long_is_an_error_of_its_own(tiny_model: Path, serve: Callable[..., Any]) -> None:
+def test_a_prompt_that_is_too_long_is_an_error_in_its_place(tiny_model: Path, serve: Callable[..., Any]) -> None:
     server = serve(load(tiny_model), NAME)
     policy = served(server.url, load(tiny_model))
     [first] = prompts()[:1]
     policy.limits = replace(policy.limits, context=len(prompt_ids(policy.limits.tokenizer, first.text)) + 1)
     long = Prompt(first.text + " crows", first.state, 0)
-    short, refused = policy.complete([first, long])
+    short, error = policy.complete([first, long])
     assert isinstance(short, Completion)
     assert len(short.token_ids or ()) == 1
-    assert "the context of served:tiny is" in str(refused)
+    assert "the context of served:tiny is" in str(error)
     assert len(server.bodies) == 1
 
 
@@ -164,7 +164,7 @@ FAILURES: list[tuple[str, bytes, int, str, int]] = [
 @pytest.mark.parametrize(
     ("content", "status", "message", "attempts"), [case[1:] for case in FAILURES], ids=[case[0] for case in FAILURES]
 )
-def test_a_failure_is_one_line_of_its_prompt(
+def test_a_failure_is_an_error_of_one_line(
     tiny_model: Path, chat_server: Any, content: bytes, status: int, message: str, attempts: int
 ) -> None:
     chat_server.answers.append(lambda exchange: exchange.send(content, status))
@@ -177,7 +177,7 @@ def test_a_failure_is_one_line_of_its_prompt(
     assert len(chat_server.requests) == attempts
 
 
-def test_a_dead_server_is_a_failure_of_each_episode(tiny_model: Path) -> None:
+def test_without_a_server_every_episode_fails(tiny_model: Path) -> None:
     questions = [Question(id=str(number), text="Why?") for number in range(2)]
     episodes = list(rollout(served("http://127.0.0.1:9/v1", load(tiny_model)), FakeBackend([]), questions, Settings()))
     assert [(episode.failure or "").startswith("PolicyError: tiny at 127.0.0.1:9: ConnectError") for episode in episodes] == [
@@ -186,7 +186,7 @@ def test_a_dead_server_is_a_failure_of_each_episode(tiny_model: Path) -> None:
     ]
 
 
-def test_a_model_is_found_by_its_folder(tiny_model: Path, serve: Callable[..., Any]) -> None:
+def test_a_model_is_found_by_its_folder_name(tiny_model: Path, serve: Callable[..., Any]) -> None:
     server = serve(load(tiny_model, max_command_tokens=256), tiny_model.name, context=300)
     policy = make_policy(f"served:{tiny_model}", base_url=server.url, temperature=0.5, environ={})
     assert isinstance(policy, ServedModel)
@@ -198,13 +198,13 @@ def test_a_model_is_found_by_its_folder(tiny_model: Path, serve: Callable[..., A
     assert server.keys == [None]
 
 
-def test_a_model_that_is_not_there_is_named_with_what_is(tiny_model: Path, serve: Callable[..., Any]) -> None:
+def test_the_error_of_a_missing_model_names_the_models_of_the_server(tiny_model: Path, serve: Callable[..., Any]) -> None:
     server = serve(load(tiny_model), "another")
     with pytest.raises(UsageError, match=rf"the server does not offer .*{tiny_model.name}; it offers another$"):
         ServedModel.load(str(tiny_model), server.url)
 
 
-def test_a_server_that_is_not_there_is_said_at_once(tiny_model: Path) -> None:
+def test_a_missing_server_is_an_error_at_once(tiny_model: Path) -> None:
     with pytest.raises(PolicyError, match=rf"{tiny_model.name} at 127.0.0.1:9: ConnectError"):
         make_policy(f"served:{tiny_model}", base_url="http://127.0.0.1:9/v1", environ={})
 
@@ -218,18 +218,18 @@ def web(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", ["ask", "sample", "bench"])
-def test_commands_take_it(
+def test_the_commands_accept_a_served_model(
     command: str, tiny_model: Path, serve: Callable[..., Any], web: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server = serve(load(tiny_model, max_command_tokens=256), tiny_model.name)
     (tmp_path / "questions.jsonl").write_text('{"id": "1", "text": "What do crows bring?"}\n')
     options = ["--policy", f"served:{tiny_model}", "--base-url", server.url, "--collection", str(web), "--max-actions", "1"]
-    own = {
+    arguments = {
         "ask": ["What do crows bring?", "--json", "--view-height", "4"],
         "sample": ["--questions", str(tmp_path / "questions.jsonl"), "--out", str(tmp_path / "out.jsonl")],
         "bench": ["--questions", str(tmp_path / "questions.jsonl"), "--out", str(tmp_path / "out")],
     }
-    code = main([command, *own[command], *options])
+    code = main([command, *arguments[command], *options])
     captured = capsys.readouterr()
     assert code in ((0, 3) if command == "ask" else (0,)), captured.err
     assert server.bodies

@@ -1,6 +1,8 @@
-"""The small model in NumPy computes and says what transformers computes and says."""
+"""The NumPy implementation of the shipped models gives the results of transformers."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +38,7 @@ TEXTS = (
 
 @pytest.fixture(scope="module", params=[("float32", 4, 4, True), ("bfloat16", 4, 2, True), ("float32", 4, 1, False)], ids=str)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random model with large weights, so that every part of it matters."""
+    """A random model with large weights, so that every part has an effect."""
     dtype, heads, key_heads, tied = request.param
     torch.manual_seed(0)
     model = Lfm2ForCausalLM(
@@ -62,8 +64,9 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return out
 
 
-def test_logits_are_those_of_transformers_however_the_tokens_come(folder: Path) -> None:
-    theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+def test_logits_equal_those_of_transformers_for_all_splits_of_the_tokens(folder: Path) -> None:
+    theirs: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    theirs.eval()
     ids = torch.randint(0, 60, (40,), generator=torch.Generator().manual_seed(1)).tolist()
     with torch.inference_mode():
         expected = theirs(torch.tensor([ids])).logits[0].numpy()
@@ -77,7 +80,7 @@ def test_logits_are_those_of_transformers_however_the_tokens_come(folder: Path) 
         assert cache.length == 40
 
 
-def test_one_number_is_that_of_transformers(folder: Path, tmp_path: Path) -> None:
+def test_the_scalar_output_equals_that_of_transformers(folder: Path, tmp_path: Path) -> None:
     torch.manual_seed(2)
     theirs = load_scalar_model(str(folder)).eval()
     theirs.save_pretrained(tmp_path)
@@ -87,7 +90,7 @@ def test_one_number_is_that_of_transformers(folder: Path, tmp_path: Path) -> Non
     assert Lfm2.load(tmp_path).output(ids) == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_reward_model_that_ships_scores_as_it_does_with_torch() -> None:
+def test_scores_of_the_shipped_reward_model_equal_those_with_torch() -> None:
     reference = Reference(
         title="shutil", url="https://x.org/", extract="rmtree(path) Delete a tree.", page="p", start=0, end=27
     )
@@ -98,14 +101,14 @@ def test_the_reward_model_that_ships_scores_as_it_does_with_torch() -> None:
     assert len(set(expected)) == 3
 
 
-def test_weights_are_read_as_they_are(folder: Path) -> None:
+def test_weights_equal_those_read_by_transformers(folder: Path) -> None:
     theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).state_dict()
     for name, tensor in read_safetensors(folder / "model.safetensors").items():
         np.testing.assert_array_equal(tensor, theirs[name].numpy())
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_the_tokenizer_is_that_of_transformers(text: str) -> None:
+def test_the_tokenizer_agrees_with_that_of_transformers(text: str) -> None:
     ours, theirs = Tokenizer(LEARNED_FOLDER), AutoTokenizer.from_pretrained(LEARNED_FOLDER)
     ids = theirs(text, split_special_tokens=True, verbose=False)["input_ids"]
     assert ours(text)["input_ids"] == ids
@@ -120,21 +123,21 @@ def test_the_tokenizer_is_that_of_transformers(text: str) -> None:
 
 
 class Both:
-    """Asks two policies and keeps what each says; the first is obeyed."""
+    """A policy that asks two policies, records both completions and returns the first."""
 
     name = "both"
 
     def __init__(self, first: SmallModel, second: LanguageModel) -> None:
         self._policies = first, second
-        self.said: list[tuple[Completion | PolicyError, ...]] = []
+        self.completions: list[tuple[Completion | PolicyError, ...]] = []
 
-    def complete(self, prompts: list[Prompt]) -> list[Completion | PolicyError]:
-        told = [tuple(one) for one in zip(*(policy.complete(prompts) for policy in self._policies), strict=True)]
-        self.said += told
-        return [one[0] for one in told]
+    def complete(self, prompts: Sequence[Prompt]) -> list[Completion | PolicyError]:
+        pairs = list(zip(*(policy.complete(prompts) for policy in self._policies), strict=True))
+        self.completions += pairs
+        return [pair[0] for pair in pairs]
 
 
-def test_the_policy_says_what_it_says_under_transformers(small_collection: Path) -> None:
+def test_greedy_completions_equal_those_of_transformers(small_collection: Path) -> None:
     options = SamplingOptions(temperature=0.0, max_command_tokens=64, max_answer_tokens=64)
     ours = SmallModel(LEARNED_FOLDER, name="learned", options=options)
     theirs = LanguageModel.load(str(LEARNED_FOLDER), name="learned", options=options, dtype=torch.float32)
@@ -142,34 +145,34 @@ def test_the_policy_says_what_it_says_under_transformers(small_collection: Path)
     with Collection.open(small_collection) as web:
         questions = PythonDocsQuestions(web).questions()[:6]
         list(rollout(both, web, questions, ours.settings or pytest.fail("no settings"), batch_size=6, threads=1))
-    same = sum(one == other for one, other in both.said)
-    assert len(both.said) >= 20
-    assert same >= 0.95 * len(both.said)  # two tokens may be as probable but for rounding
+    same = sum(first == second for first, second in both.completions)
+    assert len(both.completions) >= 20
+    assert same >= 0.95 * len(both.completions)  # rounding decides between two equally probable tokens
 
 
-def test_samples_depend_on_their_seed_alone() -> None:
+def test_samples_depend_only_on_their_seed() -> None:
     policy = SmallModel(
         LEARNED_FOLDER, name="learned", options=SamplingOptions(temperature=9.0, free=True, max_command_tokens=12)
     )
     state = BrowserState(Question(id="1", text="What does os.path.join do?"), policy.settings or pytest.fail("no settings"))
     prompts = [Prompt(observe(state), state, seed) for seed in (1, 2, 3, 1)]
-    said = policy.complete(prompts)
-    assert said[0] == said[3] == policy.complete(prompts[:1])[0]
-    assert len({one.text for one in said if isinstance(one, Completion)}) > 1
+    completions = policy.complete(prompts)
+    assert completions[0] == completions[3] == policy.complete(prompts[:1])[0]
+    assert len({completion.text for completion in completions if isinstance(completion, Completion)}) > 1
 
 
-def test_tokens_are_drawn_by_their_probability_among_what_is_allowed() -> None:
+def test_tokens_are_sampled_by_their_probability_among_the_allowed() -> None:
     logits = np.array([5.0, 1.0, 2.0, 3.0], np.float32)
     allowed = np.array([1, 3])
-    draw = np.random.default_rng(0)
-    drawn = [sample(logits, allowed, 1.0, draw) for _ in range(4000)]
+    generator = np.random.default_rng(0)
+    samples = [sample(logits, allowed, 1.0, generator) for _ in range(4000)]
     share = 1 / (1 + np.exp(-2.0))
-    assert np.mean([token == 3 for token, _ in drawn]) == pytest.approx(share, abs=0.03)
-    assert {token: pytest.approx(np.exp(logprob)) for token, logprob in drawn} == {3: share, 1: 1 - share}
-    assert sample(logits, None, 0.0, draw)[0] == 0
+    assert np.mean([token == 3 for token, _ in samples]) == pytest.approx(share, abs=0.03)
+    assert {token: pytest.approx(np.exp(logprob)) for token, logprob in samples} == {3: share, 1: 1 - share}
+    assert sample(logits, None, 0.0, generator)[0] == 0
 
 
-def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_are_usage_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not contain a model that can be read"):
         Lfm2.load(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
@@ -183,7 +186,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
         Tokenizer(tmp_path)
 
 
-def test_feasible_decoding_takes_the_light_tokenizer() -> None:
+def test_constrained_decoding_works_with_the_light_tokenizer() -> None:
     policy = SmallModel(LEARNED_FOLDER, name="learned")
     assert isinstance(policy.constraint, Constraint)
     assert policy.constraint.trie.has_word_marks
