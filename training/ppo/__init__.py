@@ -1,1 +1,1 @@
-"""Proximal policy optimization of browsing and answering: rollouts, batches, losses, the trainer."""
+"""Proximal policy optimisation of browsing and answering: experience, batches, the learner and the trainer."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PPOConfig:
-    """The settings of a PPO run. Defaults are those of Table 7 of the paper, or smaller ones that name the paper's."""
+    """The settings of a PPO run. Fields name the paper's value; some defaults are smaller, to fit a small machine."""
 
     iterations: int = 20
     """Maximum number of iterations (the paper's runs stopped after 19, 30 and 18)."""

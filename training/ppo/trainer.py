@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The end of a run."""
+    """The outcome of a run."""
 
     iterations: int
     """Number of finished iterations, those before a restart included."""
@@ -95,7 +95,7 @@ class PPO:
             clock: A monotonic clock in seconds.
         """
         if not world.questions:
-            raise UsageError("there are no questions to train on")
+            raise UsageError("there are no questions to train on; choose another question set")
         self.config, self.world, self.tokenizer, self.out = config, world, tokenizer, out
         self.accelerator = accelerator or make_accelerator()
         self._clock = clock
