@@ -24,7 +24,7 @@ MAX_AGE: Final = 600.0
 MAX_CHARACTERS: Final = 16_000_000
 """Size of each cache, for pages and for results; *find* and *quote* need about nine more bytes a character."""
 OVERHEAD: Final = 2_000
-"""Characters that a page or a list of results counts for besides its text."""
+"""Size of a cached page or list of results without its text, in characters."""
 
 
 class LiveWeb:

@@ -1,4 +1,4 @@
-"""Which pages Chromium draws: those that show little text until their scripts have run, all, or none.
+"""Decides which pages Chromium draws: those that show little text until their scripts have run, all, or none.
 
 Each page is first fetched without a browser, so that most pages need none and the same rules hold for all.
 """

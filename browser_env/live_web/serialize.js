@@ -1,7 +1,8 @@
-// A drawn page: [address, HTML]; null if there is little text yet and more may come; "loading" while its source is being read.
+// Serializes a drawn page as [address, HTML]. Returns null if it has little text and may show more, "loading" while its source
+// is being read.
 //
-// What the source of a page cannot say is written into it: text that is not to be seen, whichever style sheet or script hides
-// it, is wrapped in <span hidden>; shadow trees stand where they are shown; what a <details> holds counts as shown.
+// The HTML records what only a browser knows: text that is hidden by any style sheet or script is wrapped in <span hidden>,
+// shadow trees are in the place where they are shown, and <details> are open.
 (maxLength, short, isLast) => {
   if (!document.documentElement) return isLast ? [location.href, ""] : null;
   if (!isLast && document.readyState === "loading") return "loading";
@@ -10,7 +11,7 @@
   for (const details of document.querySelectorAll("details")) details.open = true;
 
   const NOT_TEXT = new Set(["SCRIPT", "STYLE", "NOSCRIPT", "TEMPLATE", "TITLE", "TEXTAREA", "OPTION"]);
-  const colors = new Map(); // of what is behind an element; null: a picture, or several colors through each other
+  const colors = new Map(); // background color of each element; null for a picture or a translucent color
   const behind = (element) => {
     if (!element) return "rgb(255, 255, 255)";
     if (colors.has(element)) return colors.get(element);

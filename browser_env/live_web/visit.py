@@ -21,11 +21,11 @@ from browser_env.rendering.links import is_http
 FETCHED: Final = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
 """Types of requests that are answered; images, media, fonts, event streams, beacons and prefetching are not."""
 MAX_REQUESTS: Final = 100
-"""Requests of one visit."""
+"""Maximum number of requests of one visit."""
 MAX_BYTES: Final = 20_000_000
-"""Bytes of all responses of one visit, after which nothing more is fetched."""
+"""Bytes of all responses of one visit after which no request is sent."""
 MAX_HTML: Final = 5_000_000
-"""Characters of HTML that are taken from the drawn page."""
+"""Maximum characters of HTML that are taken from the drawn page."""
 SHORT: Final = 200
 """Characters of text below which a page may still be loading."""
 QUIET_SECONDS: Final = 5

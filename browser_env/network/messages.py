@@ -53,7 +53,8 @@ class Request:
         """The request that a redirect asks for.
 
         Raises:
-            Refused: The location is not a web address, or leads from https to http.
+            Refused: The location is not an http(s) address, or leads from https to http.
+            FetchError: The location is malformed.
         """
         url = str(self.address)
         try:

@@ -17,19 +17,18 @@ from browser_env.network.addresses import parse_address
 from browser_env.network.client import Network
 
 MAX_BYTES: Final = 512_000
-"""Bytes of a robots.txt that are parsed; RFC 9309 requires at least 500 KiB."""
+"""Maximum bytes of a robots.txt; the rest is ignored. RFC 9309 requires at least 500 KiB."""
 MAX_AGE: Final = 3_600.0
 """Seconds for which the rules of a site are cached."""
 MAX_SITES: Final = 10_000
-"""Sites whose rules are cached."""
+"""Maximum number of sites whose rules are cached."""
 PRODUCT_TOKEN: Final = re.compile(r"[A-Za-z_-]+")
-"""The name that robots.txt files use for a crawler: the first letters of its User-Agent."""
+"""The start of a User-Agent: the name by which robots.txt files call a crawler."""
 
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 _UNESCAPED = "%!&'()+,/:;=?@[]~"
-"""Reserved characters, which are not the same as their escapes. Asterisks and dollar signs of a path are escaped, so that only
-those of a pattern are special."""
+"""Reserved characters, which differ from their escapes; without ``*`` and ``$``, which are special in patterns only."""
 
 _Directive = tuple[str, str]
 """Name and value of a line."""

@@ -15,7 +15,7 @@ Source = Literal["bom", "http", "meta", "utf-8", "default"]
 MAX_REPLACED = 0.01
 """Share of undecodable characters above which the next encoding is tried."""
 META_BYTES = 1024
-"""First bytes of a document that are searched for its declaration."""
+"""Bytes at the start of a document that are searched for an encoding declaration."""
 
 _LABELS = """
 utf-8: utf-8 utf8 unicode-1-1-utf-8 unicode11utf8 unicode20utf8 x-unicode20utf8
@@ -78,7 +78,7 @@ class Decoded:
 
     text: str
     encoding: str
-    """Python's name of the codec."""
+    """Name of Python's codec."""
     source: Source
     replaced: int
     """Number of U+FFFD characters that replace undecodable bytes."""

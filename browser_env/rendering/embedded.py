@@ -11,7 +11,7 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | Non
 SCRIPT_SHARE = 0.8
 """Share of scripts in the source above which a page is an application."""
 MIN_PROSE = 60
-"""Characters of a string with spaces in an application's data from which it counts as prose."""
+"""Minimum characters of prose; shorter strings in an application's data are ignored."""
 
 _APPLICATION_ROOTS = frozenset({"root", "app", "__next", "__nuxt", "___gatsby", "react-root", "app-root"})
 

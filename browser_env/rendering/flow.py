@@ -14,7 +14,7 @@ from browser_env.pages.page import Page, PageBuilder
 MAX_INDENT = 40
 """Maximum columns of indentation; deeper nesting is not indented further."""
 LINE, PARAGRAPH = 1, 2
-"""Number of line breaks between two blocks: without or with an empty line."""
+"""Line breaks between two blocks: on consecutive lines, or with an empty line in between."""
 
 _UNCLEAN = re.compile("[^\t\n\f\r -~\xa0]")
 _RUN = re.compile("[ \t\n\f\r]{2,}|[\t\n\f\r]")

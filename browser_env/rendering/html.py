@@ -23,13 +23,13 @@ from browser_env.rendering.truncation import cut, truncation_line
 from browser_env.rendering.walker import Walker
 
 MAX_TITLE = 300
-"""Characters after which a title is cut."""
+"""Maximum characters of a title."""
 SHORT = 200
 """Characters of visible text below which a dialog or a script may hide the rest of a page."""
 SOFT_404_CHARACTERS = 600
-"""Characters up to which a page can be a "not found" page with a status of 200."""
+"""Maximum characters of a "not found" page whose status is 200."""
 MIN_MAIN_CHARACTERS, MIN_MAIN_SHARE = 250, 0.15
-"""Characters, and share of the full text, that the main content must have; with less, the full page is shown."""
+"""Minimum characters of the main content, and minimum share of the full text; with less, the full page is shown."""
 
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _BLOCK = "(?:p|div|li|tr|table|pre|ul|ol|dl|dt|dd|h[1-6]|section|article|blockquote)"

@@ -1,4 +1,4 @@
-"""The kind of a document: by its first bytes, then its Content-Type, then the extension of its address."""
+"""Detects the kind of a document by its first bytes, then its Content-Type, then the extension of its address."""
 
 import re
 from typing import Literal
@@ -9,11 +9,11 @@ from browser_env.pages.document import Document
 from browser_env.rendering.decoding import http_encoding
 
 SNIFFED = 4096
-"""First bytes of a document that are examined."""
+"""Bytes at the start of a document that are examined."""
 PDF_START = 1024
-"""First bytes of a PDF in which its signature may be."""
+"""Bytes at the start of a PDF in which its signature is searched."""
 FEW_CONTROLS, MAX_CONTROLS = 4, 0.02
-"""Number and share of control characters up to which bytes may be text."""
+"""Maximum number of control characters in text, or their maximum share if that is more."""
 
 Kind = Literal["html", "markdown", "json", "pdf", "text"]
 """Kinds of documents that can be rendered."""

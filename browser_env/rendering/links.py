@@ -1,4 +1,4 @@
-"""Links: absolute addresses, and which of them can be followed."""
+"""Resolves links to absolute addresses, and tests whether they can be followed."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The main content of a page, for *reader* mode: the page without navigation and without blocks that are mostly links.
+"""Finds the main content of a page for *reader* mode: without navigation and blocks that are mostly links.
 
 Only elements, ARIA roles and the share of link text count. Blocklists of class names cost 15 points of recall on 990 real
 pages.
@@ -14,9 +14,9 @@ ReadingMode = Literal["full", "reader"]
 """*full* keeps everything visible; *reader* keeps the main content, with its links."""
 
 LINK_SHARE = 0.6
-"""Share of link text in a block above which it is navigation."""
+"""Blocks with a larger share of link text are navigation."""
 CONTENT_SHARE = 0.8
-"""Share of its parent's text, without links, above which a block replaces its parent as the main content."""
+"""A block with a larger share of its parent's unlinked text replaces the parent as the main content."""
 
 _SURROUNDINGS = frozenset({"nav", "footer", "aside", "form", "dialog", "menu"})
 _SURROUNDING_ROLES = frozenset({"navigation", "contentinfo", "complementary", "search", "banner", "menu", "menubar", "toolbar"})

@@ -17,13 +17,13 @@ from browser_env.pages.page import Page, PageBuilder
 from browser_env.rendering.plain_text import name_of
 
 MAX_BYTES: Final = 20_000_000
-"""Bytes of the largest file that is read."""
+"""Maximum bytes of a file."""
 MAX_SECONDS: Final = 20
 """Seconds after which the process is killed."""
 ENOUGH_SECONDS: Final = 10
 """Seconds after which no further page is read; those before are shown."""
 MAX_MEMORY: Final = 1_500_000_000
-"""Bytes of address space of the process."""
+"""Maximum bytes of the process's address space."""
 MAX_CHARACTERS: Final = 5_000_000
 """Characters after which no further page is read."""
 _EMPTY_LINES = re.compile(r"\n\s*\n\s*")

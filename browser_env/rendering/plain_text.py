@@ -10,7 +10,7 @@ from browser_env.pages.page import Page, domain_of
 from browser_env.rendering.truncation import cut, truncation_line
 
 LONG_LINE = 500
-"""Average characters of a line above which JSON is not laid out for reading."""
+"""JSON with a longer average line is indented."""
 
 _EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 

@@ -7,9 +7,9 @@ from browser_env.rendering.links import absolute, is_http
 from browser_env.rendering.tree import parse
 
 MAX_SECONDS = 5
-"""Longest delay of a refresh that is followed; a page with a longer one is meant to be read."""
+"""Longest delay, in seconds, of a refresh that is followed; a page with a longer one is meant to be read."""
 READ_BYTES = 65_536
-"""First bytes of a page that are searched."""
+"""Bytes at the start of a page that are searched for a refresh."""
 
 _CONTENT = re.compile(r"\s*(\d+)(?:\.\d*)?\s*[;,\s]\s*(?:url\s*=\s*)?(.+)", re.IGNORECASE | re.DOTALL)
 

@@ -21,7 +21,7 @@ from browser_env.rendering.walls import REASONS, wall
 RENDERER_VERSION = 3
 """Version of the rendering, stored with rendered pages; raised whenever the same bytes give another page."""
 MAX_SERVER_TEXT = 500
-"""Characters of an error response that are quoted in the error message."""
+"""Maximum characters of an error response that are quoted in the error message."""
 
 
 def render(document: Document, *, mode: ReadingMode = "full", followable: Callable[[str], bool] = is_http) -> Page:

@@ -1,4 +1,4 @@
-"""Data tables, as opposed to layout tables, and their cells with spans expanded."""
+"""Recognizes data tables among layout tables, and expands the spans of their cells."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from itertools import takewhile
 from browser_env.rendering.tree import Element
 
 MAX_ROWS = 200
-"""Rows of a data table that are shown; a last line tells how many there are."""
+"""Maximum rows of a data table that are shown; a last line gives their total number."""
 MAX_SPANNED_CELLS = 1000
-"""Cells that the spans of a table may add."""
+"""Maximum cells that the spans of a table may add."""
 HEADER_EVERY = 30
 """Rows after which the header is repeated, so that every view of 40 lines has it."""
 MAX_PLAIN_CELL = 150
-"""Characters of a cell above which a table without header, caption or border is a layout table."""
+"""Maximum characters of a cell in a data table without header, caption or border; with longer cells it is a layout table."""
 
 _UNSEEN = frozenset({"col", "colgroup", "script", "style", "template"})
 _NEVER_IN_DATA = frozenset({"table", "form", "h1", "h2", "h3", "h4", "h5", "h6", "article", "section", "nav", "iframe"})

@@ -14,9 +14,9 @@ from typing import TypeAlias
 from lxml import etree
 
 MAX_ELEMENTS = 300_000
-"""Elements after which parsing ends; 5 MB of the densest real pages have fewer."""
+"""Maximum number of elements; 5 MB of the densest real pages have fewer."""
 MAX_WORK = 2_000_000_000
-"""End tags times open elements after which parsing ends, in some seconds: libxml2 searches all open elements for each end tag.
+"""Maximum number of end tags times open elements, some seconds of work: libxml2 searches all open elements for each end tag.
 50,000 nested elements stay within it."""
 CHUNK = 65_536
 """Characters given to the parser at once; the limits are checked in between."""

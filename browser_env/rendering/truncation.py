@@ -1,9 +1,9 @@
-"""Truncation of long documents, and the line that tells of it."""
+"""Truncates long documents, and writes the line that says so."""
 
 import re
 
 MAX_CHARACTERS = 5_000_000
-"""Characters of decoded source that are rendered."""
+"""Maximum characters of decoded source that are rendered."""
 _SEARCHED = 65_536
 """Characters before the limit in which a boundary is looked for."""
 

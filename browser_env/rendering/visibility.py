@@ -1,4 +1,4 @@
-"""Hidden elements and overlays, by their attributes and inline styles. Hidden text often carries injected instructions.
+"""Recognizes hidden elements and overlays by attributes and inline styles; hidden text often carries injected instructions.
 
 Style sheets are not read. ``opacity: 0`` does not count as hidden: pages that fade in have it on whole sections.
 """

@@ -25,7 +25,7 @@ Step: TypeAlias = Node | Callable[[], object]
 Handler: TypeAlias = "Callable[[Walker, Element], Sequence[Step]]"
 
 SCANNED = 100
-"""Nodes inside an element that a handler may look at; without a limit, nested elements would take quadratic time."""
+"""Maximum nodes inside an element that a handler examines; without a limit, nested elements would take quadratic time."""
 
 _MEANINGFUL_ATTRIBUTES = frozenset({"aria-hidden", "aria-modal", "class", "hidden", "id", "role", "style"})
 _HEADING_CLASS = "section-title"

@@ -1,4 +1,4 @@
-"""Pages shown in place of the one that was requested: tests for humans, and logins.
+"""Recognizes pages that are shown in place of the requested one: tests for humans, and logins.
 
 No test is solved and no credentials are sent; such a page is an error that says why.
 """

@@ -12,7 +12,7 @@ from browser_env.snapshots.answers import dump_error, dump_hits, dump_page
 from browser_env.snapshots.store import SnapshotStore
 
 MAX_REDIRECTS = 10
-"""Redirects of an archive that are followed."""
+"""Maximum number of redirects in an archive that are followed."""
 
 
 class SnapshotBackend:

@@ -25,7 +25,7 @@ from browser_env.snapshots.answers import Answer, Kind
 from browser_env.snapshots.store import RecordedResponse, SnapshotStore
 
 MAX_BYTES: Final = 20_000_000
-"""Bytes of a body; records with larger ones are skipped."""
+"""Maximum bytes of a body; records with larger ones are skipped."""
 SUFFIXES: Final = (".warc", ".warc.gz")
 """Suffixes of the names of web archives."""
 _ANSWER_ADDRESS: Final = "urn:open-webgpt:"

@@ -16,7 +16,7 @@ from browser_env.live_web.search.provider import ApiRequest, Provider
 
 
 class DuckDuckGo(Provider):
-    """The results are HTML; their addresses are those of a redirector, and some are advertisements."""
+    """DuckDuckGo; the results are HTML with addresses of a redirector, and advertisements among them."""
 
     name: ClassVar = "duckduckgo"
     default_url: ClassVar = "https://html.duckduckgo.com"

@@ -23,9 +23,9 @@ MAX_HITS: Final = 20
 MAX_TITLE, MAX_SNIPPET = 300, 1_000
 """Maximum characters of a title and of a snippet."""
 MAX_SOURCE: Final = 10_000
-"""Characters of a title or snippet with its markup that are read."""
+"""Maximum characters of a title or snippet with its markup; the rest is ignored."""
 WAIT: Final = 1.0
-"""Seconds before a failed search is repeated, plus a random time of up to as many."""
+"""Minimum seconds before a failed search is repeated; a random time of up to as many is added."""
 REFUSALS: Final = frozenset({401, 403})
 """Statuses of a key that is not accepted."""
 QUOTA_SPENT: Final = frozenset({402, 432, 433})
@@ -72,7 +72,7 @@ class SearchEngine:
         """Search for a query; best hits first.
 
         Raises:
-            FetchError: The provider did not answer, or not with hits.
+            FetchError: The provider did not answer, or its reply cannot be read.
             SearchConfigError: The provider refuses the key, its quota is used up, or no server answers at its address.
         """
         query = " ".join(unicodedata.normalize("NFC", query).split())[: self.provider.max_query].strip()

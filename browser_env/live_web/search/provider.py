@@ -37,9 +37,9 @@ class Provider(ABC):
     key_variable: ClassVar[str | None] = None
     """Environment variable of the key; None if the provider needs no key."""
     requests_per_second: ClassVar[float] = 10
-    """Maximum request rate."""
+    """Maximum requests per second."""
     max_query: ClassVar[int] = 1_000
-    """Characters after which a query is cut."""
+    """Maximum characters of a query; the rest is cut."""
 
     @abstractmethod
     def request(self, query: str) -> ApiRequest:

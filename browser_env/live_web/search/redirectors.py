@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 MAX_LAYERS: Final = 3
-"""Nested redirectors that are unwrapped."""
+"""Maximum number of nested redirectors that are unwrapped."""
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _YAHOO = re.compile(r"/RU=([^/]+)/")
 

@@ -8,7 +8,7 @@ from browser_env.live_web.search.provider import ApiRequest, Provider, entries, 
 
 
 class Serper(Provider):
-    """Serper; addresses are in ``link`` and snippets in ``snippet``."""
+    """Serper; the address of a result is in ``link``."""
 
     name: ClassVar = "serper"
     default_url: ClassVar = "https://google.serper.dev"
