@@ -43,7 +43,7 @@ class Visit:
 
     page: Page
     top: int = 0
-    """First line in view."""
+    """Index of the first line in view."""
     find_from: int = 0
     """Offset in the page's text at which the next Find starts."""
 

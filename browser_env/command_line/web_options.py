@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import arg
 
 from browser_env.backends import Backend
 from browser_env.command_line.open_web import open_web
@@ -18,24 +20,24 @@ if TYPE_CHECKING:
 class WebOptions:
     """Options of the web to browse: an offline collection, the live web, or a recording. Field texts are ``--help``."""
 
-    collection: Path | None = None
+    collection: Annotated[Path | None, arg(metavar="FILE")] = None
     """Collection file to browse, made by `webgpt index`. Default: the documentation of this Python, indexed on first use."""
     web: bool = False
     """Browse the live web, searching with --provider."""
-    provider: str | None = None
+    provider: Annotated[str | None, arg(metavar="NAME")] = None
     """Search provider for --web: searxng, brave, tavily, exa, serper, you, kagi, mediawiki or duckduckgo. Default:
     SEARCH_PROVIDER, or searxng."""
-    search_url: str | None = None
+    search_url: Annotated[str | None, arg(metavar="URL")] = None
     """URL of the search provider. Default: its environment variable, such as SEARXNG_URL, or its public URL."""
     ignore_robots: bool = False
-    """Visit pages even if the robots.txt of their site forbids it."""
-    loopback_port: int | None = None
-    """Port of this machine from which --web may also load pages, such as a site under construction. Default: none."""
+    """Visit pages of --web even if the robots.txt of their site forbids it."""
+    loopback_port: Annotated[int | None, arg(metavar="PORT")] = None
+    """Port of this machine from which --web may load pages, for a site under construction. Default: no such port."""
     browser: Literal["auto", "never", "always"] = "auto"
-    """Pages of the live web to load in the installed Chromium: those that need JavaScript (auto), none or all."""
-    record: Path | None = None
+    """Load pages of --web in the installed Chromium if they need JavaScript (auto), never, or always."""
+    record: Annotated[Path | None, arg(metavar="DIR")] = None
     """Folder in which to record searches and pages for --replay; what it already contains is not requested again."""
-    replay: Path | None = None
+    replay: Annotated[Path | None, arg(metavar="DIR")] = None
     """Folder of a recording to browse instead of a web; nothing outside it is available."""
 
     def __post_init__(self) -> None:

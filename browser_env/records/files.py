@@ -82,7 +82,7 @@ def exclusive(lock: Path, error: WebGPTError, *, seconds: float = 0) -> Iterator
     Args:
         lock: The lock file, created if it does not exist.
         error: Raised if another process holds the lock.
-        seconds: Time to wait for the other process.
+        seconds: Seconds to wait for the other process.
     """
     with closing(sqlite3.connect(lock, timeout=seconds, isolation_level=None)) as connection:
         try:
