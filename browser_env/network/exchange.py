@@ -75,14 +75,14 @@ def _stream(pool: httpcore.ConnectionPool, request: Request) -> AbstractContextM
 
 def _response(url: str, answer: httpcore.Response, settings: NetworkSettings, wanted: Callable[[str], bool] | None) -> Response:
     headers = _headers(answer.headers, settings.max_header_bytes, url)
-    kept = {name: value for name, value in headers.items() if name not in _NOT_KEPT}
+    fields = {name: value for name, value in headers.items() if name not in _NOT_KEPT}
     if answer.status in REDIRECTS and "location" in headers:
-        return Response(url, answer.status, kept, b"")
+        return Response(url, answer.status, fields, b"")
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if wanted is not None and answer.status < 300 and not wanted(media_type):
         raise FetchError(f"{url} has an unsupported content type: {media_type or 'none'}")
     body = _body(url, answer.iter_stream(), headers.get("content-encoding", ""), settings)
-    return Response(url, answer.status, kept, body)
+    return Response(url, answer.status, fields, body)
 
 
 def _headers(raw: Iterable[tuple[bytes, bytes]], max_bytes: int, url: str) -> dict[str, str]:

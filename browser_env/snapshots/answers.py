@@ -19,7 +19,7 @@ class Answer:
     """The answer of a backend to one request."""
 
     kind: Kind
-    asked: str
+    request: str
     """The query or the address."""
     url: str
     """Final address of the page; the address that was requested if it failed; empty for a search."""

@@ -80,7 +80,7 @@ class SnapshotStore:
         self._now = now
         self._lock = threading.Lock()
         if not create and not self.path.is_file():
-            raise SnapshotError(f"there are no snapshots in {folder}; --record {folder} makes some")
+            raise SnapshotError(f"there are no snapshots in {folder}; record some with --record {folder}")
         try:
             if create:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -125,21 +125,21 @@ class SnapshotStore:
         if (recorded := self.backend) != backend:
             raise SnapshotError(f"{self.path.parent} holds snapshots of {recorded}, not of {backend}; pass another folder")
 
-    def answer(self, kind: Kind, asked: str) -> Answer | None:
+    def answer(self, kind: Kind, request: str) -> Answer | None:
         """The answer to a query or an address; None if it was not recorded."""
         with self._transaction("BEGIN"):
             row = self._connection.execute(
-                "SELECT url, at, renderer, digest FROM answers WHERE kind = ? AND asked = ?", (kind, storable(asked))
+                "SELECT url, at, renderer, digest FROM answers WHERE kind = ? AND asked = ?", (kind, storable(request))
             ).fetchone()
             if row is None:
                 return None
             url, at, renderer, digest = row
-            return Answer(kind, asked, url, at, renderer, self._content(digest))
+            return Answer(kind, request, url, at, renderer, self._content(digest))
 
-    def keep(self, kind: Kind, asked: str, url: str, body: bytes) -> Answer:
+    def keep(self, kind: Kind, request: str, url: str, body: bytes) -> Answer:
         """Store an answer and return it, or return the one that another writer stored first."""
-        self.add_answer(Answer(kind, storable(asked), storable(url), self._time(), RENDERER_VERSION, body))
-        answer = self.answer(kind, asked)
+        self.add_answer(Answer(kind, storable(request), storable(url), self._time(), RENDERER_VERSION, body))
+        answer = self.answer(kind, request)
         assert answer is not None
         return answer
 
@@ -149,7 +149,7 @@ class SnapshotStore:
             digest = self._store_content(answer.body)
             self._connection.execute(
                 "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
-                (answer.kind, answer.asked, answer.url, answer.at, answer.renderer, digest),
+                (answer.kind, answer.request, answer.url, answer.at, answer.renderer, digest),
             )
 
     def add_response(self, response: Response, at: str | None = None) -> None:
@@ -185,8 +185,8 @@ class SnapshotStore:
         """All answers, in the order in which they were stored."""
         with self._transaction("BEGIN"):
             keys = self._connection.execute("SELECT kind, asked FROM answers ORDER BY rowid").fetchall()
-        for kind, asked in keys:
-            if answer := self.answer(kind, asked):
+        for kind, request in keys:
+            if answer := self.answer(kind, request):
                 yield answer
 
     @property
@@ -235,7 +235,7 @@ class SnapshotStore:
         except (TypeError, zlib.error) as error:
             raise SnapshotError(f"{self.path} is corrupt: content {digest[:12]} cannot be read") from error
         if hashlib.sha256(body).hexdigest() != digest:
-            raise SnapshotError(f"{self.path} is corrupt: content {digest[:12]} is not what was kept")
+            raise SnapshotError(f"{self.path} is corrupt: content {digest[:12]} does not match its hash")
         return body
 
     @contextmanager

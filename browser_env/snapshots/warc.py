@@ -58,7 +58,7 @@ def export_warc(store: SnapshotStore, path: Path) -> int:
             writer.write_record(_response_record(writer, recorded))
             num_records += 1
         for answer in store.answers():
-            address = f"{_ANSWER_ADDRESS}{answer.kind}:{answer.renderer}:{quote(answer.asked, safe='')}"
+            address = f"{_ANSWER_ADDRESS}{answer.kind}:{answer.renderer}:{quote(answer.request, safe='')}"
             _write(writer, address, "resource", answer.body, _JSON, answer.at)
             num_records += 1
             page = json.loads(answer.body).get("page")
@@ -121,12 +121,13 @@ def _item(record: ArcWarcRecord) -> Item | str | None:
             return fields.get("backend") or None if fields.get("software") == "open-webgpt" else None
         case "resource" if address.startswith(_ANSWER_ADDRESS):
             kind, _, rest = address.removeprefix(_ANSWER_ADDRESS).partition(":")
-            renderer, _, asked = rest.partition(":")
+            renderer, _, escaped = rest.partition(":")
             known = next((name for name in _KINDS if name == kind), None)
             body = _body(record)
             if known is None or body is None:
                 return None
-            return Answer(known, unquote(asked), _page_url(known, unquote(asked), body), at, int(renderer), body)
+            request = unquote(escaped)
+            return Answer(known, request, _page_url(known, request, body), at, int(renderer), body)
         case "response" | "resource" if address.startswith(("http:", "https:")):
             body = _body(record)
             return None if body is None else RecordedResponse(_response(record, address, body), "", at)
@@ -134,12 +135,12 @@ def _item(record: ArcWarcRecord) -> Item | str | None:
             return None
 
 
-def _page_url(kind: Kind, asked: str, body: bytes) -> str:
+def _page_url(kind: Kind, request: str, body: bytes) -> str:
     """Final address of an answer's page; see `Answer.url`."""
     page = json.loads(body).get("page")
     if page is not None:
         return str(page["url"])
-    return asked if kind == "page" else ""
+    return request if kind == "page" else ""
 
 
 def _response(record: ArcWarcRecord, address: str, body: bytes) -> Response:

@@ -128,8 +128,8 @@ def test_markup_is_removed(searching: Searching) -> None:
 
 def test_markup_of_duckduckgo_is_removed(web_server: WebServer) -> None:
     page = b'<div class="result"><a class="result__a" href="https://a.example/">Crows &amp; <b>tools</b></a><a class="result__snippet">a <b>hook</b></a></div>'
-    found = Searching(FAKES["duckduckgo"], web_server).answers(Answer(page)).search()
-    assert found == (SearchHit("https://a.example/", "Crows & tools", "a hook"),)
+    hits = Searching(FAKES["duckduckgo"], web_server).answers(Answer(page)).search()
+    assert hits == (SearchHit("https://a.example/", "Crows & tools", "a hook"),)
 
 
 def test_challenge_of_duckduckgo_is_an_error(web_server: WebServer) -> None:
@@ -355,6 +355,6 @@ def test_markup_of_titles_and_snippets_is_removed(text: str, expected: str) -> N
 
 def test_number_and_length_of_results_are_capped() -> None:
     hits = [SearchHit(f"https://a.example/{number}", "t" * 10_000, "s" * 10_000) for number in range(100)]
-    found = list(clean_hits(hits))
-    assert len(found) == 20
-    assert max(len(hit.title) + len(hit.snippet) for hit in found) == 1_300
+    cleaned = list(clean_hits(hits))
+    assert len(cleaned) == 20
+    assert max(len(hit.title) + len(hit.snippet) for hit in cleaned) == 1_300

@@ -105,7 +105,7 @@ def test_answer_has_its_final_address_time_and_renderer(store: SnapshotStore) ->
     moved._pages["http://old.example/"] = CROWS
     SnapshotBackend(store, moved).fetch("http://old.example/")
     (answer,) = store.answers()
-    assert (answer.asked, answer.url) == ("http://old.example/", CROWS.url)
+    assert (answer.request, answer.url) == ("http://old.example/", CROWS.url)
     assert answer.at.endswith("Z")
     assert answer.renderer > 0
 

@@ -54,14 +54,14 @@ def test_import_undoes_export(store: SnapshotStore, tmp_path: Path, name: str) -
 def test_exported_archive_is_readable_by_warcio(store: SnapshotStore, tmp_path: Path) -> None:
     export_warc(store, tmp_path / "out.warc.gz")
     with (tmp_path / "out.warc.gz").open("rb") as file:
-        found = {}
+        records = {}
         for record in ArchiveIterator(file, check_digests="raise"):
             kind, url = record.rec_type, record.rec_headers.get_header("WARC-Target-URI")
-            found[kind, url] = (record.http_headers and record.http_headers.get_statuscode(), record.content_stream().read())
-    assert found["response", FETCHED.url] == ("200", "<p>Zoë\r\n\r\n".encode())
-    assert found["response", "http://a.org/moved"] == ("301", b"")
-    assert found["conversion", COLLECTED.url] == (None, COLLECTED.text.encode())
-    assert ("conversion", FETCHED.url) not in found
+            records[kind, url] = (record.http_headers and record.http_headers.get_statuscode(), record.content_stream().read())
+    assert records["response", FETCHED.url] == ("200", "<p>Zoë\r\n\r\n".encode())
+    assert records["response", "http://a.org/moved"] == ("301", b"")
+    assert records["conversion", COLLECTED.url] == (None, COLLECTED.text.encode())
+    assert ("conversion", FETCHED.url) not in records
 
 
 def foreign(path: Path) -> Path:
