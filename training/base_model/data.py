@@ -1,7 +1,7 @@
-"""What each step of the base model's training learns from.
+"""Batches of the base model's training: copying, reading and pretext examples.
 
-A step is made of its number alone, so that a run that was killed goes on as if it had not been, and so that other processes can
-make the steps ahead of the one that learns: a GPU learns faster than one core makes them.
+A batch depends on the number of its step and the configuration alone. A run that was killed therefore continues with the same
+batches, and other processes can make batches in advance: a GPU trains faster than one core makes them.
 """
 
 import math
@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor
@@ -18,194 +18,220 @@ from torch.utils.data import DataLoader, Dataset
 from agent.question_sets.pydoc.questions import PythonDocsQuestions
 from browser_env.errors import UsageError
 from browser_env.offline_web.collection import Collection
-from training.base_model.pretext_tasks import Pretext, Pretexts
+from training.base_model.config import BaseModelConfig
+from training.base_model.pretext_tasks import PretextTasks, TrainingExample
 from training.supervised.copying import copying_sequence
 from training.supervised.replacement import Replacement
 from training.supervised.rows import Row, text_row
 
-if TYPE_CHECKING:
-    from training.base_model.config import BaseModelConfig
+TRAINING_SPLITS: Final = ("bc", "rm", "rl")
+"""Splits whose pages are training data; every measurement is on the other splits."""
+MICRO_BATCHES: Final = 3
+"""Number of micro-batches in a batch of pretext examples."""
+READ_LENGTH: Final = 256
+"""Length in tokens of a piece of documentation."""
+PREFETCH: Final = 8
+"""Number of batches that each worker makes in advance."""
 
-TRAINED_ON = ("bc", "rm", "rl")
-"""Splits whose pages are read. What is left is what everything is measured on."""
-PARTS = 3
-"""Of a step, one after the other."""
-READ_LENGTH = 256
-"""Tokens of a stretch that is read."""
-AHEAD = 8
-"""Steps that each worker makes ahead."""
-
-_Example = tuple[Row, list[float]]
-"""A row, and what its tokens count in the loss: 0 is not learned."""
+WeightedRow = tuple[Row, list[float]]
+"""A row and the loss weight of each of its tokens; tokens of weight 0 are not learned."""
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows side by side, padded on the right."""
+class MicroBatch:
+    """Token sequences side by side, padded on the right."""
 
     ids: Tensor
     """Token ids, shape (B, T)."""
     learned: Tensor
-    """Places of the learned tokens in the flat ids, shape (learned,)."""
+    """Indices of the learned tokens in the flattened ids, shape (learned,)."""
     weights: Tensor
-    """What they count in the loss, shape (learned,)."""
+    """Loss weights of the learned tokens, shape (learned,)."""
     tokens: int
-    """Without the padding."""
+    """Number of tokens without padding."""
 
     @classmethod
-    def of(cls, sequences: Sequence[tuple[Sequence[int], Sequence[float]]], pad: int) -> "Batch":
-        """Pad some sequences of ids and weights; weight 0 is not learned, and the first token cannot be."""
+    def of(cls, sequences: Sequence[tuple[Sequence[int], Sequence[float]]], pad: int) -> "MicroBatch":
+        """Pad sequences of token ids with their loss weights. The first token of a sequence is never learned."""
         width = max(len(ids) for ids, _ in sequences)
         ids = torch.full((len(sequences), width), pad)
         weights = torch.zeros(len(sequences), width)
-        for row, (tokens, own) in enumerate(sequences):
+        for row, (tokens, token_weights) in enumerate(sequences):
             ids[row, : len(tokens)] = torch.tensor(tokens)
-            weights[row, 1 : len(own)] = torch.tensor(own[1:], dtype=torch.float32)
+            weights[row, 1 : len(token_weights)] = torch.tensor(token_weights[1:], dtype=torch.float32)
         flat = weights.flatten()
         learned = flat.nonzero()[:, 0]
         return cls(ids, learned, flat[learned], sum(len(tokens) for tokens, _ in sequences))
 
-    def to(self, device: torch.device) -> "Batch":
-        """The same on a device."""
-        ids, learned, weights = (tensor.to(device, non_blocking=True) for tensor in (self.ids, self.learned, self.weights))
-        return Batch(ids, learned, weights, self.tokens)
+    @property
+    def weight(self) -> float:
+        """Sum of the loss weights."""
+        return float(self.weights.sum())
 
-    def pin_memory(self) -> "Batch":
-        """The same where a GPU fetches it without waiting; called by the loader."""
-        return Batch(self.ids.pin_memory(), self.learned.pin_memory(), self.weights.pin_memory(), self.tokens)
+    def to(self, device: torch.device) -> "MicroBatch":
+        """The micro-batch on a device."""
+        ids, learned, weights = (tensor.to(device, non_blocking=True) for tensor in (self.ids, self.learned, self.weights))
+        return MicroBatch(ids, learned, weights, self.tokens)
+
+    def pin_memory(self) -> "MicroBatch":
+        """The micro-batch in pinned memory, from which a GPU copies without waiting; called by the data loader."""
+        return MicroBatch(self.ids.pin_memory(), self.learned.pin_memory(), self.weights.pin_memory(), self.tokens)
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """What one step learns."""
+class Batch:
+    """Training data of one optimizer step."""
 
-    kind: str
-    """copy, read or step."""
-    parts: tuple[Batch, ...]
-    """Learned one after the other, for one step of the optimizer."""
+    kind: Literal["copy", "read", "step"]
+    """Copying task, plain documentation, or pretext examples of browsing steps."""
+    micro_batches: tuple[MicroBatch, ...]
+    """Computed one after the other, with accumulated gradients."""
 
-    def pin_memory(self) -> "Lesson":
-        """The same where a GPU fetches it without waiting; called by the loader."""
-        return Lesson(self.kind, tuple(part.pin_memory() for part in self.parts))
+    @property
+    def tokens(self) -> int:
+        """Number of tokens without padding."""
+        return sum(part.tokens for part in self.micro_batches)
+
+    @property
+    def weight(self) -> float:
+        """Sum of the loss weights."""
+        return sum(part.weight for part in self.micro_batches)
+
+    def pin_memory(self) -> "Batch":
+        """The batch in pinned memory; called by the data loader."""
+        return Batch(self.kind, tuple(part.pin_memory() for part in self.micro_batches))
 
 
-class Pages:
-    """What there is to learn from: the pages of the training splits, and steps made of them."""
+class Corpus:
+    """Pages of the training splits, and pretext tasks made from them and from the validation split."""
 
-    def __init__(self, web: Collection, config: "BaseModelConfig") -> None:
+    def __init__(self, web: Collection, config: BaseModelConfig) -> None:
+        """Read the pages.
+
+        Raises:
+            UsageError: The web has no pages of the training splits.
+        """
         splits = PythonDocsQuestions(web).page_splits()
-        read = [url for url, split in splits.items() if split in TRAINED_ON]
-        held_out = [url for url, split in splits.items() if split == "validation"]
-        if not read:
-            raise UsageError(f"{web.name} has no pages that training may read: every module of it is in a split that measures")
-        self.web = web
-        self.texts = [web.fetch(url).text for url in read]
-        self.pretexts = Pretexts(web, read, config.settings)
-        self.held_out = Pretexts(web, held_out, config.settings) if held_out else None
+        training = [url for url, split in splits.items() if split in TRAINING_SPLITS]
+        validation = [url for url, split in splits.items() if split == "validation"]
+        if not training:
+            raise UsageError(f"{web.name} has no pages of the splits {', '.join(TRAINING_SPLITS)}; pass one with more modules")
+        self.path = web.path
+        self.texts = [web.fetch(url).text for url in training]
+        self.pretext_tasks = PretextTasks(web, training, config.settings)
+        self.held_out = PretextTasks(web, validation, config.settings) if validation else None
 
 
-class Lessons:
-    """Makes them, the same for the same number."""
+class Batches:
+    """Makes the batch of each step."""
 
-    def __init__(self, pages: Pages, config: "BaseModelConfig", tokenizer: Any) -> None:
-        self._pages, self._config, self._tokenizer = pages, config, tokenizer
-        self._replacement = Replacement(pages.texts)
-        self._documents = [tokenizer(text, verbose=False)["input_ids"] for text in pages.texts]
+    def __init__(self, corpus: Corpus, config: BaseModelConfig, tokenizer: Any) -> None:
+        self._corpus, self._config, self._tokenizer = corpus, config, tokenizer
+        self._replacement = Replacement(corpus.texts)
+        self._documents = [tokenizer(text, verbose=False)["input_ids"] for text in corpus.texts]
         self._document_lengths = list(map(len, self._documents))
 
-    def lesson(self, step: int, copy_length: int | None = None) -> Lesson:
-        """What a step learns.
+    def batch(self, step: int, copy_length: int | None = None) -> Batch:
+        """Make the batch of a step; the same arguments make the same batch.
 
         Args:
-            step: Its number.
-            copy_length: Tokens of the texts to copy from, while that is still to be mastered; then there is nothing else.
+            step: Number of the step.
+            copy_length: Length in tokens of the texts to copy, during the copying curriculum. Default: the curriculum is
+                over, and
+                the number of the step decides the kind of the batch.
         """
-        rng = random.Random(f"{self._config.seed} {step}")
+        config, rng = self._config, random.Random(f"{self._config.seed} {step}")
         if copy_length is not None:
-            return Lesson("copy", (self._copying(copy_length, rng),))
-        if step % self._config.copy_every == 0:
-            length = int(math.exp(rng.uniform(math.log(16), math.log(self._config.copy_length))))
-            return Lesson("copy", (self._copying(length, rng),))
-        if step % self._config.read_every == 0:
-            return Lesson("read", (self._reading(rng),))
-        return Lesson("step", tuple(self._browsing(rng)))
+            return Batch("copy", (self._copying(copy_length, rng),))
+        if step % config.copy_every == 0:
+            length = int(math.exp(rng.uniform(math.log(16), math.log(config.copy_length))))
+            return Batch("copy", (self._copying(length, rng),))
+        if step % config.read_every == 0:
+            return Batch("read", (self._reading(rng),))
+        return Batch("step", tuple(self._browsing(rng)))
 
-    def _copying(self, length: int, rng: random.Random) -> Batch:
+    def _copying(self, length: int, rng: random.Random) -> MicroBatch:
         number = max(4, min(self._config.batch_tokens // 64, self._config.batch_tokens // (3 * length // 2)))
-        words = range(self._tokenizer.pad_token_id + 2, len(self._tokenizer))
-        sequences = [copying_sequence(self._documents, words, length, rng) for _ in range(number)]
-        return Batch.of(sequences, self._tokenizer.pad_token_id)
+        vocabulary = range(self._tokenizer.pad_token_id + 2, len(self._tokenizer))
+        sequences = [copying_sequence(self._documents, vocabulary, length, rng) for _ in range(number)]
+        return MicroBatch.of(sequences, self._tokenizer.pad_token_id)
 
-    def _reading(self, rng: random.Random) -> Batch:
-        stretches: list[tuple[list[int], list[float]]] = []
-        while len(stretches) * READ_LENGTH < self._config.batch_tokens:
+    def _reading(self, rng: random.Random) -> MicroBatch:
+        sequences: list[tuple[list[int], list[float]]] = []
+        while len(sequences) * READ_LENGTH < self._config.batch_tokens:
             document = rng.choices(self._documents, self._document_lengths)[0]
             start = rng.randrange(max(1, len(document) - READ_LENGTH))
-            stretch = document[start : start + READ_LENGTH]
-            stretches.append((stretch, [1.0] * len(stretch)))
-        return Batch.of(stretches, self._tokenizer.pad_token_id)
+            ids = document[start : start + READ_LENGTH]
+            sequences.append((ids, [1.0] * len(ids)))
+        return MicroBatch.of(sequences, self._tokenizer.pad_token_id)
 
-    def _browsing(self, rng: random.Random) -> Iterator[Batch]:
+    def _browsing(self, rng: random.Random) -> Iterator[MicroBatch]:
         config = self._config
-        steps = self._pages.pretexts.steps(rng, min(config.shortest_view, config.settings.view_height))
-        examples: list[_Example] = []
+        examples = self._corpus.pretext_tasks.examples(rng, min(config.shortest_view, config.settings.view_height))
+        rows: list[WeightedRow] = []
         room = config.batch_tokens
         while room > 0:
-            step = next(steps)
-            examples.append(self.example(replaced(step, self._replacement, rng) if rng.random() < config.replaced else step))
-            room -= len(examples[-1][0].ids)
-        # In parts of about the same length, or half of it would be padding; a step is all of them, so it has every kind.
-        examples.sort(key=lambda example: len(example[0].ids))
-        size = -(-len(examples) // PARTS)
-        for start in range(0, len(examples), size):
-            part = examples[start : start + size]
-            yield Batch.of([(row.ids, weights) for row, weights in part], self._tokenizer.pad_token_id)
+            example = next(examples)
+            if rng.random() < config.replaced:
+                example = replace_words(example, self._replacement, rng)
+            rows.append(self.row(example))
+            room -= len(rows[-1][0].ids)
+        # Sorted by length, because half of a micro-batch would be padding otherwise. A batch still has every kind of example.
+        rows.sort(key=lambda row: len(row[0].ids))
+        size = -(-len(rows) // MICRO_BATCHES)
+        for start in range(0, len(rows), size):
+            yield self.micro_batch(rows[start : start + size])
 
-    def example(self, step: Pretext) -> _Example:
-        """A step as ids and what they count."""
+    def row(self, example: TrainingExample) -> WeightedRow:
+        """Tokens and loss weights of an example; only the completion is learned."""
         weight = self._config.choice_weight
-        row = text_row(step.observation, step.completion, step.phase, self._tokenizer, choice_weight=weight)
+        row = text_row(example.observation, example.completion, example.phase, self._tokenizer, choice_weight=weight)
         return row, [0.0] * len(row.prompt) + list(row.token_weights or [1.0] * len(row.completion))
 
-
-class _Ahead(Dataset[Lesson]):
-    """Lessons by number, in a process of its own, which opens the pages for itself."""
-
-    def __init__(self, file: Path, config: "BaseModelConfig", tokenizer: Any) -> None:
-        self._file, self._config, self._tokenizer = file, config, tokenizer
-        self._lessons: Lessons | None = None
-
-    def __getitem__(self, step: int) -> Lesson:
-        if self._lessons is None:
-            self._lessons = Lessons(Pages(Collection.open(self._file), self._config), self._config, self._tokenizer)
-        return self._lessons.lesson(step)
+    def micro_batch(self, rows: Sequence[WeightedRow]) -> MicroBatch:
+        """Rows side by side."""
+        return MicroBatch.of([(row.ids, weights) for row, weights in rows], self._tokenizer.pad_token_id)
 
 
-def lessons_ahead(
-    file: Path, config: "BaseModelConfig", tokenizer: Any, first: int, workers: int, device: torch.device
-) -> Iterator[Lesson]:
-    """The lessons from a step on, without end, made ahead by other processes.
+class _WorkerBatches(Dataset[Batch]):
+    """Batches by step number, for a worker process that opens the web itself."""
+
+    def __init__(self, path: Path, config: BaseModelConfig, tokenizer: Any) -> None:
+        self._path, self._config, self._tokenizer = path, config, tokenizer
+        self._batches: Batches | None = None
+
+    def __getitem__(self, step: int) -> Batch:
+        if self._batches is None:
+            corpus = Corpus(Collection.open(self._path), self._config)
+            self._batches = Batches(corpus, self._config, self._tokenizer)
+        return self._batches.batch(step)
+
+
+def prefetched_batches(
+    path: Path, config: BaseModelConfig, tokenizer: Any, first: int, workers: int, device: torch.device
+) -> Iterator[Batch]:
+    """Batches without end, made in advance by other processes.
 
     Args:
-        file: The collection.
-        config: Of the training.
-        tokenizer: Of the model.
-        first: The first step.
-        workers: Processes.
-        device: That learns.
+        path: File of the collection.
+        config: Configuration of the training.
+        tokenizer: Tokenizer of the model.
+        first: Number of the first step.
+        workers: Number of processes.
+        device: Device of the model; for a GPU the batches are in pinned memory.
     """
-    loader: DataLoader[Lesson] = DataLoader(
-        _Ahead(file, config, tokenizer),
+    loader: DataLoader[Batch] = DataLoader(
+        _WorkerBatches(path, config, tokenizer),
         batch_size=None,
         sampler=range(first, 10**12),
         num_workers=workers,
-        prefetch_factor=AHEAD,
+        prefetch_factor=PREFETCH,
         pin_memory=device.type == "cuda",
     )
     return iter(loader)
 
 
-def replaced(step: Pretext, replacement: Replacement, rng: random.Random) -> Pretext:
-    """A step with its words replaced, the same word by the same word in all of it."""
-    observation, completion = replacement((step.observation, step.completion), rng, share=rng.uniform(0.3, 1.0))
-    return Pretext(observation, completion, step.phase)
+def replace_words(example: TrainingExample, replacement: Replacement, rng: random.Random) -> TrainingExample:
+    """Replace a random share of an example's words, each by the same word wherever it occurs."""
+    observation, completion = replacement((example.observation, example.completion), rng, share=rng.uniform(0.3, 1.0))
+    return TrainingExample(observation, completion, example.phase)

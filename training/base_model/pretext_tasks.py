@@ -1,17 +1,16 @@
-"""Steps to learn from pages alone, before there are any demonstrations.
+"""Pretext tasks: training examples of browsing, made from pages alone before there are any demonstrations.
 
-A sentence of a page is taken for an answer and some of its words, with or without the name of what it describes, for the
-question (the inverse cloze task of Lee et al. 2019). What a person would do next is then known without a person: search for
-the name, open the result that has the sentence, find the name, quote the sentence, answer with it; do the same for a second
-name where two are asked for; give up where a name is nowhere. The observations are real ones, made by the environment's own
-functions.
+A question is made from a sentence of a page (`training.base_model.pretext_questions`), so the next action of a person is
+known without a person: search for the name, open the result that contains the sentence, find the name, quote the sentence,
+answer with it; do the same for a second name if two are asked for; give up if a name does not exist. The observations are
+real: the environment's own functions make them.
 """
 
 import random
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Final
 from urllib.parse import urldefrag
 
 from agent.models.tokens import Phase
@@ -21,222 +20,151 @@ from browser_env.backends import Backend
 from browser_env.observation import observe, view_lines
 from browser_env.pages.characters import LINK_FIELD, LINK_OPEN, clean_line
 from browser_env.pages.layout import lay_out
-from browser_env.pages.matching import find_next, find_quote, normal_form, quote_text
+from browser_env.pages.matching import Span, find_next, find_quote, normal_form, quote_text
 from browser_env.pages.page import Page
-from browser_env.pages.words import STOP_WORDS
 from browser_env.records import Question, Reference, Settings
 from browser_env.results import results_page
 from browser_env.state import BrowserState, apply, count_action, open_page, shorten
-from training.scripted_people.clues import PHRASE_WORDS
+from training.base_model.pretext_questions import (
+    NAMED,
+    PretextPair,
+    PretextQuestion,
+    definition_landmark,
+    draw_pair,
+    draw_question,
+    ended,
+    first_sentence,
+)
 from training.scripted_people.quoting import headed
 
-WORD = re.compile(r"[A-Za-z_][\w.]*\w|[A-Za-z]")
-KINDS = {"quote": 0.44, "search": 0.08, "click": 0.1, "find": 0.19, "answer": 0.11, "end": 0.06, "nothing": 0.02}
-"""What is learned, and how often: the quote is the hardest."""
-PAIRS = 0.25
-"""Share of the questions about a name that are about a second one too."""
-ABOUT = (
-    "{words} in {name}?",
-    "What does {name} do about {words}?",
-    "How does {name} treat {words}?",
-    "{name}: {words}",
-    "What is said of {words} in `{name}`?",
-    "Tell me about {words}. I mean {name}.",
-    "In `{name}`, what of {words}?",
-)
-NAMELESS = (
-    "{words}?",
-    "What is said of {words}?",
-    "Where do I find {words}?",
-    "Which one is about {words}?",
-    "Explain {words}.",
-)
-WITHIN = (
-    "Which one of {place} does {words}?",
-    "What in `{place}` is there for {words}?",
-    "I want {words}. What is it called in {place}?",
-    "To get {words}, what of {place} do you need?",
-    "What is the name of the one in {place} that has to do with {words}?",
-)
-"""For what is known by what it does and where it is."""
-BOTH = (
-    "What are {first} and {second}?",
-    "How does `{first}` differ from `{second}`?",
-    "{first} or {second}: what is which?",
-    "Explain `{first}` and {second} to me.",
-    "What does {first} do, and what {second}?",
-)
-NAMED = ("What is {name}?", "What does {name} do?", "Explain `{name}` to me.", "`{name}`?", "What is {name} for?")
+KINDS: Final = {"quote": 0.44, "search": 0.08, "click": 0.1, "find": 0.19, "answer": 0.11, "end": 0.06, "nothing": 0.02}
+"""Share of each kind of example. Quoting is the hardest task; *nothing* ends browsing for a name that does not exist."""
+PAIRS: Final = 0.25
+"""Share of the questions about a name that ask about a second name too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pretext:
-    """One step as text."""
+class TrainingExample:
+    """One step of an episode, as text."""
 
     observation: str
     completion: str
     phase: Phase
 
 
-class Pretexts:
-    """Makes steps from the pages of a documentation."""
+class PretextTasks:
+    """Makes training examples from pages of documentation."""
 
     def __init__(self, web: Backend, urls: Sequence[str], settings: Settings) -> None:
         """Read the pages.
 
         Args:
-            web: Holds them, and is searched.
-            urls: The pages that may be learned from.
-            settings: The format of the observations.
+            web: Fetches the pages and answers searches.
+            urls: The pages to make examples from.
+            settings: Format of the observations.
+
+        Raises:
+            ValueError: The pages define nothing.
         """
-        self.web = web
         self.settings = settings
         self._fetch = lru_cache(maxsize=None)(web.fetch)
         self._search = lru_cache(maxsize=2000)(lambda query: results_page(query, web.search(query)))
-        self._definitions = [found for url in urls for found in definitions(self._fetch(url)) if found.sentences]
+        self._definitions = [item for url in urls for item in definitions(self._fetch(url)) if item.sentences]
         self._on_page: dict[str, list[Definition]] = {}
-        for found in self._definitions:
-            self._on_page.setdefault(found.url, []).append(found)
+        for definition in self._definitions:
+            self._on_page.setdefault(definition.url, []).append(definition)
         if not self._definitions:
             raise ValueError("the pages define nothing that could be asked about")
 
-    def steps(self, rng: random.Random, shortest_view: int | None = None) -> Iterator[Pretext]:
-        """Steps without end.
+    def examples(self, rng: random.Random, shortest_view: int | None = None) -> Iterator[TrainingExample]:
+        """Draw training examples without end.
 
         Args:
-            rng: Draws them.
-            shortest_view: Views have from so many lines to those of the settings. None: those of the settings.
+            rng: Source of all randomness.
+            shortest_view: Minimum number of lines of a view; the maximum is that of the settings. Default: the maximum.
         """
         longest = self.settings.view_height
         while True:
             kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
             height = longest if shortest_view is None else rng.randint(shortest_view, longest)
             settings = replace(self.settings, view_height=height)
-            if step := self._step(kind, _Case.draw(rng.choice(self._definitions), rng), settings, rng):
-                yield step
+            if example := self._example(kind, draw_question(rng.choice(self._definitions), rng), settings, rng):
+                yield example
 
-    def _step(self, kind: str, case: "_Case", settings: Settings, rng: random.Random) -> Pretext | None:
-        """One step of a kind; None: there is no such step of this case."""
+    def _example(self, kind: str, asked: PretextQuestion, settings: Settings, rng: random.Random) -> TrainingExample | None:
+        """An example of a kind; None if this question has none."""
         if kind == "nothing":
-            return self._nothing(case.definition, rng)
-        page = self._fetch(case.definition.url)
-        pair = self._pair(case.definition, rng) if case.is_summary and rng.random() < PAIRS else None
-        state = BrowserState(Question(id="pretext", text=pair.question if pair else case.question), settings)
+            return self._missing_name(asked.definition, rng)
+        page = self._fetch(asked.definition.url)
+        pair = self._pair(asked.definition, rng) if asked.is_summary and rng.random() < PAIRS else None
+        state = BrowserState(Question(id="pretext", text=pair.text if pair else asked.text), settings)
         if pair and pair.is_second:
-            if not (quoted := self._with_first(state, pair.other)):
+            if not (after_first := self._after_first(state, pair.other)):
                 return None
-            state = quoted
+            state = after_first
         if pair and pair.is_second and pair.other.url == page.url:
             if kind in ("search", "click"):
                 return None
             state = replace(open_page(state, page, ""), past_actions=state.past_actions)
         else:
             if kind == "search":
-                return _shown(state, Search(case.query))
-            # Results are only seen where one of them is chosen, and searching is most of the time.
-            results = self._search(case.query) if kind == "click" else results_page(case.query, ())
-            state = count_action(open_page(state, results, f"Search {case.query}"))
+                return _example(state, Search(asked.query))
+            # Searching takes most of the time, and only clicks need the results.
+            results = self._search(asked.query) if kind == "click" else results_page(asked.query, ())
+            state = count_action(open_page(state, results, f"Search {asked.query}"))
             if kind == "click":
                 return _click(state, page)
             state = count_action(open_page(state, page, f"Click {page.title}"))
         if kind == "find":
-            return self._find(state, case.landmark)
-        return self._quote(kind, case, state, pair, rng)
+            return _find(state, asked.landmark)
+        return self._quote(kind, asked, state, pair, rng)
 
-    def _quote(self, kind: str, case: "_Case", state: BrowserState, pair: "_Pair | None", rng: random.Random) -> Pretext | None:
-        """The quote, or what comes behind it."""
+    # -------------------------------------------------------------------------------------------------- quoting, answering
+
+    def _quote(
+        self, kind: str, asked: PretextQuestion, state: BrowserState, pair: PretextPair | None, rng: random.Random
+    ) -> TrainingExample | None:
+        """An example of the quote, or of a step after it; None if the sentence cannot be quoted."""
         page = state.page
-        sentence = self._place(page, case)
+        sentence = _place(page, asked)
         if sentence is None:
             return None
-        span = headed(page, case.definition.short_name, sentence)
-        if case.landmark and rng.random() < 0.8:
-            state = count_action(apply(state, Find(case.landmark)).state)
-        if not (looking := _looking_at(state, span, rng)):
+        span = headed(page, asked.definition.short_name, sentence)
+        if asked.landmark and rng.random() < 0.8:
+            state = count_action(apply(state, Find(asked.landmark)).state)
+        if not (scrolled := _scrolled_to(state, span, rng)):
             return None
-        state = looking
-        told = clean_line(page.text[slice(*sentence)])  # the page's own words, quotation marks included
+        state = scrolled
         quote = Quote(quote_text(page.normal, span, state.layout.starts[state.visit.top]))
         if kind == "quote":
             if not pair and rng.random() < 0.15:
-                state = self._with_another(state, rng)
-            return _shown(state, quote)
+                state = self._with_other_reference(state, rng)
+            return _example(state, quote)
         number = len(state.references)
         state = count_action(apply(state, quote).state)
         if len(state.references) == number:
             return None
         if pair and not pair.is_second:
-            return self._second(state, pair.other) if kind == "end" else None
+            return _towards_second(state, pair.other) if kind == "end" else None
         if kind == "end":
-            return Pretext(observe(state), "End: Answer", "browsing")
-        subject = f"{case.definition.short_name}: " if case.wants_name and span != sentence else ""
-        return self._answer(state, f"{subject}{_ended(told)}", rng, first=pair.told if pair else None)
+            return TrainingExample(observe(state), "End: Answer", "browsing")
+        subject = f"{asked.definition.short_name}: " if asked.wants_name and span != sentence else ""
+        answer = ended(clean_line(page.text[slice(*sentence)]))  # the page's own words, quotation marks included
+        return self._answer(state, f"{subject}{answer}", rng, first=pair.other_answer if pair else None)
 
-    def _find(self, state: BrowserState, landmark: str | None) -> Pretext | None:
-        if landmark is None or not find_next(state.page.normal, landmark, 0):
-            return None
-        return _shown(state, Find(landmark))
-
-    def _second(self, state: BrowserState, other: Definition) -> Pretext:
-        """The first of two is quoted: on to the second."""
-        landmark = _landmark(other)
-        if other.url == state.page.url and find_next(state.page.normal, landmark, 0):
-            return _shown(state, Find(landmark))
-        return _shown(state, Search(other.full_name))
-
-    def _pair(self, mine: Definition, rng: random.Random) -> "_Pair | None":
-        """Another definition that is asked about too, mostly of the same page."""
-        other = rng.choice(self._on_page[mine.url] if rng.random() < 0.7 else self._definitions)
-        if other.short_name == mine.short_name or "module" in (mine.kind, other.kind):
-            return None
-        is_second = rng.random() < 0.6
-        first, second = (other, mine) if is_second else (mine, other)
-        question = rng.choice(BOTH).format(first=first.full_name, second=second.full_name)
-        return _Pair(other, question, is_second)
-
-    def _with_first(self, state: BrowserState, other: Definition) -> BrowserState | None:
-        """The first of two was looked up and quoted; None: its sentence cannot be."""
-        page, told = self._fetch(other.url), _first_sentence(other)
-        sentence = find_quote(page.normal, told, 0)
-        if isinstance(sentence, str):
-            return None
-        earlier = (f"Search {other.full_name}", f"Click {page.title}", f"Find in page {shorten(_landmark(other))}", "Quote")
-        return replace(
-            state,
-            references=(_reference(page, headed(page, other.short_name, sentence)),),
-            past_actions=earlier,
-            actions_taken=len(earlier),
-        )
-
-    def _nothing(self, definition: Definition, rng: random.Random) -> Pretext | None:
-        """The results for a name that is nowhere: at the place of one thing the name of another, or of two at once."""
-        parts = [rng.choice(self._definitions).short_name for _ in range(rng.randint(1, 2))]
-        last = "_".join(parts)
-        name = f"{definition.owner}.{last}"
-        results = self._search(name)
-        if last in results.text:
-            return None
-        state = BrowserState(Question(id="pretext", text=rng.choice(NAMED).format(name=name)), self.settings)
-        return _shown(count_action(open_page(state, results, f"Search {name}")), End(EndReason.NONSENSE))
-
-    def _place(self, page: Page, case: "_Case") -> tuple[int, int] | None:
-        """Where the sentence stands below its heading; None: somewhere else."""
-        heading = next((start for start, end in page.headings if page.text[start:end] == case.definition.heading), 0)
-        return page.normal.find(normal_form(case.sentence), heading)
-
-    def _answer(self, state: BrowserState, told: str, rng: random.Random, first: str | None) -> Pretext:
-        """The answer from the last reference; of a pair from the first one too."""
+    def _answer(self, state: BrowserState, answer: str, rng: random.Random, first: str | None) -> TrainingExample:
+        """An example of the answer from the last reference, after the first answer if two are asked for."""
         number = len(state.references)
         if first is None and rng.random() < 0.3:
-            other = self._with_another(state, rng)
-            flipped = other.references[::-1] if rng.random() < 0.5 else other.references
-            number = flipped.index(state.references[0]) + 1
-            state = replace(other, references=flipped)
+            other = self._with_other_reference(state, rng)
+            references = other.references[::-1] if rng.random() < 0.5 else other.references
+            number = references.index(state.references[0]) + 1
+            state = replace(other, references=references)
         before = f"{first} [1] " if first else ""
-        return Pretext(observe(replace(state, ending="answer")), f"{before}{told} [{number}]", "answering")
+        return TrainingExample(observe(replace(state, ending="answer")), f"{before}{answer} [{number}]", "answering")
 
-    def _with_another(self, state: BrowserState, rng: random.Random) -> BrowserState:
-        """With a reference that was quoted before, about something else."""
+    def _with_other_reference(self, state: BrowserState, rng: random.Random) -> BrowserState:
+        """A state with an earlier reference about another subject, if one can be drawn."""
         other = rng.choice(self._definitions)
         page = self._fetch(other.url)
         span = find_quote(page.normal, rng.choice(other.sentences), 0)
@@ -250,121 +178,83 @@ class Pretexts:
             actions_taken=state.actions_taken + len(earlier),
         )
 
+    # ------------------------------------------------------------------------------------------- two names, missing names
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """A sentence that answers, and the question that it answers."""
+    def _pair(self, definition: Definition, rng: random.Random) -> PretextPair | None:
+        """A question about a second definition too, mostly of the same page."""
+        other = rng.choice(self._on_page[definition.url] if rng.random() < 0.7 else self._definitions)
+        return draw_pair(definition, other, rng)
 
-    definition: Definition
-    sentence: str
-    question: str
-    query: str
-    landmark: str | None
-    """What is looked for on the page; None: nothing that stands there would be said."""
-    is_summary: bool = False
-    """Whether the sentence is the first one, and the question names what it describes."""
-    wants_name: bool = False
-    """Whether the question asks for the name."""
+    def _after_first(self, state: BrowserState, first: Definition) -> BrowserState | None:
+        """A state after the first definition was looked up and quoted; None if its sentence cannot be quoted."""
+        page = self._fetch(first.url)
+        sentence = find_quote(page.normal, first_sentence(first), 0)
+        if isinstance(sentence, str):
+            return None
+        find = f"Find in page {shorten(definition_landmark(first))}"
+        earlier = (f"Search {first.full_name}", f"Click {page.title}", find, "Quote")
+        return replace(
+            state,
+            references=(_reference(page, headed(page, first.short_name, sentence)),),
+            past_actions=earlier,
+            actions_taken=len(earlier),
+        )
 
-    @classmethod
-    def draw(cls, definition: Definition, rng: random.Random) -> "_Case":
-        first = _first_sentence(definition)
-        sentence = first if rng.random() < 0.4 else rng.choice(definition.sentences)
-        name = definition.full_name if rng.random() < 0.7 else definition.short_name
-        landmark = _landmark(definition)
-        if sentence == first and rng.random() < 0.6:
-            question = rng.choice(NAMED).format(name=name)
-            return cls(definition, sentence, question, name, landmark, is_summary=True)
-        if rng.random() < 0.4:
-            words = _some_words(sentence, rng)
-            return cls(definition, sentence, rng.choice(ABOUT).format(name=name, words=words), name, landmark)
-        if rng.random() < 0.2:
-            words = _some_words(sentence, rng)
-            return cls(definition, sentence, rng.choice(NAMELESS).format(words=words), words, None)
-        stretch = _stretch(sentence, rng)
-        phrase = " ".join(stretch[:PHRASE_WORDS])
-        if rng.random() < 0.3:
-            return cls(definition, sentence, rng.choice(NAMELESS).format(words=" ".join(stretch)), " ".join(stretch), phrase)
-        question = rng.choice(WITHIN).format(place=definition.owner, words=" ".join(stretch))
-        return cls(definition, sentence, question, definition.owner, phrase, wants_name=True)
+    def _missing_name(self, definition: Definition, rng: random.Random) -> TrainingExample | None:
+        """An example of giving up on a name that does not exist: a known owner with the names of one or two other things."""
+        parts = [rng.choice(self._definitions).short_name for _ in range(rng.randint(1, 2))]
+        last = "_".join(parts)
+        name = f"{definition.owner}.{last}"
+        results = self._search(name)
+        if last in results.text:
+            return None
+        state = BrowserState(Question(id="pretext", text=rng.choice(NAMED).format(name=name)), self.settings)
+        return _example(count_action(open_page(state, results, f"Search {name}")), End(EndReason.NONSENSE))
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """A question about two things, of which the case is one."""
-
-    other: Definition
-    question: str
-    is_second: bool
-    """Whether the other one comes first, and was quoted."""
-
-    @property
-    def told(self) -> str:
-        """What is said of the other one."""
-        return _ended(_first_sentence(self.other))
+def _example(state: BrowserState, action: Action) -> TrainingExample:
+    return TrainingExample(observe(state), format_action(action), "browsing")
 
 
-def _first_sentence(definition: Definition) -> str:
-    return definition.summary or definition.sentences[0]
+def _click(state: BrowserState, page: Page) -> TrainingExample | None:
+    """An example of opening the result that links to a page; None if it is not in view."""
+    link_id = next((id_ for url, id_ in state.page.link_ids.items() if urldefrag(url)[0] == page.url), None)
+    is_in_view = any(line.startswith(f"{LINK_OPEN}{link_id}{LINK_FIELD}") for line in view_lines(state))
+    return _example(state, Click(link_id)) if link_id is not None and is_in_view else None
 
 
-def _landmark(definition: Definition) -> str:
-    """How the line begins that defines something."""
-    if definition.kind in ("class", "exception"):
-        return f"class {definition.short_name}("
-    return f"{definition.short_name}(" if definition.kind in ("function", "method") else definition.short_name
+def _find(state: BrowserState, landmark: str | None) -> TrainingExample | None:
+    """An example of finding a text; None if it is not on the page."""
+    if landmark is None or not find_next(state.page.normal, landmark, 0):
+        return None
+    return _example(state, Find(landmark))
 
 
-def _ended(sentence: str) -> str:
-    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
+def _towards_second(state: BrowserState, second: Definition) -> TrainingExample:
+    """An example of turning to the second definition after the first was quoted."""
+    landmark = definition_landmark(second)
+    if second.url == state.page.url and find_next(state.page.normal, landmark, 0):
+        return _example(state, Find(landmark))
+    return _example(state, Search(second.full_name))
 
 
-def _reference(page: Page, span: tuple[int, int]) -> Reference:
+def _place(page: Page, asked: PretextQuestion) -> Span | None:
+    """The place of the sentence after its heading; None if it is not there."""
+    heading = next((start for start, end in page.headings if page.text[start:end] == asked.definition.heading), 0)
+    return page.normal.find(normal_form(asked.sentence), heading)
+
+
+def _reference(page: Page, span: Span) -> Reference:
     return Reference(
         title=page.title, url=page.url, extract=page.text[slice(*span)], page=page.digest, start=span[0], end=span[1]
     )
 
 
-def _click(state: BrowserState, page: Page) -> Pretext | None:
-    """The result that is the page; None: it is not in view."""
-    number = next((id_ for url, id_ in state.page.link_ids.items() if urldefrag(url)[0] == page.url), None)
-    in_view = any(line.startswith(f"{LINK_OPEN}{number}{LINK_FIELD}") for line in view_lines(state))
-    return _shown(state, Click(number)) if number is not None and in_view else None
+def _scrolled_to(state: BrowserState, span: Span, rng: random.Random) -> BrowserState | None:
+    """A state with a span at a random place in the view; None if the span is longer than the view.
 
-
-def _stretch(sentence: str, rng: random.Random) -> list[str]:
-    """Words of a sentence in a row: half of the time all but the first, which is its verb."""
-    parts = sentence.rstrip(".!?").split()
-    if rng.random() < 0.5:
-        return parts[1:]
-    size = min(len(parts), rng.randint(3, 10))
-    start = rng.randrange(len(parts) - size + 1)
-    return parts[start : start + size]
-
-
-def _some_words(sentence: str, rng: random.Random) -> str:
-    """A few words of a sentence in a row, or some of its words in order with their endings changed here and there."""
-    parts = sentence.rstrip(".!?").split()
-    if rng.random() < 0.5:
-        size = min(len(parts), rng.randint(3, 8))
-        start = rng.randrange(len(parts) - size + 1)
-        return " ".join(parts[start : start + size])
-    telling = [word for word in WORD.findall(sentence) if word.casefold() not in STOP_WORDS]
-    size = min(len(telling), rng.randint(2, 6))
-    kept = sorted(rng.sample(range(len(telling)), size))
-    return " ".join(_otherwise(telling[index], rng) for index in kept) or sentence
-
-
-def _otherwise(word: str, rng: random.Random) -> str:
-    if rng.random() < 0.75 or not word.isalpha() or len(word) < 4:
-        return word
-    if word.endswith("s"):
-        return word[:-1]
-    return word[:-1] + "ing" if word.endswith("e") else word + rng.choice(("s", "ed", "ing"))
-
-
-def _looking_at(state: BrowserState, span: tuple[int, int], rng: random.Random) -> BrowserState | None:
-    """With the span somewhere in view; where it was already, perhaps left as it is. None: it is longer than a view."""
+    If the span is in view already, the view mostly stays where it is.
+    """
     layout, height = lay_out(state.page, state.settings.view_width), state.settings.view_height
     first, last = layout.line_at(span[0]), layout.line_at(span[1] - 1)
     if last - first >= height:
@@ -374,7 +264,3 @@ def _looking_at(state: BrowserState, span: tuple[int, int], rng: random.Random) 
         top = rng.randint(min(first, max(0, last - height + 1)), first)
     top = max(0, min(top, len(layout.lines) - height))
     return replace(state, visits=(*state.visits[:-1], replace(state.visit, top=top)))
-
-
-def _shown(state: BrowserState, action: Action) -> Pretext:
-    return Pretext(observe(state), format_action(action), "browsing")

@@ -1,208 +1,183 @@
-"""The small base model: what is trained from scratch on the documentation of this machine, before any demonstration.
+"""Training of the small base model from scratch on documentation, before any demonstration.
 
-A hybrid of short convolutions and attention (the LFM2 type of transformers) with a few million parameters. It learns to copy
-by a curriculum (`training.supervised.copying`), reads documentation, and learns on pages what the next step is
-(`training.base_model.pretext_tasks`), with words replaced in most examples (`training.supervised.replacement`). Pages of the
-validation and test splits are never read.
+The model is a hybrid of short convolutions and attention (the LFM2 type of transformers) with a few million parameters. It
+learns to copy by a curriculum (`training.supervised.copying`), reads documentation, and learns the next step of browsing
+from pretext tasks (`training.base_model.pretext_tasks`), with words replaced in most examples
+(`training.supervised.replacement`). Pages of the validation and test splits are never training data.
 """
 
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
+import torch
+from transformers import AutoTokenizer
+
+from agent.models.pretrained import fast_dtype
 from browser_env.offline_web.collection import Collection
 from browser_env.records.files import replacing
 from training.base_model.config import BaseModelConfig
+from training.base_model.data import Batch, Batches, Corpus, prefetched_batches
+from training.base_model.evaluation import completion_accuracy
 from training.base_model.model import make_model, next_token_loss
 from training.base_model.tokenizer import train_tokenizer
-from training.runs import begin_run, save_model
+from training.runs import RUN, begin_run, save_model
 from training.supervised.copying import Curriculum
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from training.base_model.data import Lesson
-
-
-RUN = "run"
-"""Folder in that of the model: configuration, tokenizer, checkpoint and log."""
-SEEN = 1000
-"""Steps that the tokenizer is trained on, beside the pages."""
+TOKENIZER_EXAMPLES: Final = 1000
+"""Number of pretext examples that the tokenizer is trained on, in addition to the pages."""
 SAVE_EVERY, LOG_EVERY, MEASURE_EVERY = 200, 50, 500
-"""Steps from one checkpoint, line of the log and measurement to the next."""
+"""Steps from one checkpoint, log entry and measurement to the next."""
+WEIGHT_DECAY: Final = 0.02
+"""AdamW weight decay of the matrices; vectors have none."""
+MAX_GRAD_NORM: Final = 1.0
+"""Gradient-norm clipping threshold."""
+
+OnStep = Callable[["BaseModelTraining", Mapping[str, float]], None]
+"""Called after each step with the training and the loss and accuracy of the step."""
 
 
 class BaseModelTraining:
-    """One training, from nothing or from where it was stopped; on a GPU if there is one, in bfloat16 where that is fast."""
+    """A training run, started or resumed from its last checkpoint.
+
+    It uses a GPU if there is one, and bfloat16 where that is fast.
+    """
 
     def __init__(self, config: BaseModelConfig, web: Collection, out: Path, *, workers: int = 0) -> None:
-        """Read the pages, and the last checkpoint if there is one.
+        """Read the pages and the last checkpoint, if there is one.
 
         Args:
             config: Everything that decides the result.
-            web: The pages.
-            out: Folder of the model.
-            workers: Processes that make the steps ahead; 0: they are made when they are learned.
+            web: The documentation.
+            out: Output folder of the model.
+            workers: Number of processes that make batches in advance; 0 makes each batch when it is needed.
+
+        Raises:
+            UsageError: The folder contains a run with another configuration, or the web has no pages of the training splits.
         """
-        import torch
-
-        from agent.models.pretrained import fast_dtype
-        from training.base_model.data import Lessons, Pages
-
-        self.config, self.out, self.folder = config, out, out / RUN
+        self.config, self.out, self.folder, self.workers = config, out, out / RUN, workers
         begin_run(self.folder, config)
-        self.workers = workers
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.is_half = fast_dtype(self.device) == torch.bfloat16
-        self.pages = Pages(web, config)
-        self.tokenizer = self._tokenizer()
-        self.lessons = Lessons(self.pages, config, self.tokenizer)
+        self.corpus = Corpus(web, config)
+        self.tokenizer = self._load_tokenizer()
+        self.batches = Batches(self.corpus, config, self.tokenizer)
         self.model = make_model(config, self.tokenizer).to(self.device)
-        matrices = [weight for weight in self.model.parameters() if weight.ndim == 2]
-        vectors = [weight for weight in self.model.parameters() if weight.ndim != 2]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": 0.02}, {"params": vectors, "weight_decay": 0.0}],
-            lr=0,
-            betas=(0.9, 0.98),
-            fused=self.device.type == "cuda",
-        )
+        self.optimizer = _optimizer(self.model, fused=self.device.type == "cuda")
         self.curriculum = Curriculum(config.copy_length)
         self.step = self.tokens = 0
         self.seconds = 0.0
         self._resume()
 
-    def _tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
-
-        folder = self.folder / "tokenizer"
-        if not folder.is_dir():
-            rng = random.Random(self.config.seed)
-            steps = self.pages.pretexts.steps(rng)
-            seen = [step.observation + step.completion for step, _ in zip(steps, range(SEEN), strict=False)]
-            train_tokenizer([*self.pages.texts, *seen], self.config.vocabulary, self.config.context).save_pretrained(folder)
-        return AutoTokenizer.from_pretrained(folder)
-
-    def run(self, on_step: Callable[["BaseModelTraining", dict[str, float]], None]) -> Path:
-        """Train to the end; the result is the model's folder."""
-        import torch
-
-        lessons = self._all_lessons()
+    def run(self, on_step: OnStep) -> Path:
+        """Train to the end, save the model and return its folder."""
+        batches = self._all_batches()
         while self.tokens < self.config.tokens:
             began = time.monotonic()
-            lesson = next(lessons)
+            batch = next(batches)
             for group in self.optimizer.param_groups:
                 group["lr"] = self._learning_rate()
-            loss, accuracy = self._learn(lesson)
-            if lesson.kind == "copy":
+            loss, accuracy = self._update(batch)
+            if batch.kind == "copy":
                 self.curriculum.observe(accuracy)
             self.step += 1
-            self.tokens += sum(part.tokens for part in lesson.parts)
+            self.tokens += batch.tokens
             self.seconds += time.monotonic() - began
-            on_step(self, {f"{lesson.kind} loss": loss, f"{lesson.kind} accuracy": accuracy})
+            on_step(self, {f"{batch.kind} loss": loss, f"{batch.kind} accuracy": accuracy})
             if self.step % SAVE_EVERY == 0:
                 self._save()
         self._save()
         save_model(self.out, self.model, self.tokenizer, self.config.settings, dtype=torch.bfloat16)
         return self.out
 
-    def _all_lessons(self) -> Iterator["Lesson"]:
-        """Copying alone until that is mastered, then everything."""
-        from training.base_model.data import lessons_ahead
+    def measure(self) -> dict[str, float]:
+        """Accuracy on held-out pretext examples by kind of command; empty if the web has no pages of the validation split."""
+        if self.corpus.held_out is None:
+            return {}
+        return completion_accuracy(self.model, self.tokenizer, self.corpus.held_out, self.batches, self.device)
 
+    # -------------------------------------------------------------------------------------------------------------- steps
+
+    def _all_batches(self) -> Iterator[Batch]:
+        """Batches from the current step on: the copying curriculum until it is finished, then all kinds."""
         while not self.curriculum.is_finished:
-            yield self.lessons.lesson(self.step, int(self.curriculum.length))
+            yield self.batches.batch(self.step, int(self.curriculum.length))
         if self.workers:
-            file = self.pages.web.path
-            yield from lessons_ahead(file, self.config, self.tokenizer, self.step, self.workers, self.device)
+            yield from prefetched_batches(self.corpus.path, self.config, self.tokenizer, self.step, self.workers, self.device)
         while True:
-            yield self.lessons.lesson(self.step)
+            yield self.batches.batch(self.step)
 
-    def _learn(self, lesson: "Lesson") -> tuple[float, float]:
-        """One step of the optimizer: the loss before it, and the share of the tokens that were predicted."""
-        import torch
-
-        whole = sum(float(part.weights.sum()) for part in lesson.parts)
+    def _update(self, batch: Batch) -> tuple[float, float]:
+        """Take one optimizer step; returns the loss before it, and the share of the learned tokens that were predicted."""
         loss, hits = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
-        for part in lesson.parts:
-            share = float(part.weights.sum()) / whole
+        for part in batch.micro_batches:
+            share = part.weight / batch.weight
             with self._precision():
                 mean, right = next_token_loss(self.model, part.to(self.device))
             (mean * share).backward()  # type: ignore[no-untyped-call]
             loss += mean.detach() * share
             hits += right.sum()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRAD_NORM)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        # Read once for all parts: a GPU that is asked for a number has to finish what it was given.
-        mean_loss, number = torch.stack((loss, hits)).tolist()
-        return mean_loss, number / sum(len(part.learned) for part in lesson.parts)
+        # Both are read at once, after all micro-batches, because reading a number waits for the GPU.
+        loss_value, num_hits = torch.stack((loss, hits)).tolist()
+        return loss_value, num_hits / sum(len(part.learned) for part in batch.micro_batches)
 
     def _precision(self) -> contextlib.AbstractContextManager[None]:
-        import torch
-
         return torch.autocast(self.device.type, torch.bfloat16) if self.is_half else contextlib.nullcontext()
 
-    def measure(self, number: int = 200, seed: int = 1) -> dict[str, float]:
-        """Share of held-out steps whose every token is predicted when those before it are right, by kind.
-
-        Nothing if no page is held out.
-        """
-        import torch
-
-        from training.base_model.data import Batch
-
-        if self.pages.held_out is None:
-            return {}
-
-        steps = self.pages.held_out.steps(random.Random(seed))
-        rows = [self.lessons.example(step) for step, _ in zip(steps, range(number), strict=False)]
-        found: dict[str, list[bool]] = {}
-        self.model.eval()
-        with torch.inference_mode():
-            for first in range(0, number, 20):
-                part = rows[first : first + 20]
-                batch = Batch.of([(row.ids, weights) for row, weights in part], self.tokenizer.pad_token_id)
-                _, right = next_token_loss(self.model, batch.to(self.device))
-                parts: Sequence[Tensor] = torch.split(right.cpu(), [len(row.completion) for row, _ in part])
-                for (row, _), hits in zip(part, parts, strict=True):
-                    name = self.tokenizer.decode(row.completion).split(" ")[0].rstrip(":")
-                    name = name if name in ("Search", "Clicked", "Find", "Quote", "End") else "Answer"
-                    found.setdefault(name, []).append(bool(hits.all()))
-        self.model.train()
-        return {name: sum(hits) / len(hits) for name, hits in sorted(found.items())}
-
-    def measured(self) -> str:
-        """The same as one line of text."""
-        return "  ".join(f"{name} {share:.0%}" for name, share in self.measure().items())
-
     def _learning_rate(self) -> float:
+        """Linear warm-up, then constant, then a linear cool-down over the last share of the tokens."""
         left = 1 - self.tokens / self.config.tokens
-        falling = min(1.0, max(left, 0.01) / self.config.cooldown) if self.config.cooldown else 1.0
-        return self.config.learning_rate * min(1.0, (self.step + 1) / self.config.warmup_steps) * falling
+        cooldown = min(1.0, max(left, 0.01) / self.config.cooldown) if self.config.cooldown else 1.0
+        return self.config.learning_rate * min(1.0, (self.step + 1) / self.config.warmup_steps) * cooldown
+
+    # ---------------------------------------------------------------------------------------------------------------- files
+
+    def _load_tokenizer(self) -> Any:
+        """Load the tokenizer of the run; the first time, train it on the pages and on pretext examples."""
+        folder = self.folder / "tokenizer"
+        if not folder.is_dir():
+            examples = islice(self.corpus.pretext_tasks.examples(random.Random(self.config.seed)), TOKENIZER_EXAMPLES)
+            texts = [*self.corpus.texts, *(example.observation + example.completion for example in examples)]
+            train_tokenizer(texts, self.config.vocabulary, self.config.context).save_pretrained(folder)
+        return AutoTokenizer.from_pretrained(folder)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
 
     def _save(self) -> None:
-        import torch
-
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "curriculum": asdict(self.curriculum),
             "counts": (self.step, self.tokens, self.seconds),
         }
-        with replacing(self.folder / "checkpoint.pt") as part:
-            torch.save(state, part)
+        with replacing(self._checkpoint) as path:
+            torch.save(state, path)
 
     def _resume(self) -> None:
-        import torch
-
-        file = self.folder / "checkpoint.pt"
-        if file.is_file():
-            state = torch.load(file, weights_only=True, map_location=self.device)
+        if self._checkpoint.is_file():
+            state = torch.load(self._checkpoint, weights_only=True, map_location=self.device)
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.curriculum = Curriculum(**state["curriculum"])
             self.step, self.tokens, self.seconds = state["counts"]
+
+
+def _optimizer(model: Any, *, fused: bool) -> torch.optim.AdamW:
+    matrices = [weight for weight in model.parameters() if weight.ndim == 2]
+    vectors = [weight for weight in model.parameters() if weight.ndim != 2]
+    return torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}],
+        lr=0,
+        betas=(0.9, 0.98),
+        fused=fused,
+    )

@@ -1,11 +1,13 @@
-"""The small base model is trained, killed, resumed and loaded like any other model."""
+"""The small base model can be trained, killed, resumed and loaded like any other model."""
 
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -14,14 +16,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agent.models.folder import load_settings
 from agent.models.language_model import LanguageModel
+from agent.models.tokens import Phase
 from browser_env.errors import UsageError
 from browser_env.offline_web.collection import Collection
 from browser_env.offline_web.indexing import build
 from browser_env.offline_web.sources.python_docs import PythonDocs
 from training.base_model.config import SMALL_VIEW, BaseModelConfig
-from training.base_model.data import Batch
+from training.base_model.data import MicroBatch
 from training.base_model.model import make_model, next_token_loss
-from training.base_model.pretext_tasks import Pretext
+from training.base_model.pretext_tasks import TrainingExample
 from training.base_model.train import BaseModelTraining
 
 TINY = BaseModelConfig(
@@ -40,48 +43,55 @@ MODULES = ("shutil", "textwrap", "json", "string", "os.path", "glob")
 
 
 @pytest.fixture(scope="module")
-def web_file(tmp_path_factory) -> Path:
+def web_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("web") / "web.sqlite"
     build(path, PythonDocs(modules=MODULES))
     return path
 
 
+class Trained(NamedTuple):
+    out: Path
+    folder: Path
+    training: BaseModelTraining
+    losses: dict[str, list[float]]
+
+
 @pytest.fixture(scope="module")
-def trained(web_file, tmp_path_factory):
+def trained(web_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("runs") / "base"
     losses: dict[str, list[float]] = {}
 
-    def on_step(training: BaseModelTraining, entry: dict[str, float]) -> None:
+    def on_step(training: BaseModelTraining, entry: Mapping[str, float]) -> None:
         for name, value in entry.items():
             losses.setdefault(name, []).append(value)
 
     with Collection.open(web_file) as web:
         training = BaseModelTraining(TINY, web, out)
         folder = training.run(on_step)
-    return out, folder, training, losses
+    return Trained(out, folder, training, losses)
 
 
-def test_losses_fall(trained) -> None:
-    _, _, _, losses = trained
+def test_losses_fall(trained: Trained) -> None:
+    losses = trained.losses
     assert sum(losses["step loss"][-3:]) < sum(losses["step loss"][:3]) - 0.3
 
 
-def test_transformers_loads_it_and_it_is_a_policy(trained) -> None:
+def test_transformers_loads_it_and_it_is_a_policy(trained: Trained) -> None:
     _, folder, training, _ = trained
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     ids = torch.tensor([training.tokenizer("Search shutil")["input_ids"]])
     ours = training.model.eval()(ids).logits
-    assert torch.allclose(model(ids).logits, ours, atol=0.1)  # the weights on disk have the precision of bfloat16
+    assert torch.allclose(model(ids).logits, ours, atol=0.1)  # the saved weights are bfloat16
     assert AutoTokenizer.from_pretrained(folder).decode(ids[0]) == "Search shutil"
     assert load_settings(folder) == SMALL_VIEW
-    weights = load_file(folder / "model.safetensors")  # the embedding is the unembedding, and stands there once
+    weights = load_file(folder / "model.safetensors")  # the tied embedding is saved once
     assert sum(weight.numel() for weight in weights.values()) == training.model.num_parameters()
     assert LanguageModel.load(str(folder)).name == f"hf:{folder.name}"
 
 
-def test_a_killed_run_ends_as_one_that_was_not(trained, web_file, tmp_path) -> None:
-    _, _, whole, _ = trained
+def test_a_killed_run_resumes_to_the_same_weights(trained: Trained, web_file: Path, tmp_path: Path) -> None:
+    whole = trained.training
     script = f"""
 import torch
 from pathlib import Path
@@ -112,8 +122,8 @@ with Collection.open(Path({str(web_file)!r})) as web:
         assert torch.equal(weight, resumed.model.state_dict()[name]), name
 
 
-def test_steps_made_ahead_by_other_processes_are_the_same(trained, web_file, tmp_path) -> None:
-    _, _, whole, _ = trained
+def test_batches_made_by_other_processes_are_the_same(trained: Trained, web_file: Path, tmp_path: Path) -> None:
+    whole = trained.training
     with Collection.open(web_file) as web:
         ahead = BaseModelTraining(TINY, web, tmp_path / "ahead", workers=2)
         ahead.run(lambda seen, entry: None)
@@ -122,33 +132,31 @@ def test_steps_made_ahead_by_other_processes_are_the_same(trained, web_file, tmp
         assert torch.equal(weight, ahead.model.state_dict()[name]), name
 
 
-def test_another_configuration_does_not_go_on_with_a_run(trained, web_file) -> None:
-    out, *_ = trained
+def test_another_configuration_does_not_resume_a_run(trained: Trained, web_file: Path) -> None:
     with Collection.open(web_file) as web, pytest.raises(UsageError, match="another learning_rate"):
-        BaseModelTraining(replace(TINY, learning_rate=1.0), web, out)
+        BaseModelTraining(replace(TINY, learning_rate=1.0), web, trained.out)
 
 
-def test_layers_are_letters(trained) -> None:
-    _, _, training, _ = trained
+def test_other_layer_letters_are_an_error(trained: Trained) -> None:
     with pytest.raises(UsageError, match="c or a, got 'cx'"):
-        make_model(replace(TINY, layers="cx"), training.tokenizer)
+        make_model(replace(TINY, layers="cx"), trained.training.tokenizer)
 
 
-def test_the_loss_is_that_of_the_learned_tokens_alone(trained) -> None:
-    _, _, training, _ = trained
+def test_the_loss_is_over_the_learned_tokens_only(trained: Trained) -> None:
+    training = trained.training
     sequences = [([5, 6, 7, 8, 9], [False, False, True, True, False]), ([9, 8, 7], [False, True, True])]
-    batch = Batch.of(sequences, training.tokenizer.pad_token_id)
+    batch = MicroBatch.of(sequences, training.tokenizer.pad_token_id)
     loss, right = next_token_loss(training.model, batch)
     logits = training.model(batch.ids).logits.log_softmax(-1)
     expected = -(logits[0, 1, 7] + logits[0, 2, 8] + logits[1, 0, 8] + logits[1, 1, 7]) / 4
     assert torch.allclose(loss, expected, atol=1e-5)
     assert right.shape == (4,)
-    weighted = Batch.of([([5, 6, 7, 8, 9], [0.0, 0.0, 5.0, 1.0, 0.0])], training.tokenizer.pad_token_id)
+    weighted = MicroBatch.of([([5, 6, 7, 8, 9], [0.0, 0.0, 5.0, 1.0, 0.0])], training.tokenizer.pad_token_id)
     loss, _ = next_token_loss(training.model, weighted)
     assert torch.allclose(loss, -(5 * logits[0, 1, 7] + logits[0, 2, 8]) / 6, atol=1e-5)
 
 
-WEIGHED = {
+WEIGHTED: dict[str, tuple[str, Phase, str, float]] = {
     "quote": ("Quote: Recursively copy a tree", "browsing", "Quote: ", 5.0),
     "search": ("Search shutil copytree now", "browsing", "Search", 5.0),
     "answer": ("Recursively copy a tree [1].", "answering", "", 5.0),
@@ -157,14 +165,16 @@ WEIGHED = {
 }
 
 
-@pytest.mark.parametrize(("completion", "phase", "name", "weight"), WEIGHED.values(), ids=WEIGHED.keys())
-def test_what_a_command_chooses_counts_more(trained, completion: str, phase: str, name: str, weight: float) -> None:
-    _, _, training, _ = trained
-    row, weights = training.lessons.example(Pretext("What?", completion, phase))
-    own = weights[len(row.prompt) :]
+@pytest.mark.parametrize(("completion", "phase", "name", "weight"), WEIGHTED.values(), ids=WEIGHTED.keys())
+def test_tokens_that_choose_have_a_larger_weight(
+    trained: Trained, completion: str, phase: Phase, name: str, weight: float
+) -> None:
+    training = trained.training
+    row, weights = training.batches.row(TrainingExample("What?", completion, phase))
+    completion_weights = weights[len(row.prompt) :]
     start = len(training.tokenizer(name)["input_ids"]) if name else 0
     assert not any(weights[: len(row.prompt)])
-    assert own[0] == 5  # which command
-    assert set(own[max(1, start) : start + 2]) == {weight}
-    assert {*own[1:start], *own[start + 2 :]} <= {1.0}
+    assert completion_weights[0] == 5  # which command
+    assert set(completion_weights[max(1, start) : start + 2]) == {weight}
+    assert {*completion_weights[1:start], *completion_weights[start + 2 :]} <= {1.0}
     assert training.tokenizer.decode(row.completion[:start]).strip() == name.strip()

@@ -67,7 +67,7 @@ def test_good_answers_are_compared_with_those_to_other_questions(small_collectio
     out = tmp_path / "c.jsonl"
     Label(episodes=tuple(files), others=(tmp_path / "good.jsonl",), error=0, out=out).run()
     beside = [one for one in read_records(out, Comparison) if {answer.actor for answer in one.answers} == {"script"}]
-    answered = {episode.id: episode.question.id for episode in good if episode.answer}
+    answered: dict[str | None, str] = {episode.id: episode.question.id for episode in good if episode.answer}
     assert len(beside) >= len(answered) - 1 >= 4  # one may be alone on its page
     for one in beside:
         own, other = (answered[answer.episode] for answer in one.answers)
