@@ -1,4 +1,4 @@
-"""How long the recorder takes from a key to what it draws, on a pseudo-terminal, with a page of 10,000 lines in view."""
+"""Time from a key to the redrawn screen of the recorder, on a pseudo-terminal with a page of 10,000 lines in view."""
 
 import itertools
 import os
@@ -43,18 +43,18 @@ def test_a_key_is_drawn(benchmark: BenchmarkFixture, tmp_path: Path, kind: str) 
         assert terminal.read(5)
 
     def settle() -> None:
-        while terminal.read(0.05):  # the clock of the heading and what is drawn after the first piece
+        while terminal.read(0.05):  # the clock of the heading, and the rest of the redraw
             pass
 
     before = _ticks(terminal.pid)
-    benchmark.pedantic(press, setup=settle, rounds=ROUNDS)
+    benchmark.pedantic(press, setup=settle, rounds=ROUNDS)  # type: ignore[no-untyped-call]  # pytest-benchmark has no types
     settle()
     work = (_ticks(terminal.pid) - before) / os.sysconf("SC_CLK_TCK") / ROUNDS
-    print(f"\n{kind}: {1000 * work:.1f} ms of a processor for a key, with all that is drawn after it")
+    print(f"\n{kind}: {1000 * work:.1f} ms of processor time per key, including all redraws")
     terminal.kill()
 
 
 def _ticks(pid: int) -> int:
-    """Of the processor's time that a process has used (Linux)."""
+    """Return the processor time used by a process, in clock ticks (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])

@@ -1,4 +1,4 @@
-"""What the recorder's tests share."""
+"""Fixtures of the recorder's tests."""
 
 import os
 
@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture
 def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Don't wait for the disk, in tests of thousands of events that are not about it."""
+    """Disable fsync, for tests with thousands of events."""
     monkeypatch.setattr(os, "fsync", lambda _: None)

@@ -1,8 +1,8 @@
-"""Kills the real recorder again and again, and looks whether anything that its screen had shown is lost.
+"""Kills the recorder repeatedly and checks that nothing its screen had shown is lost.
 
 ``python -m tests.recorder.kill_recorder FOLDER COLLECTION --kills 50`` types into `webgpt record` on a pseudo-terminal, kills it
-(SIGKILL) at a random moment, starts it again, takes up what it offers, and goes on. A program is forked from one that has
-imported everything, so that fifty of them take seconds.
+(SIGKILL) at a random moment, starts it again and continues the recording. Each program is forked from a process that has
+imported everything, so that fifty runs take seconds.
 """
 
 import argparse
@@ -22,14 +22,14 @@ from pathlib import Path
 import pyte
 
 import agent.cli
-import recorder.record_app  # noqa: F401 - once, for all that are forked
+import recorder.record_app  # noqa: F401 - imported once, before forking
 from recorder.demonstrations.events import JOURNAL, PAGES
 from recorder.demonstrations.replies import RecordedWeb, Visits
 from recorder.demonstrations.session import Session
 
 ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_].*?\x1b\\|[@-Z\\-_])", re.DOTALL)
 PATIENCE = 60.0
-"""Seconds in which something must be shown."""
+"""Seconds to wait for text on the screen."""
 
 
 class Terminal:
@@ -39,7 +39,7 @@ class Terminal:
         self.pid, self._descriptor = pty.fork()
         if not self.pid:
             os.environ["TERM"] = "xterm-256color"
-            # The terminal's own, whatever has caught or replaced those of the program that forks.
+            # The streams of the terminal, in place of those of the forking process.
             sys.stdin, sys.stdout, sys.stderr = (open(number, mode, closefd=False) for number, mode in enumerate("rww"))  # noqa: SIM115
             os._exit(agent.cli.main(arguments))
         ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -49,32 +49,32 @@ class Terminal:
 
     @property
     def screen(self) -> str:
-        """What stands on it now."""
+        """The text on the screen now."""
         self._stream.feed(self._raw[self._fed :])
         self._fed = len(self._raw)
         return "\n".join(self._screen.display)
 
     @property
     def shown(self) -> str:
-        """All that was ever drawn, without its colours and places."""
+        """All text ever drawn, without escape sequences."""
         return ESCAPES.sub(b"", self._raw).decode("utf-8", "replace")
 
     def type(self, keys: str) -> None:
         os.write(self._descriptor, keys.encode())
 
     def read(self, seconds: float) -> bool:
-        """Take in what is drawn, if something is within some seconds."""
+        """Read output. Returns False if there is none within some seconds."""
         if not select.select([self._descriptor], [], [], seconds)[0]:
             return False
         try:
             read = os.read(self._descriptor, 65_536)
-        except OSError:  # it has ended
+        except OSError:  # the program has ended
             return False
         self._raw += read
         return True
 
     def wait_for(self, text: str, *, is_gone: bool = False) -> None:
-        """Until a text stands on the screen, or no longer does."""
+        """Wait until a text is on the screen, or is gone."""
         deadline = time.monotonic() + PATIENCE
         while (text in self.screen) is is_gone:
             if time.monotonic() > deadline:
@@ -89,15 +89,15 @@ class Terminal:
         os.close(self._descriptor)
 
 
-def kept(out: Path) -> tuple[int, str]:
-    """What the disk has: the actions that are left, and the answer."""
+def saved(out: Path) -> tuple[int, str]:
+    """Return the number of actions left and the answer, as recorded on the disk."""
     (journal,) = out.rglob(JOURNAL)
     with Session(journal.parent, RecordedWeb("", (), Visits(journal.parent / PAGES))) as session:
         return session.view().actions_left, session.state.answer
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Kill, and say what was found."""
+    """Kill the recorder repeatedly and print a summary."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("collection", type=Path)
@@ -132,8 +132,8 @@ def main(arguments: list[str] | None = None) -> int:
         terminal.type(f"w{events}0 " if is_writing else "du")
         terminal.read(chance.random() * 0.1)
         terminal.kill()
-        actions_left, answer = kept(out)
-        # A number is whole only if something stands behind it: the program may have died within it.
+        actions_left, answer = saved(out)
+        # Only numbers followed by another character are complete: the program may have been killed while drawing one.
         seen = min(map(int, re.findall(r"actions left: ([0-9]+)(?=[^0-9])", terminal.shown)), default=actions_left)
         assert actions_left <= seen, f"kill {kill}: {seen} actions left had been shown, the disk has {actions_left}"
         lost = [word for word in re.findall(r"w[0-9]+(?=[^0-9])", terminal.shown) if word not in answer]
@@ -143,7 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
         terminal.type("\r")
         terminal.wait_for("continue where you left off", is_gone=True)
     terminal.kill()
-    actions_left, answer = kept(out)
+    actions_left, answer = saved(out)
     print(f"{given.kills} kills, {100_000 - actions_left} actions and {len(answer)} characters kept, nothing lost")
     return 0
 

@@ -1,4 +1,4 @@
-"""Recordings that were really made, for tests of what is done with them."""
+"""Recordings made with the recorder, for tests of commands that read them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ RANKING = replace(PAIR, id="r", answers=ANSWERS, shown=(2, 0, 3, 1), is_ranking=
 
 
 def make_comparison(folder: Path, task: Task, *events: Event, annotator: str = "ann") -> Path:
-    """Compare answers in a folder; the journal."""
+    """Record a comparison in a folder and return the path of the journal."""
     with Rating(folder, Begin(task=task, annotator=annotator)) as rating:
         for event in events:
             assert rating.do(event).problem is None, event
@@ -34,7 +34,7 @@ def make_comparison(folder: Path, task: Task, *events: Event, annotator: str = "
 
 
 def make_demonstration(folder: Path, question: str = "What do crows bring?", *, is_finished: bool = True) -> Path:
-    """Answer a question in a folder; the journal."""
+    """Record a demonstration in a folder and return the path of the journal."""
     begin = BeginSession(question=Question(id=question, text=question), settings=Settings(), backend="fake", annotator="ann")
     commands = ("Search crows", "Clicked on link 0", "Scrolled down 1", "Quote: Crow number 0 brought me a key.", "End: Answer")
     with Session(folder, web(), begin) as session:

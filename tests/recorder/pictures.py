@@ -1,6 +1,6 @@
-"""Pictures of screens, compared with those of the manual.
+"""Comparison of screens with the pictures of the manual.
 
-``WEBGPT_UPDATE_PICTURES=1`` draws them anew; look at them before they are kept.
+``WEBGPT_UPDATE_PICTURES=1`` updates the pictures. Look at them before committing them.
 """
 
 import os
@@ -14,7 +14,7 @@ from tests.recorder.programs import Steps, run
 
 
 def compare_picture(app: App[None], steps: Steps, size: tuple[int, int], file: Path, title: str) -> None:
-    """Fail if a program does not look like its picture after some steps."""
+    """Assert that a program looks like its picture after some steps."""
     drawn = ""
 
     async def draw(pilot: Pilot[None]) -> None:
@@ -27,11 +27,11 @@ def compare_picture(app: App[None], steps: Steps, size: tuple[int, int], file: P
     if os.environ.get("WEBGPT_UPDATE_PICTURES"):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(drawn, "utf-8")
-    assert drawn == file.read_text("utf-8"), f"{file.stem} looks different: WEBGPT_UPDATE_PICTURES=1 draws {file} anew"
+    assert drawn == file.read_text("utf-8"), f"{file.stem} looks different; WEBGPT_UPDATE_PICTURES=1 updates {file}"
 
 
 def _picture(app: App[None], title: str) -> str:
-    """The screen as SVG, without what differs from one run to the next, and without fonts from elsewhere."""
+    """Return the screen as SVG, without ids that differ between runs and without web fonts."""
     svg = app.export_screenshot(title=title)
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     svg = re.sub(r"terminal-\d+", "terminal", svg)

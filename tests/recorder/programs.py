@@ -1,10 +1,11 @@
-"""The recorder's program without a terminal, for tests that press its keys."""
+"""The recorder's programs without a terminal, for tests that press keys."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from unittest.mock import patch
 
+from textual.app import App
 from textual.pilot import Pilot
 
 from browser_env.backends import Backend
@@ -22,7 +23,7 @@ Steps = Callable[[Pilot[None]], Awaitable[None]]
 def demonstration_app(
     folder: Path, *questions: str, backend: Backend | None = None, annotator: str = "ann", settings: Settings | None = None
 ) -> DemonstrationApp:
-    """The program of `webgpt record` over a small web, with a clock that stands still."""
+    """Return the program of `webgpt record` on a small web, with a constant clock."""
     asked = {
         f"q{number}": Question(id=f"q{number}", text=text) for number, text in enumerate(questions or ("What do crows bring?",))
     }
@@ -35,15 +36,15 @@ def demonstration_app(
     return DemonstrationApp(Queue(folder, list(asked), annotator), open_session)
 
 
-def run(app: DemonstrationApp, steps: Steps, size: tuple[int, int] = (80, 24)) -> None:
-    """Run a program and press keys in it."""
+def run(app: App[None], steps: Steps, size: tuple[int, int] = (80, 24)) -> None:
+    """Run a program and take steps in it."""
 
     async def session() -> None:
         async with app.run_test(size=size) as pilot:
             await settle(pilot)
             await steps(pilot)
 
-    # Textual's pilot waits until the processor is idle, which it never is where other jobs run; `settle` waits for messages.
+    # Textual's pilot waits until the processor is idle, which may never happen on a busy machine; `settle` waits for messages.
     with patch("textual.app.wait_for_idle", _soon), patch("textual.pilot.wait_for_idle", _soon):
         asyncio.run(session())
 
@@ -54,7 +55,7 @@ async def _soon(*_: float) -> None:
 
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
-    """Press keys, each when what the one before it asked of the web is there."""
+    """Press keys. Each waits for the web and the screen after the previous one."""
     for key in keys:
         await pilot.press(key)
         await settle(pilot)
@@ -67,7 +68,7 @@ async def typed(pilot: Pilot[None], text: str) -> None:
 
 
 async def settle(pilot: Pilot[None]) -> None:
-    """Wait for the web, and for the screen."""
+    """Wait for the web and the screen."""
     for _ in range(500):
         for _ in range(3):  # a key, the message that it makes, and what that changes
             await pilot.pause()

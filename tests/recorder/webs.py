@@ -39,5 +39,5 @@ def web() -> FakeBackend:
 
 
 def changed_web() -> FakeBackend:
-    """The same addresses a year later."""
+    """Return a web with other pages at the same URLs."""
     return FakeBackend([Page(CROWS_URL, "Sold", "This domain is for sale."), Page(GIFTS_URL, "Gone", "Nothing.")])

@@ -1,4 +1,4 @@
-"""`webgpt compare` on the command line: what it says when it cannot begin."""
+"""Usage errors of `webgpt compare`."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ def arguments(folder: Path, *options: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_what_cannot_be_compared_is_said(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_errors_are_one_line(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options, problem = MISTAKES[name]
     append_record(tmp_path / "answers.jsonl", EPISODE)
     assert main(arguments(tmp_path, *options)) == 2
@@ -47,7 +47,7 @@ def test_it_needs_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err == "webgpt: webgpt compare needs a terminal; standard input or standard error is not one\n"
 
 
-def test_a_damaged_file_of_answers_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_line_of_answers_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "answers.jsonl").write_text("x\n")
     assert main(arguments(tmp_path)) == 1
     assert f"{tmp_path / 'answers.jsonl'}:1: is not an episode, comparison or question" in capsys.readouterr().err

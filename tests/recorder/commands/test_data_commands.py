@@ -1,4 +1,4 @@
-"""`webgpt data check`, `stats`, `merge` and `agreement`, on recordings that were really made and on files that were damaged."""
+"""`webgpt data check`, `stats`, `merge` and `agreement`, on recordings and on damaged files."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ EPISODE = Episode(id="e", question=QUESTION, settings=Settings(), actor="model",
 
 @pytest.fixture
 def recordings(tmp_path: Path) -> Path:
-    """What `webgpt record` and `webgpt compare` leave: two comparisons, a demonstration, and one of each unfinished."""
+    """A folder with two comparisons, a demonstration, and an unfinished one of each."""
     folder = tmp_path / "recordings"
     make_comparison(folder / "pair", PAIR, Rate(of="overall", score=0.5), Submit())
     places = (Place(answer=answer, place=place) for answer, place in ((0, 0), (1, 1), (2, 2)))
@@ -35,43 +35,41 @@ def recordings(tmp_path: Path) -> Path:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, list[str], str]:
-    """Exit code, lines on stdout, stderr."""
+    """Run `webgpt data` and return the exit code, the lines of stdout, and stderr."""
     code = main(["data", *map(str, arguments)])
     captured = capsys.readouterr()
     return code, captured.out.splitlines(), captured.err
 
 
-def test_whole_recordings_are_in_order(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, problems, told = run(capsys, "check", recordings)
+def test_valid_recordings_have_no_problems(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, problems, stderr = run(capsys, "check", recordings)
     assert (code, problems) == (0, [])
-    assert told == "1 episode, 2 comparisons, 2 unfinished recordings; no problems\n"
+    assert stderr == "1 episode, 2 comparisons, 2 unfinished recordings; no problems\n"
 
 
 def sealed_again(path: Path, change: Callable[[str], str]) -> None:
-    """Change a journal and give it a digest that fits, as somebody who knows the format could."""
+    """Change a journal and seal it with a valid digest."""
     import hashlib
 
     lines = change(path.read_text("utf-8")).encode().splitlines(keepends=True)[:-1]
     path.write_bytes(b"".join(lines) + b'{"sealed": "%s"}\n' % hashlib.sha256(b"".join(lines)).hexdigest().encode())
 
 
-def test_a_journal_that_was_changed_after_it_was_sealed_is_named(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_changed_journal_is_reported(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = recordings / "pair" / "comparison.jsonl"
     path.write_text(path.read_text("utf-8").replace('"score": 0.5', '"score": 1.0'), "utf-8")
     code, problems, _ = run(capsys, "check", recordings)
     assert (code, problems) == (1, [f"{path}: was changed after it was sealed; restore it from a backup"])
 
 
-def test_a_page_that_was_changed_is_named(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_changed_page_is_reported(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = next(path for path in (recordings / "shown" / "pages").iterdir() if "Crow number 3" in path.read_text("utf-8"))
     page.write_text(page.read_text("utf-8").replace("Crow number 3", "Crow number 4"), "utf-8")
     code, problems, _ = run(capsys, "check", recordings)
     assert (code, problems) == (1, [f"{page}: was changed; restore this page of the recording from a backup"])
 
 
-def test_an_event_that_cannot_have_happened_is_found_under_a_digest_that_fits(
-    recordings: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_impossible_event_is_reported_despite_a_valid_digest(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = recordings / "shown" / "demonstration.jsonl"
     sealed_again(path, lambda text: text.replace("Crow number 0 brought me a key.", "Crow number 0 brought me gold."))
     code, [problem], _ = run(capsys, "check", recordings)
@@ -122,25 +120,25 @@ BROKEN: dict[str, tuple[Episode | Comparison | Question | str, str]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_line_that_is_wrong_is_named_with_its_number(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_line_is_reported_with_its_number(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad, problem = BROKEN[name]
     path = tmp_path / "records.jsonl"
     good = replace(EPISODE, id="first"), replace(EPISODE, id="last")
     lines = [record_line(good[0]), bad if isinstance(bad, str) else record_line(bad), record_line(good[1])]
     path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    code, problems, told = run(capsys, "check", path)
+    code, problems, stderr = run(capsys, "check", path)
     assert (code, problems) == (1, [f"{path}:2: {problem}"])
-    assert told.endswith("; problems: 1\n")
+    assert stderr.endswith("; problems: 1\n")
 
 
-def test_every_problem_is_listed_not_just_the_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_problems_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "records.jsonl"
     path.write_text("x\n\n{}\n" + record_line(replace(QUESTION, text="")) + "\n", "utf-8")
     _, problems, _ = run(capsys, "check", path)
     assert [problem.split(": ")[0] for problem in problems] == [f"{path}:1", f"{path}:3", f"{path}:4"]
 
 
-def test_an_id_that_is_there_twice_is_named_with_both_places(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_duplicate_ids_are_reported_with_both_locations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     append_record(first, EPISODE)
     append_record(second, EPISODE)
@@ -154,33 +152,33 @@ def test_an_id_that_is_there_twice_is_named_with_both_places(tmp_path: Path, cap
     ]
 
 
-def test_what_is_not_there_is_a_mistake_of_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_sources_are_usage_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "check", tmp_path / "none") == (2, [], f"webgpt: {tmp_path / 'none'}: no such file or folder\n")
     assert run(capsys, "check", tmp_path) == (2, [], f"webgpt: {tmp_path}: contains no recordings\n")
 
 
-def test_merging_leaves_each_record_once_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_merging_removes_duplicates_and_keeps_the_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_comparison(tmp_path / "folder" / "pair", PAIR, Rate(of="overall", score=1), Submit())
     append_record(tmp_path / "a.jsonl", COMPARISON)
     append_record(tmp_path / "b.jsonl", replace(COMPARISON, id="d"))
     append_record(tmp_path / "b.jsonl", COMPARISON)
     out = tmp_path / "all.jsonl"
     sources = [tmp_path / name for name in ("a.jsonl", "b.jsonl", "folder")]
-    code, said, told = run(capsys, "merge", *sources, "--out", out)
-    assert (code, said, told) == (0, [str(out)], "comparisons: 3; duplicates removed: 1\n")
+    code, stdout, stderr = run(capsys, "merge", *sources, "--out", out)
+    assert (code, stdout, stderr) == (0, [str(out)], "comparisons: 3; duplicates removed: 1\n")
     first, second, third = read_records(out, Comparison)
     assert (first, second) == (COMPARISON, replace(COMPARISON, id="d"))
     assert third.ratings == Ratings(overall=-1)  # it was shown the other way round
     assert run(capsys, "check", out)[0] == 0
 
 
-def test_merging_refuses_what_it_cannot_decide(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_merging_rejects_conflicting_records_and_mixed_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second, out = tmp_path / "a.jsonl", tmp_path / "b.jsonl", tmp_path / "all.jsonl"
     append_record(first, COMPARISON)
     append_record(second, replace(COMPARISON, notes="mine"))
-    code, _, told = run(capsys, "merge", first, second, "--out", out)
+    code, _, stderr = run(capsys, "merge", first, second, "--out", out)
     assert (code, out.exists()) == (1, False)
-    assert told == f"webgpt: {second}:1: differs from the comparison 'c' in {first}:1; delete one of them and merge again\n"
+    assert stderr == f"webgpt: {second}:1: differs from the comparison 'c' in {first}:1; delete one of them and merge again\n"
     second.write_text(record_line(EPISODE), "utf-8")
     assert run(capsys, "merge", first, second, "--out", out)[2].startswith("webgpt: these are comparisons and episodes; ")
     assert run(capsys, "merge", first, "--out", second)[2] == f"webgpt: {second} exists already; choose another --out\n"
@@ -188,7 +186,7 @@ def test_merging_refuses_what_it_cannot_decide(tmp_path: Path, capsys: pytest.Ca
     assert run(capsys, "merge", first, second, "--out", out)[2].startswith(f"webgpt: {second}:1: is not an episode, comparison")
 
 
-def test_the_figures_of_recordings(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stats_of_recordings(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     append_record(recordings / "questions.jsonl", QUESTION)
     code, lines, _ = run(capsys, "stats", recordings)
     rows = [line.split() for line in lines]
@@ -202,14 +200,14 @@ def test_the_figures_of_recordings(recordings: Path, capsys: pytest.CaptureFixtu
     assert lines[-1] == "unfinished recordings: 2"
 
 
-def test_the_figures_of_a_damaged_file_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stats_report_invalid_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "records.jsonl"
     path.write_text(f"{json.dumps(asdict(COMPARISON))}\nx\n", "utf-8")
     code, lines, _ = run(capsys, "stats", path)
     assert (code, lines[-1]) == (1, "problems: 1, not counted above (webgpt data check lists them)")
 
 
-def test_how_far_annotators_agree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_agreement_is_printed_for_all_and_each_pair(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "comparisons.jsonl"
     for annotator, scores in (("ann", (1, 1, 0, -1)), ("bob", (0.5, 1, 1, 1))):
         for number, score in enumerate(scores):
@@ -225,10 +223,10 @@ def test_how_far_annotators_agree(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert max(map(len, lines)) <= 80
 
 
-def test_agreement_of_one_annotator_is_a_mistake_of_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_agreement_of_one_annotator_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     append_record(tmp_path / "c.jsonl", COMPARISON)
-    code, _, told = run(capsys, "agreement", tmp_path / "c.jsonl")
+    code, _, stderr = run(capsys, "agreement", tmp_path / "c.jsonl")
     assert code == 2
-    assert "no two annotators have compared the same answers" in told
+    assert "no two annotators have compared the same answers" in stderr
     append_record(tmp_path / "e.jsonl", EPISODE)
     assert run(capsys, "agreement", tmp_path / "e.jsonl")[2].startswith("webgpt: there is no comparison in ")

@@ -1,4 +1,4 @@
-"""`webgpt record` as a command: what it refuses before it draws anything."""
+"""Usage errors of `webgpt record`."""
 
 from pathlib import Path
 
@@ -15,9 +15,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("questions", "options", "problem"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_what_cannot_be_recorded_is_one_line(
-    tmp_path: Path, webgpt: Run, questions: str, options: tuple[str, ...], problem: str
-) -> None:
+def test_usage_errors_are_one_line(tmp_path: Path, webgpt: Run, questions: str, options: tuple[str, ...], problem: str) -> None:
     file = tmp_path / "questions.txt"
     file.write_text(questions)
     ended = webgpt("record", "--questions", file, "--out", tmp_path / "out", "--annotator", "ann", *options)

@@ -1,7 +1,7 @@
-"""`webgpt compare`, the real program in a terminal of its own, killed at random moments: nothing that it showed is lost.
+"""`webgpt compare` in a terminal, killed at random moments: nothing that it showed is lost.
 
-``WEBGPT_KILLS=50 pytest tests/recorder/comparisons/test_compare_killed.py`` kills it fifty times; it takes about two seconds of processor
-time each.
+``WEBGPT_KILLS=50 pytest tests/recorder/comparisons/test_compare_killed.py`` kills it fifty times. Each kill takes about two seconds
+of processor time.
 """
 
 import os
@@ -24,11 +24,11 @@ from tests.recorder.made import ANSWERS
 
 KILLS = int(os.environ.get("WEBGPT_KILLS", "4"))
 FIRST = 0x4E00
-"""From here on there are 20,000 letters that the program does not write by itself; each is typed once."""
+"""First of 20,000 characters that the program itself does not write. Each is typed once."""
 
 
 @pytest.mark.timeout(60 * KILLS)
-def test_what_was_shown_is_there_after_a_kill(program: Path, environment: dict[str, str], tmp_path: Path) -> None:
+def test_everything_shown_is_on_the_disk_after_a_kill(program: Path, environment: dict[str, str], tmp_path: Path) -> None:
     answers, out = tmp_path / "answers.jsonl", tmp_path / "out"
     for number, answer in enumerate(ANSWERS[:2]):
         step = Step(phase="answering", observation="", completion=answer.text)
@@ -42,14 +42,14 @@ def test_what_was_shown_is_there_after_a_kill(program: Path, environment: dict[s
         [folder] = (path.parent for path in out.rglob("comparison.jsonl"))
         with Rating(folder) as rating:
             notes = rating.state.notes
-        assert notes.startswith(kept)  # what was there after the last kill still is
+        assert notes.startswith(kept)  # nothing is lost after the previous kill
         assert [letter for letter in sorted(shown) if letter not in notes] == []
         assert len(notes) > len(kept)
         kept = notes
 
 
 def _type_and_kill(command: list[str], environment: dict[str, str], typed: int, seconds: float) -> tuple[set[str], int]:
-    """Type letters as notes for some time, then kill it; the letters that were shown, and how many were typed in all."""
+    """Type letters as notes for some time, then kill the program. Returns the letters shown and the number typed in total."""
     master, slave = pty.openpty()
     size = environment | {"COLUMNS": "100", "LINES": "30"}
     with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=size, start_new_session=True) as process:

@@ -19,14 +19,14 @@ def episode(question: int, number: int, answer: str | None) -> Episode:
 EPISODES = [episode(question, number, f"Because {number}.") for question in range(200) for number in range(4)]
 
 
-def test_the_same_seed_draws_the_same_pairs_whatever_the_order_of_the_episodes() -> None:
+def test_the_draw_depends_on_the_seed_and_not_on_the_order_of_episodes() -> None:
     drawn = sorted(draw_pairs(EPISODES, 1, per_question=2), key=lambda task: task.id)
     assert drawn == sorted(draw_pairs(EPISODES[::-1], 1, per_question=2), key=lambda task: task.id)
     assert drawn != sorted(draw_pairs(EPISODES, 2, per_question=2), key=lambda task: task.id)
     assert len({task.id for task in drawn}) == len(drawn) == 400
 
 
-def test_sides_are_swapped_at_random_and_some_forms_are_full() -> None:
+def test_sides_and_full_forms_are_random() -> None:
     drawn = list(draw_pairs(EPISODES, 1))
     sides = Counter(task.shown for task in drawn)
     assert set(sides) == {(0, 1), (1, 0)}
@@ -37,7 +37,7 @@ def test_sides_are_swapped_at_random_and_some_forms_are_full() -> None:
     assert all(task.is_full for task in draw_pairs(EPISODES, 1, full_share=1))
 
 
-def test_no_pair_is_drawn_twice_and_no_answer_is_compared_with_itself() -> None:
+def test_pairs_are_distinct_and_have_different_answers() -> None:
     episodes = [*EPISODES[:4], replace(EPISODES[0], id="again"), episode(0, 9, None), episode(0, 8, " ")]
     episodes.append(replace(EPISODES[1], id="failed", failure="x", steps=(replace(EPISODES[1].steps[0], completion="new"),)))
     drawn = list(draw_pairs(episodes, 1, per_question=100))

@@ -1,4 +1,4 @@
-"""A comparison in progress: every event, undone, done again and read back, and the record that comes out."""
+"""Comparisons: every event, undo and redo, reopening, and the exported record."""
 
 import shutil
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ def rating(tmp_path: Path, no_fsync: None) -> Iterator[Rating]:
         yield rating
 
 
-def test_the_full_procedure_from_the_question_to_the_record(rating: Rating, tmp_path: Path) -> None:
+def test_the_full_form_from_the_first_event_to_the_record(rating: Rating, tmp_path: Path) -> None:
     assert [answer.text for answer in rating.view().answers] == ["Nothing.", ANSWERS[0].text]
     assert rating.view().missing == (
         "the claims of answer A",
@@ -96,7 +96,7 @@ def test_the_full_procedure_from_the_question_to_the_record(rating: Rating, tmp_
         question=PAIR.question,
         answers=ANSWERS[:2],
         labeler="human:ann",
-        # It was shown the other way round, so better is worse.
+        # The answers were shown in the other order, so the signs are reversed.
         ratings=Ratings(
             overall=0.5,
             unsupported=-1,
@@ -126,7 +126,7 @@ def test_the_full_procedure_from_the_question_to_the_record(rating: Rating, tmp_
     assert [one.comparison() for one in finished(tmp_path)] == [comparison]
 
 
-def test_most_tasks_need_the_final_rating_alone(tmp_path: Path, no_fsync: None) -> None:
+def test_the_short_form_needs_only_the_final_rating(tmp_path: Path, no_fsync: None) -> None:
     with open_rating(tmp_path, replace(PAIR, shown=(0, 1))) as rating:
         assert rating.view().missing == ("rating: more useful overall",)
         done(rating, Rate(of="overall", score=0.5), Submit())
@@ -134,7 +134,7 @@ def test_most_tasks_need_the_final_rating_alone(tmp_path: Path, no_fsync: None) 
         assert rating.comparison().annotations is None
 
 
-def test_a_flagged_question_needs_nothing_else(rating: Rating) -> None:
+def test_a_flagged_question_needs_no_ratings(rating: Rating) -> None:
     done(rating, Rate(of="overall", score=1), Flag(flag="nonsense"))
     assert rating.view().missing == ()
     done(rating, Flag(flag=None))
@@ -155,7 +155,7 @@ def test_a_ranking_with_ties(tmp_path: Path, no_fsync: None) -> None:
         assert rating.comparison().ranks == (2, 2, 1, 4)
 
 
-def test_moving_up_and_down_reaches_every_order_with_every_tie(tmp_path: Path, no_fsync: None) -> None:
+def test_moving_answers_reaches_every_order_with_every_tie(tmp_path: Path, no_fsync: None) -> None:
     task = replace(RANKING, answers=ANSWERS[:3], shown=(0, 1, 2))
     with open_rating(tmp_path, task) as rating:
         for answer in range(3):
@@ -194,7 +194,7 @@ def test_moving_up_and_down_reaches_every_order_with_every_tie(tmp_path: Path, n
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
-def test_what_makes_no_sense_is_answered_and_not_written(rating: Rating, event: Event, problem: str) -> None:
+def test_impossible_events_are_refused_and_not_written(rating: Rating, event: Event, problem: str) -> None:
     done(rating, Mark(answer=0, start=0, end=5, support="weak"))
     journal = (rating.folder / JOURNAL).read_bytes()
     assert rating.do(event).problem == problem
@@ -209,12 +209,12 @@ def test_marking_the_same_words_again_changes_their_support(rating: Rating) -> N
     assert rating.view().answers[1].claims == ()
 
 
-def test_where_answers_come_from_is_not_shown(rating: Rating) -> None:
+def test_the_view_does_not_contain_the_origin_of_answers(rating: Rating) -> None:
     shown = repr(rating.view())
     assert all(word not in shown for word in ("model", "human:bob", "e0", "e1"))
 
 
-def test_a_rating_says_what_it_cannot_go_on_with(tmp_path: Path, no_fsync: None) -> None:
+def test_invalid_ratings_and_tasks_are_rejected(tmp_path: Path, no_fsync: None) -> None:
     with pytest.raises(UsageError, match="there is no comparison to continue"):
         Rating(tmp_path)
     with open_rating(tmp_path) as rating, pytest.raises(UsageError, match="is not finished"):
@@ -231,7 +231,7 @@ ANSWER, PLACE = st.integers(0, 4), st.integers(0, 3)
 
 
 class Anything(RuleBasedStateMachine):
-    """Every event in every order. What is read back, undone and done again is what was."""
+    """All events in any order. Reopening, undo and redo give the same states."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -284,13 +284,13 @@ class Anything(RuleBasedStateMachine):
             assert self.rating.state == self.future.pop()
 
     @invariant()
-    def read_back_it_is_the_same(self) -> None:
+    def reopening_gives_the_same_state(self) -> None:
         with Rating(self.folder) as again:
             assert again.state == self.rating.state
             assert (again.undoes, again.redoes) == (self.rating.undoes, self.rating.redoes)
 
     @invariant()
-    def what_is_complete_makes_a_record(self) -> None:
+    def complete_ratings_can_be_exported(self) -> None:
         view = self.rating.view()
         assert sorted([answer for place in view.places for answer in place] + list(view.unplaced)) in ([], [0, 1, 2, 3])
         if not view.missing:
@@ -303,5 +303,5 @@ class Anything(RuleBasedStateMachine):
 
 
 @pytest.mark.usefixtures("no_fsync")
-class TestAnything(Anything.TestCase):
+class TestAnything(Anything.TestCase):  # type: ignore[misc, valid-type]  # made by hypothesis
     settings = settings(max_examples=40, stateful_step_count=30, suppress_health_check=list(HealthCheck))

@@ -42,7 +42,7 @@ with Session(Path(sys.argv[1]), web(), begin) as session:
 """
 
 
-def test_killed_at_random_moments_nothing_that_was_shown_is_lost(tmp_path: Path) -> None:
+def test_nothing_acknowledged_is_lost_after_a_kill(tmp_path: Path) -> None:
     folder, chance, before = tmp_path / "recording", random.Random(1), 1
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     for _ in range(10):
@@ -64,9 +64,7 @@ def test_killed_at_random_moments_nothing_that_was_shown_is_lost(tmp_path: Path)
 
 
 @pytest.mark.timeout(900)
-def test_the_real_recorder_killed_fifty_times_on_its_terminal_loses_nothing_that_it_had_shown(
-    tmp_path: Path, small_collection: Path
-) -> None:
+def test_nothing_shown_on_the_terminal_is_lost_after_fifty_kills(tmp_path: Path, small_collection: Path) -> None:
     command = [sys.executable, "-m", "tests.recorder.kill_recorder", str(tmp_path), str(small_collection), "--kills", "50"]
     found = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=900, check=False)
     assert "50 kills" in found.stdout and "nothing lost" in found.stdout, found.stderr[-3000:]

@@ -1,4 +1,4 @@
-"""From the screen to the page, and from a selection to the command that quotes it."""
+"""Offsets of positions on the screen, and quote commands of selections."""
 
 from itertools import pairwise
 
@@ -38,7 +38,7 @@ def _page(words: list[str], gaps: list[str], linked: set[int]) -> Page:
 
 
 @given(PAGES, st.integers(20, 40))
-def test_every_character_in_view_that_is_the_page_s_knows_its_place(page: Page, width: int) -> None:
+def test_every_character_of_the_page_in_view_has_its_offset(page: Page, width: int) -> None:
     layout = lay_out(page, width)
     shown: set[int] = set()
     for number, line in enumerate(layout.lines):
@@ -53,8 +53,8 @@ def test_every_character_in_view_that_is_the_page_s_knows_its_place(page: Page, 
     assert {index for index, character in enumerate(page.text) if not character.isspace()} <= shown
 
 
-def on_crows(*commands: str, **changes: int) -> BrowserState:
-    env = BrowserEnv(web(), Settings(**{"view_height": 10, **changes}))
+def on_crows(*commands: str) -> BrowserState:
+    env = BrowserEnv(web(), Settings(view_height=10))
     env.reset("What do crows bring?")
     for command in ("Search crows", "Clicked on link 0", *commands):
         assert env.step(command).info.problem is None
@@ -62,7 +62,7 @@ def on_crows(*commands: str, **changes: int) -> BrowserState:
 
 
 def quoted(state: BrowserState, command: str) -> str:
-    """What the environment makes of a command on this page."""
+    """Return the extract that the environment quotes for a command on this page."""
     env = BrowserEnv(FakeBackend([state.page], {"x": [SearchHit(state.page.url, "x", "x")]}), state.settings)
     env.reset("What?")
     env.step("Search x")
@@ -89,7 +89,7 @@ def span(words: str, nth: int = 0) -> tuple[int, int]:
     ],
     ids=["a line", "white space around", "across lines and links", "signs"],
 )
-def test_a_selection_is_the_command_that_a_model_would_have_given(words: str, command: str) -> None:
+def test_a_selection_becomes_a_quote_command(words: str, command: str) -> None:
     state = on_crows()
     start, end = span(words.strip())
     quote = quotation(state, (start - 1 if words[0].isspace() else start, end))
@@ -98,7 +98,7 @@ def test_a_selection_is_the_command_that_a_model_would_have_given(words: str, co
     assert quoted(state, quote.command) == CROWS_TEXT[start:end]
 
 
-def test_long_selections_are_abbreviated_to_ends_that_mean_them() -> None:
+def test_long_selections_are_abbreviated_to_unambiguous_ends() -> None:
     state = on_crows()
     start, end = span("Crow number 2")[0], span("Crow number 9 brought me a")[1]
     quote = quotation(state, (start, end))
@@ -108,7 +108,7 @@ def test_long_selections_are_abbreviated_to_ends_that_mean_them() -> None:
     assert quoted(state, quote.command) == CROWS_TEXT[start:end]
 
 
-def test_words_that_stand_further_up_are_quoted_there() -> None:
+def test_repeated_words_are_quoted_at_their_first_occurrence() -> None:
     state, (start, end) = on_crows(), span("Crow number 3 brought me a key.", 1)
     quote = quotation(state, (start, end))
     assert not isinstance(quote, str)
@@ -119,7 +119,7 @@ def test_words_that_stand_further_up_are_quoted_there() -> None:
     assert (below.is_elsewhere, below.span) == (False, (start, end))
 
 
-def test_on_a_page_of_results_the_same_words_of_another_result_are_not_quoted() -> None:
+def test_words_of_another_search_result_are_not_quoted() -> None:
     env = BrowserEnv(web(), Settings())
     env.reset("What do crows bring?")
     env.step("Search crows")
@@ -140,14 +140,14 @@ def test_on_a_page_of_results_the_same_words_of_another_result_are_not_quoted() 
     [((3, 3), "nothing is selected"), (span("\n\n"), "nothing is selected"), ((0, len(CROWS_TEXT)), None)],
     ids=["empty", "blank", "the whole page"],
 )
-def test_what_cannot_be_quoted_is_said(selected: tuple[int, int], problem: str | None) -> None:
+def test_empty_selections_are_refused(selected: tuple[int, int], problem: str | None) -> None:
     quote = quotation(on_crows(), selected)
     assert quote == problem if problem else not isinstance(quote, str)
 
 
 @settings(max_examples=60)
 @given(PAGES, st.data())
-def test_what_is_quoted_is_what_was_selected_or_the_same_words(page: Page, data: st.DataObject) -> None:
+def test_quotes_are_the_selection_or_the_same_words(page: Page, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(page.text)))
     end = data.draw(st.integers(start, len(page.text)))
     env = BrowserEnv(FakeBackend([page], {"x": [SearchHit(page.url, "x", "x")]}), Settings(max_reference_tokens=10_000))
@@ -166,7 +166,7 @@ def test_what_is_quoted_is_what_was_selected_or_the_same_words(page: Page, data:
         assert first <= reference.start < last
 
 
-def test_lines_and_words_select_and_trim() -> None:
+def test_selections_move_by_lines_and_words() -> None:
     number = next(n for n, line in enumerate(lay_out(CROWS, 80).lines) if line.startswith("Crow number 7"))
     selected = spans_of_lines(CROWS, 80, number, number + 1)
     assert CROWS_TEXT[slice(*selected)] == "Crow number 7 brought me an earring.\nCrow number 8 brought me glass."

@@ -1,6 +1,7 @@
-"""A demonstration in progress: every event, undone and done again, read back and replayed."""
+"""Demonstrations: every event, undo and redo, reopening, and replay of the exported episode."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import mkdtemp
@@ -31,7 +32,7 @@ ANSWER = "Crows bring gifts. [1]"
 
 
 class Clock:
-    """Seconds by hand."""
+    """A clock that is set by hand."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -41,9 +42,13 @@ class Clock:
 
 
 def open_session(
-    folder: Path, backend: Backend | None = None, begin: Begin | None = BEGIN, **more: Callable[[], float]
+    folder: Path,
+    backend: Backend | None = None,
+    begin: Begin | None = BEGIN,
+    *,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Session:
-    return Session(folder, backend or web(), begin, **more)
+    return Session(folder, backend or web(), begin, clock=clock)
 
 
 def done(session: Session, *commands: str) -> None:
@@ -68,16 +73,13 @@ def commands(session: Session) -> list[str]:
 
 @pytest.fixture
 def session(tmp_path: Path, no_fsync: None) -> Iterator[Session]:
-    """On the page about crows."""
+    """A session on the page about crows."""
     with open_session(tmp_path / "recording") as session:
         done(session, "Search crows", "Clicked on link 0")
         yield session
 
 
-# ------------------------------------------------------------------------------------------------------- one by one
-
-
-def test_from_the_question_to_the_answer(tmp_path: Path) -> None:
+def test_a_demonstration_from_the_first_command_to_the_episode(tmp_path: Path) -> None:
     clock = Clock()
     with open_session(tmp_path, clock=clock) as session:
         assert session.view().phase == "browsing"
@@ -121,7 +123,7 @@ def test_from_the_question_to_the_answer(tmp_path: Path) -> None:
 LINE = "Crow number 20 brought me glass."
 
 
-def test_nothing_is_asked_of_the_web_again(tmp_path: Path, no_fsync: None) -> None:
+def test_reopening_and_redo_do_not_ask_the_web(tmp_path: Path, no_fsync: None) -> None:
     with open_session(tmp_path) as session:
         done(session, "Search crows", "Clicked on link 1", "Back", "Clicked on link 0", "Clicked on link 2", "Back")
         select(session, "Crow number 0 brought me a key.")
@@ -154,9 +156,9 @@ def test_nothing_is_asked_of_the_web_again(tmp_path: Path, no_fsync: None) -> No
     ],
     ids=["one", "three", "five", "both ways", "to the end"],
 )
-def test_single_scrolls_become_commands_of_up_to_three(session: Session, scrolls: list[str], merged: list[str]) -> None:
-    for way in scrolls:
-        session.do(Act(command=f"Scrolled {way} 1"))
+def test_consecutive_scrolls_are_merged_up_to_three(session: Session, scrolls: list[str], merged: list[str]) -> None:
+    for direction in scrolls:
+        session.do(Act(command=f"Scrolled {direction} 1"))
     assert commands(session)[2:] == merged
     assert session.view().actions_left == 100 - 2 - len(merged)
     assert replay(session.episode(), session.web()) is None
@@ -176,7 +178,7 @@ def test_single_scrolls_become_commands_of_up_to_three(session: Session, scrolls
         ("Jump", "'Jump' is not a command"),
     ],
 )
-def test_what_does_nothing_is_answered_and_costs_nothing(session: Session, command: str, problem: str) -> None:
+def test_commands_without_effect_are_refused_and_not_recorded(session: Session, command: str, problem: str) -> None:
     journal = (session.folder / JOURNAL).read_bytes()
     before = session.state
     response = session.do(Act(command=command))
@@ -185,7 +187,7 @@ def test_what_does_nothing_is_answered_and_costs_nothing(session: Session, comma
     assert (session.folder / JOURNAL).read_bytes() == journal
 
 
-def test_a_reference_that_was_removed_was_never_quoted(session: Session) -> None:
+def test_a_removed_reference_was_never_quoted(session: Session) -> None:
     select(session, "Crow number 0 brought me a key.")
     done(session, "Scrolled down 1")
     select(session, LINES[12])
@@ -210,7 +212,7 @@ def test_a_reference_that_was_removed_was_never_quoted(session: Session) -> None
 LINES = CROWS_TEXT.split("\n\n")[1].split("\n")
 
 
-def test_a_reference_that_was_changed_was_quoted_like_that(session: Session) -> None:
+def test_a_changed_reference_was_quoted_in_its_new_form(session: Session) -> None:
     select(session, "Crow number 0 brought me a key.")
     done(session, "Scrolled down 3")
     start = CROWS_TEXT.index("number 0")
@@ -224,7 +226,7 @@ def test_a_reference_that_was_changed_was_quoted_like_that(session: Session) -> 
     assert session.do(EditReference(number=1, start=5, end=5)).problem == "nothing is selected"
 
 
-def test_a_reference_of_two_quotes_is_changed_and_removed_as_one(session: Session) -> None:
+def test_a_reference_of_several_quotes_is_changed_and_removed_as_one(session: Session) -> None:
     first = CROWS_TEXT.index("Crow number 0")
     for start, end in ((first, first + 31), (first + 40, first + 60), (first + 20, first + 45)):
         assert session.do(Select(start=start, end=end)).is_done
@@ -241,7 +243,7 @@ def test_a_reference_of_two_quotes_is_changed_and_removed_as_one(session: Sessio
     assert replay(session.episode(), session.web()) is None
 
 
-def test_a_change_that_holds_a_neighbour_takes_it_in(session: Session) -> None:
+def test_a_changed_reference_absorbs_the_one_it_contains(session: Session) -> None:
     first = CROWS_TEXT.index("Crow number 0")
     for start, end in ((first, first + 6), (first + 12, first + 20)):
         assert session.do(Select(start=start, end=end)).is_done
@@ -251,7 +253,7 @@ def test_a_change_that_holds_a_neighbour_takes_it_in(session: Session) -> None:
     assert replay(session.episode(), session.web()) is None
 
 
-def test_tokens_that_are_used_up_end_browsing_and_undo_gives_them_back(tmp_path: Path, no_fsync: None) -> None:
+def test_using_all_quote_tokens_ends_browsing_until_undo(tmp_path: Path, no_fsync: None) -> None:
     begin = Begin(question=QUESTION, settings=Settings(max_reference_tokens=12), backend="fake", annotator="ann")
     with open_session(tmp_path, begin=begin) as session:
         done(session, "Search crows", "Clicked on link 0")
@@ -279,7 +281,7 @@ def test_the_last_action_ends_browsing(tmp_path: Path, no_fsync: None) -> None:
         assert (session.episode().answer, replay(session.episode(), session.web())) == (None, None)
 
 
-def test_an_early_end_can_be_taken_back_until_it_is_submitted(session: Session) -> None:
+def test_an_early_end_can_be_reopened_until_submission(session: Session) -> None:
     done(session, "End: Nonsense")
     assert (session.view().phase, session.view().problem) == ("ended", None)
     assert session.do(Reopen()).is_done
@@ -289,7 +291,7 @@ def test_an_early_end_can_be_taken_back_until_it_is_submitted(session: Session) 
     assert (session.episode().ending, session.episode().answer) == ("controversial", None)
 
 
-def test_back_to_browsing_keeps_the_answer_and_says_when_its_numbers_mean_others(session: Session) -> None:
+def test_reopening_keeps_the_answer_and_warns_of_renumbered_references(session: Session) -> None:
     for number in (0, 1):
         select(session, LINES[number])
     done(session, "End: Answer")
@@ -301,7 +303,7 @@ def test_back_to_browsing_keeps_the_answer_and_says_when_its_numbers_mean_others
     assert replay(session.episode(), session.web()) is None
 
 
-def test_undo_takes_back_a_word_at_a_time(session: Session) -> None:
+def test_undo_reverts_a_word_at_a_time(session: Session) -> None:
     select(session, LINES[0])
     done(session, "End: Answer")
     text = ""
@@ -319,7 +321,7 @@ def test_undo_takes_back_a_word_at_a_time(session: Session) -> None:
         assert session.state.answer == answer
 
 
-def test_a_result_that_comes_late_is_not_shown_on_another_page(session: Session) -> None:
+def test_a_late_result_is_refused_after_the_page_has_changed(session: Session) -> None:
     loaded = session.load("Clicked on link 0")
     assert isinstance(loaded, Loaded)
     done(session, "Back")
@@ -327,7 +329,7 @@ def test_a_result_that_comes_late_is_not_shown_on_another_page(session: Session)
     assert session.load("Clicked on link 9") == session.do(Act(command="Clicked on link 9"))
 
 
-def test_what_breaks_on_the_web_is_a_page(tmp_path: Path, no_fsync: None) -> None:
+def test_exceptions_of_the_backend_become_error_pages(tmp_path: Path, no_fsync: None) -> None:
     class Broken(FakeBackend):
         def search(self, query: str) -> tuple[SearchHit, ...]:
             raise ZeroDivisionError("one\ntwo")
@@ -342,7 +344,7 @@ def test_what_breaks_on_the_web_is_a_page(tmp_path: Path, no_fsync: None) -> Non
         assert replay(session.episode(), session.web()) is None
 
 
-def test_a_session_says_what_it_cannot_go_on_with(tmp_path: Path, no_fsync: None) -> None:
+def test_invalid_recordings_are_rejected(tmp_path: Path, no_fsync: None) -> None:
     with pytest.raises(UsageError, match="there is no demonstration to continue"):
         open_session(tmp_path / "none", begin=None)
     assert not (tmp_path / "none").exists()
@@ -362,7 +364,7 @@ def test_a_session_says_what_it_cannot_go_on_with(tmp_path: Path, no_fsync: None
         open_session(tmp_path)
 
 
-def test_pages_come_back_as_they_were(tmp_path: Path, no_fsync: None) -> None:
+def test_stored_pages_are_read_back_unchanged(tmp_path: Path, no_fsync: None) -> None:
     odd = Page("http://a.org/\udce9", "Odd", "a\u2028b 👩\u200d🚀", notes=("soft_404", "12 hidden"))
     backend = FakeBackend([odd], {"odd": [SearchHit(odd.url, "Odd \ud800", "…")]})
     with open_session(tmp_path, backend) as session:
@@ -377,7 +379,7 @@ def test_pages_come_back_as_they_were(tmp_path: Path, no_fsync: None) -> None:
         assert session.state.browser.page == CROWS.without_links(lambda url: "reddit" in url)
 
 
-def test_finished_sessions_are_sealed_and_found(tmp_path: Path, no_fsync: None) -> None:
+def test_finished_yields_the_submitted_sessions(tmp_path: Path, no_fsync: None) -> None:
     for name in ("one", "two", "three"):
         with open_session(tmp_path / name) as session:
             done(session, "Search crows", "End: Nonsense")
@@ -393,7 +395,7 @@ def test_finished_sessions_are_sealed_and_found(tmp_path: Path, no_fsync: None) 
         list(finished(tmp_path))
 
 
-def test_a_program_that_was_stopped_before_the_seal_is_sealed_by_the_next(tmp_path: Path, no_fsync: None) -> None:
+def test_a_submitted_journal_without_a_seal_is_sealed_when_opened(tmp_path: Path, no_fsync: None) -> None:
     with open_session(tmp_path) as session:
         done(session, "Search crows", "End: Nonsense")
         session.do(Submit())
@@ -406,7 +408,7 @@ def test_a_program_that_was_stopped_before_the_seal_is_sealed_by_the_next(tmp_pa
     assert path.read_bytes() == whole
 
 
-def test_a_journal_of_what_cannot_have_happened_is_refused(tmp_path: Path, no_fsync: None) -> None:
+def test_a_journal_with_an_impossible_event_is_rejected(tmp_path: Path, no_fsync: None) -> None:
     with open_session(tmp_path) as session:
         done(session, "Search crows")
     path = tmp_path / JOURNAL
@@ -415,7 +417,7 @@ def test_a_journal_of_what_cannot_have_happened_is_refused(tmp_path: Path, no_fs
         open_session(tmp_path)
 
 
-def test_what_the_disk_refuses_is_not_shown(tmp_path: Path, no_fsync: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_does_not_change_the_state(tmp_path: Path, no_fsync: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -434,7 +436,7 @@ def test_what_the_disk_refuses_is_not_shown(tmp_path: Path, no_fsync: None, monk
         assert session.state == state
 
 
-def test_cut_at_every_byte_a_recording_opens_with_all_but_the_event_being_written(tmp_path: Path, no_fsync: None) -> None:
+def test_truncation_at_any_byte_loses_only_the_last_event(tmp_path: Path, no_fsync: None) -> None:
     states: list[Demonstration] = []
     with open_session(tmp_path) as session:
         for event in (Act(command="Search crows"), Act(command="Find in page: key"), Undo(), Redo()):
@@ -449,8 +451,6 @@ def test_cut_at_every_byte_a_recording_opens_with_all_but_the_event_being_writte
             num_events = max(0, whole[:cut].count(b"\n") - 2)
             assert session.state == states[min(num_events, len(states) - 1)]
 
-
-# ----------------------------------------------------------------------------------------------------- all together
 
 COMMANDS = (
     "Search crows",
@@ -472,7 +472,7 @@ COMMANDS = (
 
 
 class Anything(RuleBasedStateMachine):
-    """Every event in every order. What is read back, undone and done again is what was."""
+    """All events in any order. Reopening, undo and redo give the same states."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -502,7 +502,7 @@ class Anything(RuleBasedStateMachine):
         self.future = []
 
     def has_joined(self, before: Demonstration) -> bool:
-        """Whether the last writing went on with the one before, so that undo takes both back."""
+        """Whether the last edit joined the previous one, so that one undo reverts both."""
         return before is not self.session._past[self.session._place - 1].state
 
     @rule(command=st.sampled_from(COMMANDS))
@@ -550,14 +550,14 @@ class Anything(RuleBasedStateMachine):
             assert self.session.state == self.future.pop()
 
     @invariant()
-    def read_back_it_is_the_same(self) -> None:
+    def reopening_gives_the_same_state(self) -> None:
         with open_session(self.folder, changed_web(), begin=None) as again:
             assert again.state == self.session.state
             assert (again.undoes, again.redoes) == (self.session.undoes, self.session.redoes)
             assert observe(again.state.browser) == observe(self.session.state.browser)
 
     @invariant()
-    def exported_it_replays(self) -> None:
+    def the_episode_replays(self) -> None:
         episode = self.session.episode()
         assert replay(episode, self.session.web()) is None
         for one, other in zip(episode.steps, episode.steps[1:], strict=False):
@@ -566,7 +566,7 @@ class Anything(RuleBasedStateMachine):
         assert all(step.problem is None for step in episode.steps)
 
     @invariant()
-    def budgets_hold(self) -> None:
+    def limits_are_kept(self) -> None:
         view = self.session.view()
         assert view.actions_left >= 0
         assert view.reference_tokens_left >= 0
@@ -577,5 +577,5 @@ class Anything(RuleBasedStateMachine):
 
 
 @pytest.mark.usefixtures("no_fsync")
-class TestAnything(Anything.TestCase):
+class TestAnything(Anything.TestCase):  # type: ignore[misc, valid-type]  # made by hypothesis
     settings = settings(max_examples=50, stateful_step_count=25, suppress_health_check=list(HealthCheck))

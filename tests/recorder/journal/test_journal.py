@@ -1,4 +1,4 @@
-"""The journal: what it promises of every event, whatever happens to its file."""
+"""The journal: durability, truncation, seals, and invalid files."""
 
 import json
 from pathlib import Path
@@ -36,7 +36,7 @@ def write(path: Path, *events: Say | Count) -> None:
             journal.append(Entry(event, number / 3))
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_reading_returns_what_was_written(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "journal.jsonl"
     write(path, *EVENTS)
     write(path, Say(text="more"))
@@ -46,7 +46,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         assert journal.digest is None
 
 
-def test_every_event_is_on_the_disk_when_it_was_appended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_append_returns_after_the_event_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "journal.jsonl"
     synced: list[bytes] = []
     monkeypatch.setattr("recorder.journal.journal.os.fsync", lambda _: synced.append(path.read_bytes()))
@@ -58,9 +58,7 @@ def test_every_event_is_on_the_disk_when_it_was_appended(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("is_sealed", [False, True], ids=["going on", "sealed"])
-def test_cut_at_every_byte_it_opens_and_loses_only_what_was_being_written(
-    tmp_path: Path, is_sealed: bool, no_fsync: None
-) -> None:
+def test_truncation_at_any_byte_loses_only_the_last_event(tmp_path: Path, is_sealed: bool, no_fsync: None) -> None:
     path = tmp_path / "journal.jsonl"
     write(path, *EVENTS)
     if is_sealed:
@@ -84,7 +82,7 @@ def test_cut_at_every_byte_it_opens_and_loses_only_what_was_being_written(
     [b"\0" * 4096, b'{"elapsed": 1', b'\0\0\0\0"}}\n', b"\xff\xfe", b'{"elapsed": 1.0, "event": \0\0\0\n'],
     ids=["zeros", "half", "only its end", "no text", "a hole"],
 )
-def test_what_a_power_cut_leaves_behind_the_last_event_is_dropped(tmp_path: Path, tail: bytes) -> None:
+def test_garbage_after_the_last_event_is_dropped(tmp_path: Path, tail: bytes) -> None:
     path = tmp_path / "journal.jsonl"
     write(path, *EVENTS)
     whole = path.read_bytes()
@@ -94,7 +92,7 @@ def test_what_a_power_cut_leaves_behind_the_last_event_is_dropped(tmp_path: Path
     assert [entry.event for entry in read_journal(path, SCHEMA).entries] == [*EVENTS, Count(number=7)]
 
 
-def test_looking_at_a_journal_changes_nothing(tmp_path: Path) -> None:
+def test_opening_a_journal_does_not_change_it(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     write(path, *EVENTS)
     torn = path.read_bytes() + b"torn"
@@ -110,7 +108,7 @@ def test_looking_at_a_journal_changes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "none.jsonl").exists()
 
 
-def test_a_sealed_journal_notices_any_change(tmp_path: Path) -> None:
+def test_changes_of_a_sealed_journal_are_detected(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     write(path, *EVENTS)
     with Journal(path, SCHEMA) as journal:
@@ -145,7 +143,7 @@ def test_a_sealed_journal_notices_any_change(tmp_path: Path) -> None:
     ],
     ids=["another file", "version", "kind", "broken inside", "unknown event", "unknown key", "no event"],
 )
-def test_what_is_no_journal_is_refused_and_left_alone(tmp_path: Path, lines: list[object], problem: str) -> None:
+def test_invalid_journals_are_rejected_and_not_changed(tmp_path: Path, lines: list[object], problem: str) -> None:
     path = tmp_path / "journal.jsonl"
     text = "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
     path.write_text(text)
@@ -154,7 +152,7 @@ def test_what_is_no_journal_is_refused_and_left_alone(tmp_path: Path, lines: lis
     assert path.read_text() == text
 
 
-def test_two_programs_cannot_mix_their_events(tmp_path: Path) -> None:
+def test_writing_fails_after_another_program_has_written(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     write(path, *EVENTS)
     with Journal(path, SCHEMA) as one, Journal(path, SCHEMA) as other:
@@ -165,7 +163,7 @@ def test_two_programs_cannot_mix_their_events(tmp_path: Path) -> None:
     assert [entry.event for entry in read_journal(path, SCHEMA).entries] == [*EVENTS, Say(text="one"), Say(text="one")]
 
 
-def test_an_event_that_the_disk_refuses_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_journal_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "journal.jsonl"
     write(path, *EVENTS)
     whole = path.read_bytes()
@@ -180,7 +178,7 @@ def test_an_event_that_the_disk_refuses_leaves_no_trace(tmp_path: Path, monkeypa
 
 
 @given(st.text(), st.floats(0, 1e9))
-def test_an_event_is_as_it_will_be_read(text: str, elapsed: float) -> None:
+def test_as_written_returns_the_event_that_is_read_back(text: str, elapsed: float) -> None:
     entry = SCHEMA.decode(SCHEMA.encode(Say(text=text + "\ud800"), elapsed))
     assert entry == Entry(Say(text=text.replace("\ud800", "\ufffd") + "\ufffd"), elapsed)
     assert SCHEMA.decode(SCHEMA.encode(entry.event, entry.elapsed)) == entry

@@ -1,4 +1,4 @@
-"""Who gets which question: one person, many, and those who vanish."""
+"""The queue with one annotator, several, and processes that end."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def taken(job: Job | None) -> str:
 
 
 @pytest.mark.parametrize(("seed", "is_shuffled"), [(None, False), (3, True)], ids=["in order", "shuffled"])
-def test_one_person_gets_every_question_once(tmp_path: Path, seed: int | None, is_shuffled: bool) -> None:
+def test_one_annotator_gets_every_question_once(tmp_path: Path, seed: int | None, is_shuffled: bool) -> None:
     found = []
     queue = Queue(tmp_path, QUESTIONS, "ann", seed=seed)
     while job := queue.take():
@@ -55,7 +55,7 @@ def test_one_person_gets_every_question_once(tmp_path: Path, seed: int | None, i
     assert progress.seconds == dict.fromkeys(QUESTIONS, 2.5)
 
 
-def test_what_was_left_comes_first_and_to_whoever_left_it(tmp_path: Path) -> None:
+def test_unfinished_items_come_first_for_their_annotator(tmp_path: Path) -> None:
     ann = Queue(tmp_path, QUESTIONS, "ann")
     first = ann.take()
     second = ann.take()
@@ -68,7 +68,7 @@ def test_what_was_left_comes_first_and_to_whoever_left_it(tmp_path: Path) -> Non
     assert taken(Queue(tmp_path, QUESTIONS, "cy").take()) == QUESTIONS[0]
 
 
-def test_what_somebody_skips_is_for_others(tmp_path: Path) -> None:
+def test_skipped_items_are_left_to_other_annotators(tmp_path: Path) -> None:
     ann, bob = Queue(tmp_path, QUESTIONS[:1], "ann"), Queue(tmp_path, QUESTIONS[:1], "bob")
     job = ann.take()
     assert job is not None
@@ -89,14 +89,14 @@ def test_what_somebody_skips_is_for_others(tmp_path: Path) -> None:
     assert (ann.progress().done, ann.progress().annotators["ann"].skipped) == (1, 1)
 
 
-def test_two_recordings_of_a_question_are_in_two_folders(tmp_path: Path) -> None:
+def test_recordings_of_different_items_or_annotators_have_different_folders(tmp_path: Path) -> None:
     names = ["A?", "a?", "A:", "../../etc", "x" * 300, "ü"]
     folders = [Queue(tmp_path, names, annotator).folder_of(name) for name in names for annotator in ("ann", "Ann", "a/b")]
     assert len({str(folder).casefold() for folder in folders}) == len(folders)
     assert all(folder.parent.parent == tmp_path / "recordings" for folder in folders)
 
 
-def test_questions_for_everybody_are_done_by_everybody(tmp_path: Path) -> None:
+def test_common_questions_go_to_every_annotator(tmp_path: Path) -> None:
     queues = [Queue(tmp_path, QUESTIONS, name, common=QUESTIONS[:2]) for name in ("ann", "bob")]
     found: Counter[str] = Counter()
     for _ in QUESTIONS:
@@ -107,12 +107,12 @@ def test_questions_for_everybody_are_done_by_everybody(tmp_path: Path) -> None:
     assert found == Counter(QUESTIONS) + Counter(QUESTIONS[:2])
 
 
-def test_a_lease_is_given_up_after_it_was_watched_not_to_be_renewed(tmp_path: Path, clock: Clock) -> None:
+def test_a_lease_is_abandoned_if_it_is_not_renewed_while_watched(tmp_path: Path, clock: Clock) -> None:
     far = Queue(tmp_path, QUESTIONS[:1], "ann", ttl=60, clock=Clock(), process=ELSEWHERE)
     near = Queue(tmp_path, QUESTIONS[:1], "bob", ttl=60, clock=clock)
     job = far.take()
     assert job is not None
-    clock.now += 1e9  # whatever the clock says before it is looked at
+    clock.now += 1e9  # time before the lease is first seen does not count
     assert near.take() is None
     assert near.progress().held == 1
     for _ in range(10):
@@ -125,7 +125,7 @@ def test_a_lease_is_given_up_after_it_was_watched_not_to_be_renewed(tmp_path: Pa
     clock.now += 1
     assert taken(near.take()) == QUESTIONS[0]
     assert not job.renew()
-    job.finish(10)  # too late: it is bob's now
+    job.finish(10)  # too late: bob holds the item now
     assert (near.progress().done, near.progress().held) == (0, 1)
 
 
@@ -141,12 +141,14 @@ def test_a_lease_is_given_up_after_it_was_watched_not_to_be_renewed(tmp_path: Pa
     ],
     ids=["runs", "ended", "its id was given again", "before the machine started", "in a container", "on another machine"],
 )
-def test_a_holder_that_is_surely_gone_is_not_waited_for(tmp_path: Path, clock: Clock, process: Process, is_gone: bool) -> None:
+def test_a_lease_of_an_ended_process_can_be_taken_at_once(
+    tmp_path: Path, clock: Clock, process: Process, is_gone: bool
+) -> None:
     assert Queue(tmp_path, QUESTIONS[:1], "ann", process=process).take() is not None
     assert (Queue(tmp_path, QUESTIONS[:1], "ann", clock=clock).take() is not None) == is_gone
 
 
-def test_a_lease_whose_writer_was_stopped_is_a_lease(tmp_path: Path, clock: Clock) -> None:
+def test_an_incomplete_lease_file_counts_as_a_lease(tmp_path: Path, clock: Clock) -> None:
     queue = Queue(tmp_path, QUESTIONS[:1], "ann", clock=clock)
     assert queue.take() is not None
     (path,) = (tmp_path / "queue").iterdir()
@@ -158,7 +160,7 @@ def test_a_lease_whose_writer_was_stopped_is_a_lease(tmp_path: Path, clock: Cloc
     assert taken(watching.take()) == QUESTIONS[0]
 
 
-def test_only_the_first_of_two_who_saw_the_same_takes_it(tmp_path: Path) -> None:
+def test_only_one_of_two_processes_takes_an_item(tmp_path: Path) -> None:
     both = [Leases(tmp_path, name) for name in ("ann", "bob")]
     assert both[0].take("item", None) is not None
     assert both[1].take("item", None) is None
@@ -171,7 +173,7 @@ def test_only_the_first_of_two_who_saw_the_same_takes_it(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("questions", "name", "problem"), [(["a", "a"], "ann", "'a' is listed twice"), (["a"], " ", "annotator is empty")]
 )
-def test_a_queue_of_nothing_sensible_is_refused(tmp_path: Path, questions: list[str], name: str, problem: str) -> None:
+def test_invalid_queues_are_rejected(tmp_path: Path, questions: list[str], name: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         Queue(tmp_path, questions, name)
 
@@ -179,7 +181,7 @@ def test_a_queue_of_nothing_sensible_is_refused(tmp_path: Path, questions: list[
 @pytest.mark.usefixtures("no_fsync")
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["take", "finish", "skip", "release", "vanish"])), max_size=40))
-def test_nothing_is_held_twice_or_done_twice(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, str]]) -> None:
+def test_no_item_is_held_or_done_twice(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, str]]) -> None:
     folder = tmp_path_factory.mktemp("queue")
     gone = replace(HERE, started="0")
     queues = [Queue(folder, QUESTIONS[:3], f"annotator {number}") for number in range(3)]
@@ -207,7 +209,7 @@ def test_nothing_is_held_twice_or_done_twice(tmp_path_factory: pytest.TempPathFa
 
 
 def vanish(job: Job, gone: Process) -> bool:
-    """As if its process had ended."""
+    """Change a lease as if its process had ended."""
     lease = job._lease
     lease._write(replace(lease._hold, process=gone))
     return True
@@ -224,7 +226,7 @@ while job := queue.take():
     job.renew()
     print(job.item, flush=True)
     if job.item == "question 7" and sys.argv[2] == "annotator 0":
-        sys.stdin.readline()  # holds it until it is killed
+        sys.stdin.readline()  # holds the item until the process is killed
     job.finish(1.0)
 """
 
@@ -235,7 +237,7 @@ def start(folder: Path, name: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
 
-def test_processes_on_one_folder_never_take_one_question(tmp_path: Path) -> None:
+def test_concurrent_processes_never_take_the_same_question(tmp_path: Path) -> None:
     workers = [start(tmp_path, f"annotator {number}") for number in range(3)]
     for worker in workers:
         assert worker.stdin is not None

@@ -1,4 +1,4 @@
-"""What the screens of `webgpt compare` look like: the pictures of docs/comparing.md, made again and compared."""
+"""The screens of `webgpt compare`, compared with the pictures of docs/comparing.md."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -88,7 +88,7 @@ PICTURES: list[tuple[str, Task, Steps, tuple[int, int], str]] = [
 
 
 @pytest.mark.parametrize(("name", "task", "steps", "size", "theme"), PICTURES, ids=[picture[0] for picture in PICTURES])
-def test_a_screen_looks_as_in_the_manual(
+def test_screens_match_the_pictures_of_the_manual(
     tmp_path: Path, name: str, task: Task, steps: Steps, size: tuple[int, int], theme: str
 ) -> None:
     def open_rating(job: Job) -> Rating:

@@ -1,4 +1,4 @@
-"""`webgpt compare` on a screen: driven with keys and the mouse, from the question to the submitted record."""
+"""The program of `webgpt compare`, driven by keys and the mouse, from the question to the submitted record."""
 
 import re
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ def test_a_full_comparison_with_keys_alone(size: tuple[int, int], tmp_path: Path
     assert comparison.shown == (1, 0)
 
 
-def test_a_short_comparison_needs_one_rating_and_the_next_task_follows(tmp_path: Path) -> None:
+def test_a_short_comparison_is_followed_by_the_next_task(tmp_path: Path) -> None:
     app = app_of(tmp_path, PAIR, replace(PAIR, id="u", question=replace(PAIR.question, id="r", text="And owls?")))
 
     async def steps(pilot: Pilot[None]) -> None:
@@ -148,7 +148,7 @@ def test_undo_and_redo_are_shown(tmp_path: Path) -> None:
     run(app, steps, WIDE)
 
 
-def test_what_was_left_is_offered_and_goes_on_exactly_there(tmp_path: Path) -> None:
+def test_an_unfinished_comparison_is_offered_and_continues(tmp_path: Path) -> None:
     app = app_of(tmp_path, PAIR)
 
     async def steps(pilot: Pilot[None]) -> None:
@@ -171,7 +171,7 @@ def test_what_was_left_is_offered_and_goes_on_exactly_there(tmp_path: Path) -> N
     assert len(submitted(tmp_path)) == 1
 
 
-def test_the_mouse_chooses_words_rates_and_moves(tmp_path: Path) -> None:
+def test_choosing_rating_and_ranking_with_the_mouse(tmp_path: Path) -> None:
     app = app_of(tmp_path, replace(PAIR, shown=(0, 1)))
 
     async def steps(pilot: Pilot[None]) -> None:
@@ -225,7 +225,7 @@ def test_every_key_is_in_the_help(kind: type, tmp_path: Path) -> None:
     run(app, steps, WIDE)
 
 
-def test_where_answers_come_from_is_nowhere_on_the_screen(tmp_path: Path) -> None:
+def test_the_screen_does_not_show_the_origin_of_answers(tmp_path: Path) -> None:
     app = app_of(tmp_path, PAIR)
 
     async def steps(pilot: Pilot[None]) -> None:
@@ -248,7 +248,9 @@ CHOICES: Sequence[tuple[str, tuple[tuple[int, int], ...], Sequence[str]]] = [
 
 
 @pytest.mark.parametrize(("text", "claims", "expected"), CHOICES, ids=lambda value: str(value)[:30])
-def test_what_can_be_chosen(text: str, claims: Sequence[tuple[int, int]], expected: Sequence[str]) -> None:
+def test_choices_are_claims_sentences_between_them_and_sources(
+    text: str, claims: Sequence[tuple[int, int]], expected: Sequence[str]
+) -> None:
     marks = tuple(Claim(start=start, end=end, support="weak") for start, end in claims)
     found = choices(ShownAnswer(text, (SOURCE,), (None,), marks))
     assert [f"[{one.number}]" if isinstance(one, Source) else text[one.start : one.end] for one in found] == expected

@@ -1,10 +1,5 @@
-"""What each screen looks like: the pictures of the manual, made again and compared.
+"""The screens of `webgpt record`, compared with the pictures of docs/recorder.md."""
 
-``WEBGPT_UPDATE_PICTURES=1 pytest tests/recorder/screens/test_pictures.py`` draws them anew; look at them before they are kept.
-"""
-
-import os
-import re
 from pathlib import Path
 
 import pytest
@@ -12,8 +7,8 @@ from textual.pilot import Pilot
 
 from browser_env.backends import FakeBackend, SearchHit
 from browser_env.pages.page import Link, Page
-from recorder.record_app import DemonstrationApp
-from tests.recorder.programs import Steps, demonstration_app, press, run, typed
+from tests.recorder.pictures import compare_picture
+from tests.recorder.programs import Steps, demonstration_app, press, typed
 
 pytestmark = pytest.mark.usefixtures("no_fsync")
 
@@ -110,29 +105,10 @@ PICTURES: list[tuple[str, Steps, tuple[int, int], str]] = [
 
 
 @pytest.mark.parametrize(("name", "steps", "size", "theme"), PICTURES, ids=[picture[0] for picture in PICTURES])
-def test_a_screen_looks_as_in_the_manual(tmp_path: Path, name: str, steps: Steps, size: tuple[int, int], theme: str) -> None:
+def test_screens_match_the_pictures_of_the_manual(
+    tmp_path: Path, name: str, steps: Steps, size: tuple[int, int], theme: str
+) -> None:
     web = FakeBackend([_page()], {"crows gifts": SEARCH})
     app = demonstration_app(tmp_path, QUESTION, backend=web)
     app.theme = f"textual-{theme}"
-    drawn = ""
-
-    async def draw(pilot: Pilot[None]) -> None:
-        nonlocal drawn
-        await steps(pilot)
-        await pilot.pause()
-        drawn = _picture(app)
-
-    run(app, draw, size)
-    file = FOLDER / f"{name}.svg"
-    if os.environ.get("WEBGPT_UPDATE_PICTURES"):
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        file.write_text(drawn)
-    assert drawn == file.read_text(), f"{name} looks different: WEBGPT_UPDATE_PICTURES=1 draws {file} anew"
-
-
-def _picture(app: DemonstrationApp) -> str:
-    """The screen as SVG, without what differs from one run to the next, and without fonts from elsewhere."""
-    svg = app.export_screenshot(title="webgpt record")
-    svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"terminal-\d+", "terminal", svg)
-    return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
+    compare_picture(app, steps, size, FOLDER / f"{name}.svg", "webgpt record")

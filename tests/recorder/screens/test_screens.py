@@ -1,4 +1,4 @@
-"""The program of `webgpt record`, driven by its keys: what they lead to is asserted on the records."""
+"""The program of `webgpt record`, driven by keys and the mouse; effects are asserted on the records."""
 
 import asyncio
 import threading
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from textual.command import CommandPalette
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from browser_env.backends import SearchHit
 from browser_env.pages.page import Page
@@ -40,6 +41,10 @@ def commands(pilot: Pilot[None]) -> Sequence[str]:
     return [step.completion for step in session(pilot).episode().steps]
 
 
+def is_shown(pilot: Pilot[None], screen: type[Screen[None]]) -> bool:
+    return isinstance(pilot.app.screen, screen)
+
+
 def message(pilot: Pilot[None]) -> str:
     return str(pilot.app.screen.query_one(MessageLine).render())
 
@@ -50,7 +55,7 @@ async def search(pilot: Pilot[None], query: str) -> None:
     await press(pilot, "enter")
 
 
-def test_with_keys_alone_from_the_first_question_to_the_summary(tmp_path: Path) -> None:
+def test_a_whole_queue_with_keys_alone(tmp_path: Path) -> None:
     app = demonstration_app(tmp_path, "What do crows bring?", "Colourless green?", "How many crows?")
 
     async def steps(pilot: Pilot[None]) -> None:
@@ -69,17 +74,17 @@ def test_with_keys_alone_from_the_first_question_to_the_summary(tmp_path: Path) 
         await press(pilot, "up", "x", "ctrl+z", "escape")  # the first one removed, and not
         assert [one.extract for one in session(pilot).view().references][1] == "7 brought me an"
         await press(pilot, "d", "b", "ctrl+z", "a")
-        assert isinstance(app.screen, AnswerScreen)
+        assert is_shown(pilot, AnswerScreen)
         await typed(pilot, "Keys, and more. Glass")
         await press(pilot, "ctrl+r", "2", "ctrl+z", "ctrl+y", "ctrl+s", "enter")
-        assert isinstance(app.screen, BrowseScreen)
+        assert is_shown(pilot, BrowseScreen)
         await press(pilot, "escape", "N")
-        assert isinstance(app.screen, EndedScreen)
+        assert is_shown(pilot, EndedScreen)
         await press(pilot, "b", "escape", "N", "enter")
         await press(pilot, "f4")
         await typed(pilot, "I never counted")
         await press(pilot, "enter")
-        assert isinstance(app.screen, Summary)
+        assert is_shown(pilot, Summary)
 
     run(app, steps)
     made = {one.state.begin.question.id: (one.episode(), replay(one.episode(), one.web())) for one in finished(tmp_path)}
@@ -99,7 +104,7 @@ def test_with_keys_alone_from_the_first_question_to_the_summary(tmp_path: Path) 
     assert (made["q1"][0].ending, made["q1"][1], len(made)) == ("nonsense", None, 2)
 
 
-def test_with_the_mouse(tmp_path: Path) -> None:
+def test_browsing_with_the_mouse(tmp_path: Path) -> None:
     app = demonstration_app(tmp_path)
 
     async def steps(pilot: Pilot[None]) -> None:
@@ -127,7 +132,7 @@ def test_with_the_mouse(tmp_path: Path) -> None:
     run(app, steps)
 
 
-def test_what_was_left_is_offered_exactly_as_it_was(tmp_path: Path) -> None:
+def test_an_unfinished_recording_is_offered_and_continues(tmp_path: Path) -> None:
     async def begin(pilot: Pilot[None]) -> None:
         await search(pilot, "crows")
         await press(pilot, "0", "enter", "down", "down", "v", "enter", "a")
@@ -151,7 +156,7 @@ def test_what_was_left_is_offered_exactly_as_it_was(tmp_path: Path) -> None:
 
 
 class SlowWeb:
-    """Answers when it is told to."""
+    """A backend that replies when told to."""
 
     name = "slow"
 
@@ -166,7 +171,7 @@ class SlowWeb:
         raise OSError("the cable is cut")
 
 
-def test_a_slow_web_blocks_nothing_and_can_be_called_off(tmp_path: Path) -> None:
+def test_a_slow_search_does_not_block_and_can_be_canceled(tmp_path: Path) -> None:
     slow = SlowWeb()
     app = demonstration_app(tmp_path, backend=slow)
 
@@ -189,7 +194,7 @@ def test_a_slow_web_blocks_nothing_and_can_be_called_off(tmp_path: Path) -> None
     run(app, steps)
 
 
-def test_a_page_that_cannot_be_had_is_a_page(tmp_path: Path) -> None:
+def test_a_failed_fetch_shows_an_error_page(tmp_path: Path) -> None:
     slow = SlowWeb()
     slow.may_answer.set()
     app = demonstration_app(tmp_path, backend=slow)
@@ -211,15 +216,15 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("keys", "said"), [case[1:] for case in REFUSALS], ids=[case[0] for case in REFUSALS])
-def test_what_cannot_be_done_is_said_and_costs_nothing(tmp_path: Path, keys: list[str], said: str) -> None:
+@pytest.mark.parametrize(("keys", "reason"), [case[1:] for case in REFUSALS], ids=[case[0] for case in REFUSALS])
+def test_refused_commands_show_the_reason_and_are_not_recorded(tmp_path: Path, keys: list[str], reason: str) -> None:
     app = demonstration_app(tmp_path)
 
     async def steps(pilot: Pilot[None]) -> None:
         await search(pilot, "crows")
         for key in keys:
             await press(pilot, key)
-        assert said in message(pilot) and message(pilot).startswith("!")
+        assert reason in message(pilot) and message(pilot).startswith("!")
         assert commands(pilot) == ["Search crows"]
 
     run(app, steps)
@@ -248,7 +253,7 @@ def test_every_action_has_a_key_on_the_screen_and_in_the_help(tmp_path: Path, si
     run(app, steps, size)
 
 
-def test_the_check_of_citations_follows_every_key(tmp_path: Path) -> None:
+def test_the_citation_check_is_updated_with_every_key(tmp_path: Path) -> None:
     app = demonstration_app(tmp_path)
 
     async def steps(pilot: Pilot[None]) -> None:
@@ -271,7 +276,7 @@ def test_the_check_of_citations_follows_every_key(tmp_path: Path) -> None:
     run(app, steps)
 
 
-def test_the_command_palette_does_what_keys_do(tmp_path: Path) -> None:
+def test_the_command_palette_runs_the_commands_of_keys(tmp_path: Path) -> None:
     app = demonstration_app(tmp_path)
 
     async def steps(pilot: Pilot[None]) -> None:
@@ -288,7 +293,7 @@ def test_the_command_palette_does_what_keys_do(tmp_path: Path) -> None:
     run(app, steps)
 
 
-def test_a_terminal_that_changes_its_size_keeps_what_is_done(tmp_path: Path) -> None:
+def test_resizing_the_terminal_keeps_the_state(tmp_path: Path) -> None:
     app = demonstration_app(tmp_path, settings=Settings(view_height=30))
 
     async def steps(pilot: Pilot[None]) -> None:
@@ -298,7 +303,9 @@ def test_a_terminal_that_changes_its_size_keeps_what_is_done(tmp_path: Path) -> 
             await pilot.resize_terminal(width, height)
             await press(pilot, "down", "space", "up")
             assert isinstance(app.screen, BrowseScreen)
-        app.screen.say(Response(note="still here"))
+        screen = app.screen
+        assert isinstance(screen, BrowseScreen)
+        screen.say(Response(note="still here"))
         assert session(pilot).view().page.text == CROWS.text
 
     run(app, steps)
