@@ -1,1 +1,1 @@
-"""Constrained decoding: the automaton of commands that can be carried out on a page, over the tokenizer's vocabulary."""
+"""Constrained decoding: an automaton of the commands that are valid in a browser state, over the tokens of a tokenizer."""

@@ -50,13 +50,13 @@ class Boundaries:
         """Whether a word begins at each character."""
 
     def long_enough(self, starts: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Where each text is long enough to be an end of an abbreviated quote.
+        """The ends of the shortest texts that may be the head or tail of an abbreviated quote.
 
         Args:
-            starts: Indices of the texts' first characters, shape (M,).
+            starts: Character indices of the texts' starts, shape (M,).
 
         Returns:
-            Index behind the text's last required character, above N if the page ends before, shape (M,).
+            Character index behind each text, above N if the page is too short for it, shape (M,).
         """
         num_visible = np.concatenate([[0], np.cumsum(~self._is_silent)])
         texts = starts + self._is_mark[starts]  # a mark at the beginning is not visible

@@ -14,7 +14,7 @@ from browser_env.actions import MAX_SCROLLS, EndReason
 MAX_LISTS, MAX_CONTINUATIONS = 256, 4_096
 """Entries of the caches of command lists and of continuations."""
 MAX_WORD_TOKENS = 40
-"""No less than the tokens of any command's fixed words, written byte by byte."""
+"""Upper bound of the tokens of a command's fixed words, written byte by byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Continuations:
 
 @dataclass(slots=True)
 class _Descent:
-    """What a descent of the trie along the commands has collected; see `Continuations`."""
+    """The results of a descent of the trie along the commands; see `Continuations`."""
 
     needs: dict[int, int] = field(default_factory=dict)
     line_ends: list[int] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The states of the automaton inside texts of the page: what a find or a quote may contain.
+"""The states of the automaton inside texts of the page, which a find or a quote may contain.
 
 A text may be at several places of the page, so a state holds all offsets at which the page reads like the text so far. Each
 offset has the range in which its text may end (`EndBounds`); an offset whose range becomes empty is dropped.
@@ -19,13 +19,13 @@ from browser_env.pages.matching import MIN_END_CHARACTERS, MIN_END_WORDS
 UNLIMITED = 1 << 20
 """A number of tokens above what any command needs."""
 MAX_LOOPED = 24
-"""Up to this many offsets are processed one by one, which is faster than NumPy; more are processed at once."""
+"""Maximum number of offsets to process one by one, where a loop is faster than NumPy."""
 
 BAR = ELLIPSIS_BAR.encode()
 """The bar between the head and the tail of an abbreviated quote, several bytes."""
 
 HeadEnds = dict[int, tuple[int, Offsets]]
-"""By trie node at which a bar may follow: the bytes of the token up to there, and the offsets where the head ends."""
+"""Ends of heads by the trie node at which a bar may follow: the token's bytes up to that node, and the offsets on the page."""
 
 
 @dataclass(slots=True)

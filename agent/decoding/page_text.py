@@ -1,4 +1,4 @@
-"""The normalized form of a page, and where a find or a quote may begin and end in it.
+"""The normalized form of a page, and the offsets at which a find or a quote may begin and end.
 
 White space counts as one space, because a command is one line. Whatever lies between an allowed start and an allowed end is on
 the page by the environment's rules (`browser_env.pages.matching`), which ignore more differences than this module does.
@@ -93,7 +93,7 @@ class PageText:
         offsets, size = boundaries.offsets, len(self.form) - 1
         characters = np.flatnonzero(boundaries.is_text_start).astype(np.int32)
         self.starts: Offsets = offsets[characters]
-        """Where texts may begin, in ascending order."""
+        """Offsets at which texts may begin, in ascending order."""
         barriers = np.append(offsets[:-1][boundaries.is_barrier], size).astype(np.int32)
         self._max_end = np.minimum(self.starts + MAX_TEXT, barriers[np.searchsorted(barriers, self.starts)]).astype(np.int32)
         self.end_bounds = EndBounds.of(self.next_end[self.starts + 1], self._max_end)
@@ -169,7 +169,7 @@ class PageText:
         """Ends of the tail of an abbreviated quote.
 
         Args:
-            head_ends: Where the head ends, in ascending order: it may be at several places on the page.
+            head_ends: Offsets at which the head ends, in ascending order; the head may occur several times on the page.
             head_length: Bytes of the head.
         """
         nearest = np.searchsorted(head_ends, self.starts, side="right") - 1
@@ -186,7 +186,7 @@ class PageText:
         return int(self._tail_start_min_end[index] - self._tail_starts[index])
 
     def _max_quote_end(self, head_starts: Offsets) -> Offsets:
-        """Where quotes with these starts reach the limit of words; a start inside a word counts the word."""
+        """The offsets at which quotes with these starts reach the word limit; a word that a quote starts inside counts."""
         last_word = self._words_before[head_starts] + MAX_QUOTE_WORDS - 1
         words = np.append(self._words, len(self.form) - 1)
         ends: Offsets = words[np.minimum(last_word, len(words) - 1)].astype(np.int32)

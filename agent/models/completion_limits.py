@@ -1,4 +1,4 @@
-"""Where completions begin and end, independent of the engine that computes them.
+"""Prompts in tokens and the limits of completions, independent of the engine that computes them.
 
 `agent.models.language_model` (transformers in this process), `agent.models.served_model` (a server) and
 `agent.models.small_model` (NumPy) share this module. The same model therefore gets the same prompt tokens, stops at the same

@@ -1,4 +1,4 @@
-"""What loading a model with transformers needs: a device, a precision, and failures as errors of the program."""
+"""Helpers for loading models with transformers: device, precision, and error messages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ def default_device(device: str | None = None) -> "torch.device":
 
 
 def fast_dtype(device: "torch.device") -> "torch.dtype":
-    """bfloat16 if the device has instructions for it (on a CPU, AMX or AVX-512 BF16), otherwise float32, which is faster."""
+    """bfloat16 if the device has instructions for it (on a CPU, AMX or AVX-512 BF16), otherwise float32."""
     import torch
 
     if device.type == "cuda":
