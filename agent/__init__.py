@@ -1,10 +1,11 @@
-"""Policies that browse and answer with citations: rollouts, models, question sets, evaluation, the command line."""
+"""Policies that browse and answer with citations: models, rollouts, question sets, evaluation and the command line."""
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent.evaluation.benchmark import Benchmark
     from agent.evaluation.judges import Lexical
+    from agent.evaluation.metrics import final_answer, is_correct
     from agent.models.language_model import LanguageModel
     from agent.models.reward_model import RewardModelScore
     from agent.policies.registry import make_policy
@@ -21,6 +22,7 @@ else:
         {
             "agent.evaluation.benchmark": ("Benchmark",),
             "agent.evaluation.judges": ("Lexical",),
+            "agent.evaluation.metrics": ("final_answer", "is_correct"),
             "agent.models.language_model": ("LanguageModel",),
             "agent.models.reward_model": ("RewardModelScore",),
             "agent.policies.registry": ("make_policy",),
@@ -43,6 +45,8 @@ __all__ = [
     "Score",
     "Scored",
     "best_of_n",
+    "final_answer",
+    "is_correct",
     "load_questions",
     "make_policy",
     "rollout",

@@ -1,4 +1,4 @@
-"""The text browser of WebGPT as an environment: ten commands, pages, search, an offline web, records."""
+"""The text browser of WebGPT as an environment: commands, pages, offline and live webs, snapshots and records."""
 
 from typing import TYPE_CHECKING
 

@@ -8,12 +8,20 @@ trains one in an hour and forty minutes. Killed, the same command resumes.
 import sys
 from pathlib import Path
 
-from agent import LanguageModel, RewardModelScore, best_of_n, load_questions
-from agent.evaluation.metrics import final_answer, is_correct
+from agent import LanguageModel, RewardModelScore, best_of_n, final_answer, is_correct, load_questions
 from browser_env import Collection, Episode, Question, Settings, default_collection, read_records
-from training import CloningConfig, Labeler, PPOConfig, RewardModelConfig, clone, train_ppo, train_reward_model
-from training.scripted_people.comparisons import add_comparisons, draw_others
-from training.scripted_people.demonstrations import add_demonstrations
+from training import (
+    CloningConfig,
+    Labeler,
+    PPOConfig,
+    RewardModelConfig,
+    add_comparisons,
+    add_demonstrations,
+    clone,
+    draw_others,
+    train_ppo,
+    train_reward_model,
+)
 
 VIEW = Settings(view_height=12, max_actions=12)  # an observation takes about 400 tokens of the small base model
 

@@ -16,13 +16,11 @@ HEAVY = ("torch", "transformers", "textual", "lxml", "httpx", "pydantic", "rich"
 
 
 def documented_names(package: str) -> set[str]:
-    """The names that the README and the docs import from a package itself."""
-    blocks = [
-        block
-        for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
-        for block in BLOCK.findall(page.read_text("utf-8"))
-    ]
-    imports = [node for block in blocks for node in ast.walk(ast.parse(block)) if isinstance(node, ast.ImportFrom)]
+    """The names that the README, the docs and the examples import from a package itself."""
+    pages = (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+    sources = [block for page in pages for block in BLOCK.findall(page.read_text("utf-8"))]
+    sources += [path.read_text("utf-8") for path in (ROOT / "examples").glob("*.py")]
+    imports = [node for source in sources for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
     return {alias.name for node in imports if node.module == package for alias in node.names}
 
 

@@ -1,4 +1,4 @@
-"""Training: behaviour cloning, reward model, PPO, and the whole loop."""
+"""Training of policies: behaviour cloning, reward models, PPO, and the reproduction of all stages in one run."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from training.ppo.trainer import PPO, PPOCallbacks
     from training.reward_model.config import RewardModelConfig
     from training.reward_model.train import train_reward_model
-    from training.scripted_people.demonstrations import demonstrations
+    from training.scripted_people.comparisons import add_comparisons, draw_others
+    from training.scripted_people.demonstrations import add_demonstrations
     from training.scripted_people.labeler import Labeler
 else:
     from browser_env.lazy import lazy_imports
@@ -34,7 +35,8 @@ else:
             "training.ppo.trainer": ("PPO", "PPOCallbacks"),
             "training.reward_model.config": ("RewardModelConfig",),
             "training.reward_model.train": ("train_reward_model",),
-            "training.scripted_people.demonstrations": ("demonstrations",),
+            "training.scripted_people.comparisons": ("add_comparisons", "draw_others"),
+            "training.scripted_people.demonstrations": ("add_demonstrations",),
             "training.scripted_people.labeler": ("Labeler",),
         },
     )
@@ -46,10 +48,12 @@ __all__ = [
     "PPOCallbacks",
     "PPOConfig",
     "RewardModelConfig",
+    "add_comparisons",
+    "add_demonstrations",
     "advantages",
     "clone",
     "comparison_loss",
-    "demonstrations",
+    "draw_others",
     "group_preference_loss",
     "kl_rewards",
     "policy_loss",
