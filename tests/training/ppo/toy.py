@@ -6,15 +6,24 @@ sampler and trainer, and takes seconds.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from agent.models.scalar_model import load_scalar_model
+from agent.models.tokens import prompt_ids
+from agent.policy import Completion, Prompt
+from agent.rollouts.rollout import Task
 from agent.score import Scored
 from browser_env.backends import FakeBackend
 from browser_env.pages.characters import END_OF_FIELD
 from browser_env.pages.page import Page
 from browser_env.records import Question, Settings
+from browser_env.state import BrowserState
 from training.ppo.config import PPOConfig
 from training.ppo.networks import ValueNetwork
 from training.ppo.trainer import PPO
@@ -83,7 +92,6 @@ def toy_run(out: Path, models: Path, accelerator: Any = None, sampler_of: Any = 
         sampler_of: See `PPO`.
         changes: Changes to `toy_config`.
     """
-    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     policy: Any = AutoModelForCausalLM.from_pretrained(models, dtype=torch.float32)
@@ -109,7 +117,6 @@ def toy_tokenizer() -> Any:
 
 def toy_models(folder: Path, *, seed: int = 0) -> Path:
     """Write a tiny random policy with its tokenizer, which initialises the value network too; returns the folder."""
-    import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     tokenizer = toy_tokenizer()
@@ -131,3 +138,43 @@ def toy_models(folder: Path, *, seed: int = 0) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+class Led:
+    """A sampler of the toy world with a constrained decoding of its own, which always leads to an answer."""
+
+    name = "led"
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.tokenizer = toy_tokenizer()
+
+    def allowed(self, state: BrowserState) -> "NDArray[np.int64]":
+        if state.phase == "answering":
+            texts = [f"{answer}◼" for answer in ANSWERS]
+        elif state.references:
+            texts = ["End: Answer\n", "Top\n"]
+        else:
+            texts = [f"{command}\n" for command in COMMANDS if command.startswith("Quote" if state.visits else "Search")]
+        return np.array(sorted(self.tokenizer.convert_tokens_to_ids(texts)))
+
+    def complete(self, prompts: Sequence[Prompt]) -> list[Completion]:
+        return [self._complete(prompt) for prompt in prompts]
+
+    def _complete(self, prompt: Prompt) -> Completion:
+        ids = self.allowed(prompt.state)
+        with torch.no_grad():
+            logits = self.model(torch.tensor([prompt_ids(self.tokenizer, prompt.text)])).logits[0, -1]
+        logprobs = logits[ids].log_softmax(-1)
+        place = int(torch.multinomial(logprobs.exp(), 1, generator=torch.Generator().manual_seed(prompt.seed)))
+        token = int(ids[place])
+        text = self.tokenizer.decode([token]).rstrip("\n◼")
+        return Completion(text, token_ids=(token,), logprobs=(float(logprobs[place]),))
+
+    def allowed_tokens(self, state: BrowserState, prompt_length: int, token_ids: Sequence[int]) -> list[Any]:
+        return [self.allowed(state)]
+
+
+def led_tasks(number: int) -> dict[int, Task]:
+    settings = replace(toy_world().settings, max_actions=20)
+    return {index: Task(QUESTIONS[index % 2], 7 + index, settings) for index in range(number)}
