@@ -21,10 +21,10 @@ from recorder.queue.queue import Job, Queue
 class Compare:
     """Compare answers in this terminal, with keys or the mouse: rate pairs or rank several (paper, Appendix C.2).
 
-    Answers come from `webgpt sample`, `webgpt ask --save` and `webgpt record`; their origin is not shown. Pairs are drawn with
-    --seed and shown in random order. Every step is saved before it is shown. Close the terminal at any time; the same command
-    continues where you left off. Several annotators can share a folder and get different pairs, except for those of --common.
-    Press F1 for the keys; docs/comparing.md is the manual.
+    Answers come from `webgpt sample`, `webgpt ask --save` and `webgpt record`; their origin is not shown. Pairs and their sides
+    are random. Every step is saved before it is shown. Close the terminal at any time; the same command continues where you
+    left off. Several annotators can share a folder and get different pairs, except for those of --common. Press F1 for the
+    keys; docs/comparing.md is the manual.
 
     Exit codes: 0 finished or left, 1 failure, 2 usage.
     """
@@ -40,7 +40,7 @@ class Compare:
     per_question: Annotated[int, arg(metavar="N")] = 1
     """Maximum number of pairs per question. Not used with --rank."""
     full_share: float = FULL_SHARE
-    """Share of tasks with the full form (trust, claims, all ratings), from 0 to 1. The others need only the final rating."""
+    """Share of tasks that need trust, claims and all ratings, from 0 to 1. The others need only the final rating or ranking."""
     seed: int = 0
     """Seed for the pairs and their order. Must be the same for all annotators of a folder."""
     common: Annotated[int, arg(metavar="N")] = 0

@@ -35,14 +35,14 @@ class Reply:
     """Error message of a failed request. None if it succeeded."""
 
 
-class Visits:
+class ReplyStore:
     """A folder of pages and search results, stored by digest. Thread-safe: files are never changed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._loaded: dict[str, Page | tuple[SearchHit, ...]] = {}
 
-    def keep(self, content: Page | tuple[SearchHit, ...]) -> str:
+    def save(self, content: Page | tuple[SearchHit, ...]) -> str:
         """Store a page or search results and return the digest.
 
         Raises:
@@ -83,21 +83,21 @@ class Visits:
         return self.folder / f"{digest}.json"
 
 
-class Listening:
+class RecordingBackend:
     """A backend that stores the replies of another one. Any exception of that one becomes a `FetchError`, shown as a page."""
 
-    def __init__(self, backend: Backend, visits: Visits) -> None:
+    def __init__(self, backend: Backend, store: ReplyStore) -> None:
         self.name = backend.name
         self.replies: list[Reply] = []
         self._backend = backend
-        self._visits = visits
+        self._store = store
 
     def search(self, query: str) -> tuple[SearchHit, ...]:
         try:
             hits = tuple(self._backend.search(query))
         except Exception as error:
             raise self._failed("search", query, error) from error
-        self.replies.append(Reply(request="search", argument=storable(query), content=self._visits.keep(hits)))
+        self.replies.append(Reply(request="search", argument=storable(query), content=self._store.save(hits)))
         return hits
 
     def fetch(self, url: str) -> Page:
@@ -105,9 +105,9 @@ class Listening:
             page = self._backend.fetch(url)
         except Exception as error:
             raise self._failed("fetch", url, error) from error
-        digest = self._visits.keep(page)
+        digest = self._store.save(page)
         self.replies.append(Reply(request="fetch", argument=storable(url), content=digest))
-        stored = self._visits.load(digest)
+        stored = self._store.load(digest)
         assert isinstance(stored, Page)
         return stored
 
@@ -124,21 +124,21 @@ class RecordedWeb:
     A request without a recorded reply raises `RecordError`: the commands are not those of the recording.
     """
 
-    def __init__(self, name: str, replies: Iterable[Reply], visits: Visits) -> None:
+    def __init__(self, name: str, replies: Iterable[Reply], store: ReplyStore) -> None:
         self.name = name
         self._replies = list(replies)
-        self._visits = visits
+        self._store = store
 
     def search(self, query: str) -> tuple[SearchHit, ...]:
         content = self._next("search", query)
         if isinstance(content, Page):
-            raise RecordError(f"{self._visits.folder}: expected results of the search {query!r}, got a page")
+            raise RecordError(f"{self._store.folder}: expected results of the search {query!r}, got a page")
         return content
 
     def fetch(self, url: str) -> Page:
         content = self._next("fetch", url)
         if not isinstance(content, Page):
-            raise RecordError(f"{self._visits.folder}: expected a page for {url}, got search results")
+            raise RecordError(f"{self._store.folder}: expected a page for {url}, got search results")
         return content
 
     def _next(self, request: str, argument: str) -> Page | tuple[SearchHit, ...]:
@@ -147,8 +147,8 @@ class RecordedWeb:
                 del self._replies[index]
                 if reply.content is None:
                     raise FetchError(reply.failure or "it failed")
-                return self._visits.load(reply.content)
-        raise RecordError(f"{self._visits.folder}: the recording has no reply to the {request} of {argument!r}")
+                return self._store.load(reply.content)
+        raise RecordError(f"{self._store.folder}: the recording has no reply to the {request} of {argument!r}")
 
 
 def _encode(content: Page | tuple[SearchHit, ...]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ from recorder.demonstrations.events import (
 from recorder.demonstrations.export import episode_of
 from recorder.demonstrations.quotation import quotation
 from recorder.demonstrations.references import quotes_of, with_reference, without_reference
-from recorder.demonstrations.replies import RecordedWeb, Reply, Visits
+from recorder.demonstrations.replies import RecordedWeb, Reply, ReplyStore
 from recorder.demonstrations.state import Demonstration, Move, View, problem_with_submission
 from recorder.demonstrations.stepping import Loaded, Stepper
 from recorder.journal.journal import sealed_journals
@@ -101,8 +101,8 @@ class Session(Recording[Event, Demonstration]):
         """
         self._backend = backend
         self._count_tokens = count_tokens
-        self._visits = Visits(folder / PAGES)
-        self._stepper = Stepper(self._visits, count_tokens)
+        self._store = ReplyStore(folder / PAGES)
+        self._stepper = Stepper(self._store, count_tokens)
         if begin is not None:
             check_question(begin.question.text)
         super().__init__(folder / JOURNAL, SCHEMA, begin, clock=clock)
@@ -179,7 +179,7 @@ class Session(Recording[Event, Demonstration]):
     def web(self) -> RecordedWeb:
         """Return the web as it was recorded, on which the episode replays."""
         replies = (reply for move in self.state.moves for reply in move.replies)
-        return RecordedWeb(self.state.begin.backend, replies, self._visits)
+        return RecordedWeb(self.state.begin.backend, replies, self._store)
 
     def _do_loaded(self, loaded: Loaded) -> Response:
         if loaded.before is not self.state.browser:
@@ -254,7 +254,7 @@ def finished(folder: Path, *, count_tokens: TokenCounter = count_words) -> Itera
         RecordError: A journal cannot be read, or was changed after it was sealed.
     """
     for path in sealed_journals(folder, JOURNAL, SCHEMA):
-        with Session(path.parent, RecordedWeb("", (), Visits(path.parent / PAGES)), count_tokens=count_tokens) as session:
+        with Session(path.parent, RecordedWeb("", (), ReplyStore(path.parent / PAGES)), count_tokens=count_tokens) as session:
             yield session
 
 

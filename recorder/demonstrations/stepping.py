@@ -13,7 +13,7 @@ from browser_env.env import BrowserEnv, Info
 from browser_env.records import Settings
 from browser_env.state import BrowserState, TokenCounter
 from recorder.demonstrations.events import Act
-from recorder.demonstrations.replies import Listening, RecordedWeb, Reply, Visits
+from recorder.demonstrations.replies import RecordedWeb, RecordingBackend, Reply, ReplyStore
 from recorder.demonstrations.state import Demonstration, Move
 
 
@@ -42,8 +42,8 @@ class _Env(BrowserEnv):
 class Stepper:
     """Computes browser states from moves. The most recent result is cached."""
 
-    def __init__(self, visits: Visits, count_tokens: TokenCounter) -> None:
-        self._visits = visits
+    def __init__(self, store: ReplyStore, count_tokens: TokenCounter) -> None:
+        self._store = store
         self._count_tokens = count_tokens
         self._latest: Loaded | None = None
 
@@ -53,7 +53,7 @@ class Stepper:
         Raises:
             RecordError: A reply cannot be stored.
         """
-        web = Listening(backend, self._visits)
+        web = RecordingBackend(backend, self._store)
         after, info = self._env(web, state.settings).step_from(state, action)
         return Loaded(Act(command=format_action(action), replies=tuple(web.replies)), state, after, info)
 
@@ -69,7 +69,7 @@ class Stepper:
         """
         act = Act(command=format_action(action), replies=tuple(replies))
         if self._latest is None or self._latest.before is not state or self._latest.act != act:
-            env = self._env(RecordedWeb("", replies, self._visits), state.settings)
+            env = self._env(RecordedWeb("", replies, self._store), state.settings)
             self._latest = Loaded(act, state, *env.step_from(state, action))
         return self._latest.after, self._latest.info
 

@@ -116,17 +116,8 @@ def read_journal(path: Path, schema: Schema[E]) -> Content[E]:
     return Content(tuple(entries), None, size, len(data) - size)
 
 
-def has_entries(path: Path, schema: Schema[Any]) -> bool:
-    """Whether a journal exists and contains an event.
-
-    Raises:
-        RecordError: See `read_journal`.
-    """
-    return path.exists() and bool(read_journal(path, schema).entries)
-
-
 def sealed_journals(folder: Path, name: str, schema: Schema[Any]) -> Iterator[Path]:
-    """Paths of the sealed journals with a file name, in a folder and its subfolders, sorted by path.
+    """Yield the paths of sealed journals with a file name in a folder and its subfolders, sorted.
 
     Raises:
         RecordError: See `read_journal`.

@@ -32,7 +32,7 @@ from recorder.widgets.scrollbar import Scrollbar
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
-class Box(Input):
+class LineInput(Input):
     """A line of text. Enter moves the focus to the page at once, so that keys typed right after it go to the page."""
 
     async def action_submit(self) -> None:
@@ -108,8 +108,8 @@ Every step can be undone. You can leave at any time and continue later where you
                 yield Press("Should not be answered", "X", "end('Controversial')", id="controversial")
         with Horizontal(id="tools"):
             yield Press("← Back", "b", "back", id="back")
-            yield Box(placeholder="Search  s", compact=True, id="search")
-            yield Box(placeholder="Find in page  f", compact=True, id="find")
+            yield LineInput(placeholder="Search  s", compact=True, id="search")
+            yield LineInput(placeholder="Find in page  f", compact=True, id="find")
             yield Press("⇈", "t", "top", id="top")
             yield Press("↑", "u", "scroll(-1)", id="up")
             yield Press("↓", "d", "scroll(1)", id="down")

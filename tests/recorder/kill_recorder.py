@@ -24,7 +24,7 @@ import pyte
 import agent.cli
 import recorder.record_app  # noqa: F401 - imported once, before forking
 from recorder.demonstrations.events import JOURNAL, PAGES
-from recorder.demonstrations.replies import RecordedWeb, Visits
+from recorder.demonstrations.replies import RecordedWeb, ReplyStore
 from recorder.demonstrations.session import Session
 
 ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_].*?\x1b\\|[@-Z\\-_])", re.DOTALL)
@@ -92,7 +92,7 @@ class Terminal:
 def saved(out: Path) -> tuple[int, str]:
     """Return the number of actions left and the answer, as recorded on the disk."""
     (journal,) = out.rglob(JOURNAL)
-    with Session(journal.parent, RecordedWeb("", (), Visits(journal.parent / PAGES))) as session:
+    with Session(journal.parent, RecordedWeb("", (), ReplyStore(journal.parent / PAGES))) as session:
         return session.view().actions_left, session.state.answer
 
 

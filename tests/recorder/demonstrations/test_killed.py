@@ -1,4 +1,4 @@
-"""A recorder that is killed at any moment, and what the next one finds."""
+"""A recorder that is killed at random moments, and its journal afterwards."""
 
 import os
 import random
@@ -50,21 +50,21 @@ def test_nothing_acknowledged_is_lost_after_a_kill(tmp_path: Path) -> None:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "open\n"
-            told = chance.randrange(5, 30)  # and not after a time: a busy machine does nothing in it
-            assert [process.stdout.readline() for _ in range(told)] == ["shown\n"] * told
+            num_events = chance.randrange(5, 30)  # not a time, in which a busy machine may do nothing
+            assert [process.stdout.readline() for _ in range(num_events)] == ["shown\n"] * num_events
             time.sleep(chance.random() * 0.01)
             process.kill()
-            shown = told + process.stdout.read().count("shown\n")
+            shown = num_events + process.stdout.read().count("shown\n")
         with Session(folder, web(), None) as session:
             answer = session.state.answer
-        found = len(read_journal(folder / JOURNAL, SCHEMA).entries)
-        assert before + shown <= found <= before + shown + 1  # one may have been written and not been shown any more
+        saved = len(read_journal(folder / JOURNAL, SCHEMA).entries)
+        assert before + shown <= saved <= before + shown + 1  # one event may have been written but not shown
         assert answer == "".join(str(number % 10) for number in range(len(answer)))
-        before = found
+        before = saved
 
 
 @pytest.mark.timeout(900)
 def test_nothing_shown_on_the_terminal_is_lost_after_fifty_kills(tmp_path: Path, small_collection: Path) -> None:
     command = [sys.executable, "-m", "tests.recorder.kill_recorder", str(tmp_path), str(small_collection), "--kills", "50"]
-    found = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=900, check=False)
-    assert "50 kills" in found.stdout and "nothing lost" in found.stdout, found.stderr[-3000:]
+    completed = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=900, check=False)
+    assert "50 kills" in completed.stdout and "nothing lost" in completed.stdout, completed.stderr[-3000:]
