@@ -8,9 +8,10 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from browser_env.backends import Backend
+from browser_env.records import Settings
 from training.behavior_cloning.augmentation import copying_task
 from training.behavior_cloning.config import CloningConfig
 from training.behavior_cloning.data import CloningData, load_data
@@ -20,9 +21,10 @@ from training.runs import REPORT, RUN, begin_run, read_report, save_model, write
 from training.supervised.pretrained import context_length, load_language_model
 
 if TYPE_CHECKING:
-    from training.supervised.averaging import Averaging, Evaluate
+    from training.supervised.averaging import Evaluate, Evaluation
     from training.supervised.loop import Progress
 
+CHECKPOINTS = "checkpoints"
 MORE_TOKENS = 16
 """Tokens that a command or answer in a rollout may have beyond the longest demonstrated one."""
 
@@ -51,8 +53,6 @@ def clone(
         UsageError: The model cannot be loaded, there are no demonstrations, or one is longer than the model can read.
         RecordError: A file of demonstrations cannot be read.
     """
-    from training.supervised.loop import run
-
     folder = out / RUN
     begin_run(folder, config)
     if (folder / REPORT).is_file():
@@ -63,33 +63,39 @@ def clone(
         max_tokens = data.training.longest_completion + MORE_TOKENS
         evaluate = RolloutScore(backend, data.questions, data.settings, tokenizer, max_tokens)
     judge = Judge(evaluate, data.validation, config.optimization.batch_size, on_evaluation) if evaluate else None
-    averaging = _averaging(config, judge)
-    checkpoints = folder / "checkpoints"
-    trainer = _trainer(config, model, tokenizer, data, averaging, checkpoints)
-    losses = run(trainer, averaging, checkpoints, on_progress=on_progress)
-    trained = _trained_model(config, trainer)
-    best = averaging.best
-    report = CloningReport(
-        rows=len(data.training.lengths),
-        held_out_rows=len(data.validation.lengths),
-        tokens=sum(data.training.lengths),
-        action_tokens=data.training.action_tokens,
-        steps=trainer.state.global_step,
-        best_step=best.step if best else None,
-        score=best.score if best else None,
-        held_out_loss=held_out_loss(trained, data.validation, config.optimization.batch_size),
-        losses=tuple(losses),
-        evaluations=tuple(map(judge.with_loss, averaging.evaluations)) if judge else (),
-    )
-    if trainer.is_world_process_zero():
-        _save(config, out, trained, tokenizer, data, report)
+    trained = _train(config, model, tokenizer, data, judge, folder / CHECKPOINTS, on_progress)
+    report = _report(config, data, trained)
+    if trained.is_main_process:
+        _save(config, out, trained.model, tokenizer, data.settings, report)
     return report
 
 
-def _averaging(config: CloningConfig, judge: Judge | None) -> "Averaging":
-    from training.supervised.averaging import Averaging
+# ------------------------------------------------------------------------------------------------------------- training
 
-    return Averaging(
+
+class _Trained(NamedTuple):
+    model: Any
+    steps: int
+    losses: list[tuple[int, float]]
+    best: "Evaluation | None"
+    evaluations: list[CloningEvaluation]
+    is_main_process: bool
+
+
+def _train(
+    config: CloningConfig,
+    model: Any,
+    tokenizer: Any,
+    data: CloningData,
+    judge: Judge | None,
+    checkpoints: Path,
+    on_progress: "Callable[[Progress], None] | None",
+) -> _Trained:
+    from training.supervised.averaging import Averaging
+    from training.supervised.loop import run
+    from training.supervised.trainers import AuxiliaryTask, CloningTrainer
+
+    averaging = Averaging(
         config.optimization.ema_decay,
         evaluate=judge.evaluate if judge else None,
         every=config.eval_every,
@@ -97,24 +103,26 @@ def _averaging(config: CloningConfig, judge: Judge | None) -> "Averaging":
         tolerance=0.5 / math.sqrt(config.eval_questions) if config.eval_questions else 0.0,
         on_evaluation=judge.record if judge else None,
     )
-
-
-def _trainer(
-    config: CloningConfig, model: Any, tokenizer: Any, data: CloningData, averaging: "Averaging", checkpoints: Path
-) -> Any:
-    from training.supervised.trainers import AuxiliaryTask, CloningTrainer
-
-    copying = AuxiliaryTask(copying_task(data.training.prompts()), config.copying_every) if config.copying_every else None
-    return CloningTrainer(
+    trainer = CloningTrainer(
         model,
         tokenizer,
         data.training,
         checkpoints,
         config.optimization,
         seed=config.seed,
-        auxiliary=copying,
+        auxiliary=AuxiliaryTask(copying_task(data.training.prompts()), config.copying_every) if config.copying_every else None,
         callbacks=[averaging],
         peft_config=lora(config.lora_rank) if config.lora_rank else None,
+    )
+    losses = run(trainer, averaging, checkpoints, on_progress=on_progress)
+    trained = trainer.accelerator.unwrap_model(trainer.model)
+    return _Trained(
+        model=trained.merge_and_unload() if config.lora_rank else trained,
+        steps=trainer.state.global_step,
+        losses=losses,
+        best=averaging.best,
+        evaluations=[judge.with_loss(evaluation) for evaluation in averaging.evaluations] if judge else [],
+        is_main_process=trainer.is_world_process_zero(),
     )
 
 
@@ -125,14 +133,27 @@ def lora(rank: int) -> Any:
     return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
 
 
-def _trained_model(config: CloningConfig, trainer: Any) -> Any:
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    return model.merge_and_unload() if config.lora_rank else model
+# --------------------------------------------------------------------------------------------------------------- result
 
 
-def _save(config: CloningConfig, out: Path, model: Any, tokenizer: Any, data: CloningData, report: CloningReport) -> None:
+def _report(config: CloningConfig, data: CloningData, trained: _Trained) -> CloningReport:
+    return CloningReport(
+        rows=len(data.training.lengths),
+        held_out_rows=len(data.validation.lengths),
+        tokens=sum(data.training.lengths),
+        action_tokens=data.training.action_tokens,
+        steps=trained.steps,
+        best_step=trained.best.step if trained.best else None,
+        score=trained.best.score if trained.best else None,
+        held_out_loss=held_out_loss(trained.model, data.validation, config.optimization.batch_size),
+        losses=tuple(trained.losses),
+        evaluations=tuple(trained.evaluations),
+    )
+
+
+def _save(config: CloningConfig, out: Path, model: Any, tokenizer: Any, settings: Settings, report: CloningReport) -> None:
     import torch
 
-    save_model(out, model, tokenizer, data.settings, dtype=getattr(torch, config.weights))
+    save_model(out, model, tokenizer, settings, dtype=getattr(torch, config.weights))
     write_report(out / RUN / REPORT, report)
-    shutil.rmtree(out / RUN / "checkpoints", ignore_errors=True)
+    shutil.rmtree(out / RUN / CHECKPOINTS, ignore_errors=True)
