@@ -1,4 +1,4 @@
-"""`webgpt data export` and `import`: what goes out comes back, and what `datasets` reads is what was written."""
+"""`webgpt data export` and `import`: a round trip keeps comparisons, and `datasets` reads what was written."""
 
 import json
 from dataclasses import replace
@@ -54,25 +54,25 @@ def loaded(path: Path, cache: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("shape", ["columns", "records"])
-def test_comparisons_go_out_and_come_back(shape: str, recordings: Path, tmp_path: Path) -> None:
+def test_exported_comparisons_can_be_imported(shape: str, recordings: Path, tmp_path: Path) -> None:
     path = export(recordings, "webgpt-comparisons", "--shape", shape)
     back = tmp_path / "back.jsonl"
     assert main(["data", "import", str(path), "--out", str(back)]) == 0
     assert main(["data", "check", str(back)]) == 0
     comparisons = list(read_records(back, Comparison))
     assert len(comparisons) == 3 + 6
-    assert [preference(one) for one in comparisons[:3]] == [0, 0.5, 1]  # they were shown the other way round
-    assert [one.text for one in comparisons[0].answers] == [one.text for one in ANSWERS[:2]]
+    assert [preference(comparison) for comparison in comparisons[:3]] == [0, 0.5, 1]  # they were shown the other way round
+    assert [answer.text for answer in comparisons[0].answers] == [answer.text for answer in ANSWERS[:2]]
     assert comparisons[0].answers[0].references[1].full_title == OTHER.full_title
     # Shown as 2, 0, 3, 1 and ranked in that order, the last two tied: answers 1 and 3 of those drawn.
-    assert [preference(one) for one in comparisons[3:]] == [1, 0, 1, 0, 0.5, 1]
+    assert [preference(comparison) for comparison in comparisons[3:]] == [1, 0, 1, 0, 0.5, 1]
     again = tmp_path / "again.jsonl"
     assert main(["data", "export", str(back), "--format", "webgpt-comparisons", "--shape", shape, "--out", str(again)]) == 0
     assert again.read_bytes() == path.read_bytes()
     assert list(import_webgpt_comparisons(again)) == comparisons
 
 
-def test_datasets_reads_every_format(recordings: Path, tmp_path: Path) -> None:
+def test_datasets_reads_each_format(recordings: Path, tmp_path: Path) -> None:
     rows = loaded(export(recordings, "webgpt-comparisons"), tmp_path / "cache")
     assert [row["score_0"] for row in rows] == pytest.approx([-1, 0, 0.5, 1 / 3, -1 / 3, 1 / 3, -1 / 3, 0, 1 / 3])
     assert rows[0]["quotes_0"]["title"] == ["Crows (birds.org)", "Corvids (corvids.org)"]
@@ -86,21 +86,21 @@ def test_datasets_reads_every_format(recordings: Path, tmp_path: Path) -> None:
     assert [row["ratings"]["overall"] for row in own] == [-1, 0]
 
 
-def test_episodes_go_out_as_they_are(recordings: Path) -> None:
+def test_episodes_are_exported_unchanged(recordings: Path) -> None:
     [episode] = read_records(export(recordings, "episodes"), Episode)
     assert (episode.actor, episode.answer, episode.ending) == ("human:ann", "A key. [1]", "answer")
 
 
-def test_preferences_read_back_as_the_same_texts_in_the_same_order(recordings: Path, tmp_path: Path) -> None:
+def test_exported_preferences_are_read_as_the_same_texts_in_the_same_order(recordings: Path, tmp_path: Path) -> None:
     groups = list(read_trl_preferences(export(recordings, "trl-preference")))
     comparisons = tmp_path / "comparisons.jsonl"
     main(["data", "merge", *(str(recordings / name) for name in ("0", "1", "2", "ranking")), "--out", str(comparisons)])
     wanted = set()
     for comparison in read_records(comparisons, Comparison):
         for group in filter(None, map(preference_group, pairs_of(comparison))):
-            one, other = (f"{candidate.text}{candidate.answer}" for candidate in group.candidates)
+            first, second = (f"{candidate.text}{candidate.answer}" for candidate in group.candidates)
             if not group.is_tie:
-                wanted.add((one, other) if group.levels[0] > group.levels[1] else (other, one))
+                wanted.add((first, second) if group.levels[0] > group.levels[1] else (second, first))
     read = {tuple(f"{candidate.text}{candidate.answer}" for candidate in group.candidates) for group in groups}
     assert read == wanted
     assert len(read) == 2 + 5 - 1  # the ranking and one pair agree on the same two answers
@@ -115,21 +115,21 @@ def test_answers_with_the_same_references_share_them_in_the_prompt() -> None:
     assert (row["chosen"], row["rejected"]) == (answers[1].text, answers[0].text)
 
 
-def test_a_ranking_is_all_its_pairs() -> None:
+def test_a_ranking_is_exported_as_all_its_pairs() -> None:
     pairs = list(pairs_of(RANKED))
-    assert [one.id for one in pairs] == ["c-0-1", "c-0-2", "c-0-3", "c-1-2", "c-1-3", "c-2-3"]
-    assert [preference(one) for one in pairs] == [0, 0, 1, 0.5, 1, 1]
-    assert [one.shown for one in pairs] == [(0, 1), (1, 0), (0, 1), (1, 0), (1, 0), (0, 1)]
-    assert [len(one.annotations[1].claims) for one in pairs if one.annotations] == [0, 0, 1, 0, 1, 1]
+    assert [pair.id for pair in pairs] == ["c-0-1", "c-0-2", "c-0-3", "c-1-2", "c-1-3", "c-2-3"]
+    assert [preference(pair) for pair in pairs] == [0, 0, 1, 0.5, 1, 1]
+    assert [pair.shown for pair in pairs] == [(0, 1), (1, 0), (0, 1), (1, 0), (1, 0), (0, 1)]
+    assert [len(pair.annotations[1].claims) for pair in pairs if pair.annotations] == [0, 0, 1, 0, 1, 1]
 
 
-def test_a_pair_is_itself_and_a_flagged_question_nothing() -> None:
+def test_a_pair_stays_a_pair_and_a_flagged_question_has_none() -> None:
     pair = replace(RANKED, answers=ANSWERS[:2], ranks=None, ratings=Ratings(overall=1), annotations=None, shown=None)
     assert list(pairs_of(pair)) == [pair]
     assert list(pairs_of(replace(pair, flag="nonsense"))) == []
 
 
-def test_nothing_to_export_is_a_mistake_of_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_export_without_rows_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "c.jsonl"
     append_record(path, replace(RANKED, ranks=(1, 1, 1, 1)))
     command = ["data", "export", str(path), "--out", str(tmp_path / "out.jsonl"), "--format"]

@@ -1,18 +1,10 @@
-"""Comparisons as preferences and in the published format, both ways."""
-
-import json
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from browser_env.errors import RecordError
 from browser_env.records import ComparedAnswer, Comparison, Question, Ratings, Reference
 from training.reward_model.comparisons import levels, preference, preference_group
-from training.reward_model.webgpt_comparisons import Shape, import_webgpt_comparisons, webgpt_comparison
+from training.reward_model.webgpt_comparisons import webgpt_comparison
 
 ANSWERS = (ComparedAnswer(text="Yes. [1]"), ComparedAnswer(text="No."))
 PAIR = Comparison(
@@ -21,163 +13,33 @@ PAIR = Comparison(
 
 
 @pytest.mark.parametrize(("overall", "preferred"), [(1, 1), (0.5, 1), (0, 0.5), (-0.5, 0), (-1, 0)])
-def test_much_better_and_better_are_one_preference(overall: float, preferred: float) -> None:
+def test_much_better_and_better_are_the_same_preference(overall: float, preferred: float) -> None:
     comparison = replace(PAIR, ratings=Ratings(overall=overall))
     assert preference(comparison) == preferred
     assert preference(comparison, 1, 0) == 1 - preferred
 
 
-def test_a_ranking_is_preferences_of_all_pairs() -> None:
+def test_a_ranking_has_a_preference_for_each_pair() -> None:
     ranking = replace(PAIR, answers=(*ANSWERS, *ANSWERS), ratings=None, ranks=(2, 1, 4, 2))
     assert levels(ranking) == (-2, -1, -4, -2)
     assert [preference(ranking, 0, other) for other in (1, 2, 3)] == [0, 1, 0.5]
 
 
-def test_a_flagged_question_prefers_nothing() -> None:
+def test_a_flagged_question_has_no_preference() -> None:
     flagged = replace(PAIR, ratings=None, flag="nonsense")
     assert (levels(flagged), preference(flagged), preference_group(flagged)) == (None, None, None)
     with pytest.raises(ValueError, match="is not a rated pair"):
         webgpt_comparison(flagged)
 
 
-def test_a_reward_model_sees_what_the_answer_was_written_from() -> None:
+def test_candidates_have_the_observation_before_the_answer() -> None:
     reference = Reference(title="T", url="http://a.org/x", extract="So.", page="0", start=0, end=3)
     group = preference_group(replace(PAIR, answers=(replace(ANSWERS[0], references=(reference,)), ANSWERS[1])))
     assert group is not None
     assert group.question == "q"
     assert group.labeler == "human:ann"
     assert group.levels[0] > group.levels[1]
-    assert [(one.text, one.answer) for one in group.candidates] == [
+    assert [(candidate.text, candidate.answer) for candidate in group.candidates] == [
         ("Why?◼[1] T (a.org)\n\nSo.◼", "Yes. [1]"),
         ("Why?◼", "No."),
     ]
-
-
-# ------------------------------------------------------------------------------------------------------ published format
-
-QUESTION = {"dataset": "eli5_test", "id": "abc", "full_text": "Why do crows bring gifts?"}
-TOKENS = {"prefix": [1, 2], "completion": [3]}
-QUOTES = {"title": ["Crows (a.org)", "Ravens"], "extract": ["They like\n\nus.", "Puzzles."]}
-EMPTY: dict[str, list[str]] = {"title": [], "extract": []}
-COLUMNS = {
-    "question": QUESTION,
-    "quotes_0": QUOTES,
-    "answer_0": "Gratitude. [1]",
-    "tokens_0": TOKENS,
-    "score_0": 0.3333333432674408,
-    "quotes_1": EMPTY,
-    "answer_1": "",
-    "tokens_1": TOKENS,
-    "score_1": -0.3333333432674408,
-}
-RECORDS = [
-    {"question": QUESTION, "quotes": QUOTES, "answer": "Gratitude. [1]", "tokens": TOKENS, "score": 0.3333333432674408},
-    {"question": QUESTION, "quotes": EMPTY, "answer": "", "tokens": TOKENS, "score": -0.3333333432674408},
-]
-LISTS = [
-    {**RECORDS[0], "quotes": [{"title": t, "extract": e} for t, e in zip(*QUOTES.values(), strict=True)]},
-    {**RECORDS[1], "quotes": []},
-]
-SHAPES: dict[str, Any] = {"columns": COLUMNS, "records": RECORDS, "records with lists of quotes": LISTS}
-
-
-def file(path: Path, *rows: object) -> Path:
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
-    return path
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_both_published_shapes_are_read(shape: str, tmp_path: Path) -> None:
-    [comparison] = import_webgpt_comparisons(file(tmp_path / "c.jsonl", SHAPES[shape]))
-    assert comparison.question == Question(id="abc", text="Why do crows bring gifts?", dataset="eli5_test")
-    assert comparison.ratings == Ratings(overall=0.3333333432674408)
-    assert [answer.text for answer in comparison.answers] == ["Gratitude. [1]", ""]
-    assert [(one.full_title, one.extract) for one in comparison.answers[0].references] == [
-        ("Crows (a.org)", "They like\n\nus."),
-        ("Ravens", "Puzzles."),
-    ]
-    assert preference(comparison) == 1
-
-
-@pytest.mark.parametrize(("shape", "row"), [("columns", COLUMNS), ("records", RECORDS)])
-def test_what_was_imported_is_exported_as_it_was_but_for_the_tokens(shape: Shape, row: Any, tmp_path: Path) -> None:
-    [comparison] = import_webgpt_comparisons(file(tmp_path / "c.jsonl", row))
-    text = json.dumps(row).replace(json.dumps(TOKENS), json.dumps({"prefix": [], "completion": []}))
-    assert json.loads(webgpt_comparison(comparison, shape)) == json.loads(text)
-
-
-texts = st.text(max_size=30)
-quoted = st.lists(st.tuples(texts, texts), max_size=3)
-
-
-def side(text: str, quotes: list[tuple[str, str]]) -> ComparedAnswer:
-    references = (Reference(title=t, url="", extract=e, page="", start=0, end=len(e)) for t, e in quotes)
-    return ComparedAnswer(text=text, references=tuple(references))
-
-
-@given(texts, texts, quoted, texts, quoted, st.floats(-1, 1), st.sampled_from(["columns", "records"]))
-def test_importing_undoes_exporting(
-    tmp_path_factory: pytest.TempPathFactory,
-    question: str,
-    first: str,
-    first_quotes: list[tuple[str, str]],
-    second: str,
-    second_quotes: list[tuple[str, str]],
-    overall: float,
-    shape: Shape,
-) -> None:
-    comparison = Comparison(
-        id="webgpt_comparisons-1",
-        question=Question(id="q", text=question, dataset="d"),
-        answers=(side(first, first_quotes), side(second, second_quotes)),
-        labeler="human:webgpt_comparisons",
-        ratings=Ratings(overall=overall),
-    )
-    path = tmp_path_factory.mktemp("round") / "c.jsonl"
-    path.write_text(f"{webgpt_comparison(comparison, shape)}\n", "utf-8")
-    assert list(import_webgpt_comparisons(path)) == [comparison]
-
-
-def test_a_ranked_pair_has_the_least_score_and_a_swap_turns_it_around() -> None:
-    ranked = replace(PAIR, ratings=None, ranks=(2, 1))
-    assert json.loads(webgpt_comparison(ranked))["score_0"] == pytest.approx(-1 / 3)
-    swapped = replace(PAIR, ratings=None, ranks=(1, 2))
-    assert json.loads(webgpt_comparison(swapped))["score_0"] == pytest.approx(1 / 3)
-
-
-def test_what_datasets_reads_has_its_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    datasets = pytest.importorskip("datasets")
-    path = tmp_path / "c.jsonl"
-    path.write_text(f"{webgpt_comparison(PAIR)}\n", "utf-8")
-    row = datasets.Dataset.from_json(str(path), cache_dir=str(tmp_path / "cache"))[0]
-    assert set(row) == set(COLUMNS)
-    assert (row["score_0"], row["score_1"]) == (0.5, -0.5)
-
-
-BROKEN: dict[str, tuple[Any, str]] = {
-    "no score": ([{k: v for k, v in side.items() if k != "score"} for side in RECORDS], "score"),
-    "scores that do not sum to 0": ({**COLUMNS, "score_1": 0.5}, "do not sum to 0"),
-    "a score out of range": ({**COLUMNS, "score_0": 3}, "less than or equal to 1"),
-    "two questions": ([RECORDS[0], {**RECORDS[1], "question": {**QUESTION, "id": "x"}}], "two questions"),
-    "more titles than extracts": ({**COLUMNS, "quotes_0": {"title": ["a"], "extract": []}}, "1 titles for 0 extracts"),
-    "one record": ([RECORDS[0]], "is not a published comparison"),
-    "something else": ("hello", "is not a published comparison"),
-}
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_line_that_is_no_comparison_is_named(name: str, tmp_path: Path) -> None:
-    row, problem = BROKEN[name]
-    path = file(tmp_path / "c.jsonl", COLUMNS, row)
-    read = []
-    with pytest.raises(RecordError) as caught:
-        for comparison in import_webgpt_comparisons(path):
-            read.append(comparison)
-    assert len(read) == 1
-    assert f"{path}:2: " in str(caught.value)
-    assert problem in str(caught.value)
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="cannot be read"):
-        list(import_webgpt_comparisons(tmp_path / "none.jsonl"))

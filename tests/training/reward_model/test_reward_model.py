@@ -34,7 +34,7 @@ def answer(draw: random.Random, word: str) -> str:
 
 
 def make_groups(number: int, *, size: int = 2, ties: bool = False) -> list[PreferenceGroup]:
-    """Answers of which those that say *gold* are better than those that say *lead*, and *tin* is between."""
+    """Groups in which an answer with *gold* is best, with *tin* second, and with *lead* worst."""
     draw = random.Random(size)
     made = []
     for index in range(number):
@@ -99,36 +99,38 @@ def test_a_preference_is_learned(kind: str, size: int, policies: dict[str, Path]
     assert report.figures.log_loss < 0.4
     assert report.groups + report.figures.groups == 320
     assert report.losses[-1][1] < report.losses[0][1]
-    # what was saved scores as what was measured, without TRL, and knows the format
+    # the saved model has the same figures, without TRL, and the settings of the policy
     score = RewardModelScore.load(out, device="cpu")
     assert score.name == "reward" and load_settings(out) == SETTINGS
     items = [Scored("What do crows do?", (), text) for text in ("crows gold sing dive hide", "crows lead sing dive hide")]
     good, bad = score(items)
     assert good > bad + 1
     learned, held_out = split(groups, config(policies[kind]))
-    flat = [[Scored(group.question, (), one.answer) for one in group.candidates] for group in held_out]
+    flat = [[Scored(group.question, (), candidate.answer) for candidate in group.candidates] for group in held_out]
     again = figures(held_out, [score(items) for items in flat])
     assert again.log_loss == pytest.approx(report.figures.log_loss, abs=1e-4)
-    # an ordinary answer that was learned from scores 0
+    # the mean score of the training answers is 0
     scores = score([Scored(group.question, (), one.answer) for group in learned for one in group.candidates])
     assert sum(scores) / len(scores) == pytest.approx(0, abs=1e-3)
-    assert train(config(policies[kind], epochs=2), out, groups) == report  # it is not done twice
+    assert train(config(policies[kind], epochs=2), out, groups) == report  # a finished training is not repeated
 
 
-def test_ties_alone_drive_the_differences_to_nothing(policies: dict[str, Path], tmp_path: Path) -> None:
+def test_a_model_trained_on_ties_gives_equal_scores(policies: dict[str, Path], tmp_path: Path) -> None:
     groups = make_groups(150, ties=True)
     report = train(config(policies["llama"], epochs=6), tmp_path / "ties", groups)
     assert report.figures.accuracy is None and report.ties == report.groups
     score = RewardModelScore.load(tmp_path / "ties", device="cpu")
     differences = []
     for group in groups:
-        a, b = score([Scored(group.question, (), one.answer) for one in group.candidates])
+        a, b = score([Scored(group.question, (), candidate.answer) for candidate in group.candidates])
         differences.append(abs(a - b))
     assert sum(differences) / len(differences) < 0.25
     assert report.figures.log_loss == pytest.approx(0.693, abs=0.02)
 
 
-def test_a_stopped_run_goes_on_and_ends_as_one_that_was_not(policies: dict[str, Path], tmp_path: Path) -> None:
+def test_a_stopped_run_resumes_and_ends_with_the_weights_of_an_uninterrupted_one(
+    policies: dict[str, Path], tmp_path: Path
+) -> None:
     groups = make_groups(60)
     made = config(policies["llama"], batch_size=8, micro_batch_size=4, epochs=2, save_every=4, eval_every=5)
 
@@ -148,7 +150,7 @@ def test_a_stopped_run_goes_on_and_ends_as_one_that_was_not(policies: dict[str, 
         torch.testing.assert_close(value, theirs[name], atol=0, rtol=0, msg=name)
 
 
-def test_the_learning_curve_ends_at_the_whole(policies: dict[str, Path], tmp_path: Path) -> None:
+def test_the_learning_curve_ends_with_all_training_questions(policies: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "curve"
     made = config(policies["llama"], learning_curve=True, normalization="shift and scale")
     report = train(made, out, make_groups(50))
@@ -163,7 +165,7 @@ def test_the_learning_curve_ends_at_the_whole(policies: dict[str, Path], tmp_pat
     assert torch.tensor(scores).std(correction=0).item() == pytest.approx(1, abs=1e-3)
 
 
-def test_two_parts_share_no_question_and_are_measured_on_the_same(policies: dict[str, Path]) -> None:
+def test_parts_share_no_training_question_and_have_the_same_validation(policies: dict[str, Path]) -> None:
     groups = make_groups(200)
     parts = [split(groups, config(policies["llama"], part=part)) for part in ("1/1", "1/2", "2/2")]
     learned = [{group.question for group in part} for part, _ in parts]
@@ -171,9 +173,9 @@ def test_two_parts_share_no_question_and_are_measured_on_the_same(policies: dict
     assert parts[0][1] == parts[1][1] == parts[2][1]
 
 
-def test_what_cannot_be_done_is_told(policies: dict[str, Path], tmp_path: Path) -> None:
+def test_wrong_arguments_are_usage_errors(policies: dict[str, Path], tmp_path: Path) -> None:
     groups = make_groups(40)
-    long = replace(groups[0], candidates=tuple(replace(one, answer="crows " * 200) for one in groups[0].candidates))
+    long = replace(groups[0], candidates=tuple(replace(candidate, answer="crows " * 200) for candidate in groups[0].candidates))
     with pytest.raises(UsageError, match=r"2 of .* answers are longer than the 128 tokens"):
         train(config(policies["llama"]), tmp_path / "long", [long, *groups[1:]])
     with pytest.raises(UsageError, match=r"no comparisons are left for .*, of 1"):
@@ -186,7 +188,7 @@ def test_what_cannot_be_done_is_told(policies: dict[str, Path], tmp_path: Path) 
         list(read_preferences(tmp_path / "missing.jsonl"))
 
 
-def test_words_are_replaced_in_a_group_consistently_and_anew_in_every_epoch(policies: dict[str, Path]) -> None:
+def test_words_are_replaced_consistently_in_a_group_and_anew_in_each_epoch(policies: dict[str, Path]) -> None:
     tokenizer = AutoTokenizer.from_pretrained(policies["llama"])
     question = "What do crows bring?"
     group = PreferenceGroup(question, (Candidate(question, "crows bring gold"), Candidate(question, "owls hunt")), (1.0, 0.0))

@@ -1,4 +1,4 @@
-"""The copying task is solvable, and it grows when it is solved."""
+"""The copying task can be solved, and its texts grow as it is solved."""
 
 import itertools
 import random
@@ -12,7 +12,7 @@ DOCUMENT = list(range(1000, 3000))
 
 @pytest.mark.parametrize("length", [16, 100, 400])
 @pytest.mark.parametrize("seed", range(20))
-def test_what_is_learned_stood_in_the_text_before(length: int, seed: int) -> None:
+def test_a_completion_is_a_span_of_the_text(length: int, seed: int) -> None:
     row = copying_row([DOCUMENT], range(10, 900), length, random.Random(seed))
     text, first = row.prompt[:-1], row.prompt[-1:]
     span = first + row.completion
@@ -21,7 +21,7 @@ def test_what_is_learned_stood_in_the_text_before(length: int, seed: int) -> Non
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_sequence_never_learns_the_text_or_the_beginning_of_a_span(seed: int) -> None:
+def test_the_text_and_the_first_tokens_of_spans_have_no_loss(seed: int) -> None:
     ids, learned = copying_sequence([DOCUMENT], range(10, 900), 64, random.Random(seed))
     assert len(ids) == len(learned) >= 96
     assert not any(learned[:65])
@@ -30,7 +30,7 @@ def test_a_sequence_never_learns_the_text_or_the_beginning_of_a_span(seed: int) 
         assert not learned[index] or (ids[index - 1], ids[index]) in pairs
 
 
-def test_distances_differ() -> None:
+def test_spans_are_repeated_at_random_distances() -> None:
     distances = set()
     for seed in range(40):
         row = copying_row([], range(10_000), 100, random.Random(seed))
@@ -38,7 +38,7 @@ def test_distances_differ() -> None:
     assert len(distances) > 20
 
 
-def test_texts_grow_when_they_are_copied_and_not_before() -> None:
+def test_texts_grow_only_when_copying_succeeds() -> None:
     curriculum = Curriculum(longest=40)
     for _ in range(100):
         curriculum.observe(0.5)
@@ -48,8 +48,8 @@ def test_texts_grow_when_they_are_copied_and_not_before() -> None:
         curriculum.observe(1.0)
         steps += 1
     assert curriculum.length == 40
-    assert steps > 3 * 16  # each length has to be shown anew
+    assert steps > 3 * 16  # accuracy is measured anew at each length
 
 
-def test_the_same_seed_draws_the_same() -> None:
+def test_equal_seeds_draw_equal_rows() -> None:
     assert copying_row([DOCUMENT], range(9), 30, random.Random(4)) == copying_row([DOCUMENT], range(9), 30, random.Random(4))

@@ -1,7 +1,8 @@
-"""Words are replaced consistently, and the form of an example stays as it is."""
+"""Words are replaced consistently, and the form of an example does not change."""
 
 import random
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,14 +16,14 @@ VOCABULARY = ["lantern window garden basket candle mirror ladder copper violin h
 REPLACEMENT = Replacement(VOCABULARY)
 
 
-def test_a_word_becomes_the_same_word_everywhere() -> None:
+def test_equal_words_become_equal_words_in_all_texts() -> None:
     question, page = REPLACEMENT(["Where is the directory?", "The directory: a tree of files."], random.Random(0))
     new = re.fullmatch(r"Where is the (\w+)\?", question)
     assert new and new[1] != "directory"
     assert page.startswith(f"The {new[1]}: a ")
 
 
-def test_other_words_become_other_words() -> None:
+def test_different_words_become_different_words() -> None:
     (text,) = REPLACEMENT(["directory tree copytree symlink metadata"], random.Random(1))
     assert len(set(text.split())) == 5
 
@@ -41,7 +42,7 @@ def test_case_and_ending_stay(word: str, pattern: str) -> None:
     "command",
     ["Search shutil copytree", "Clicked on link 12", "Find in page: copytree(", "Quote: Copy a tree━of files.", "End: Answer"],
 )
-def test_a_command_stays_one(command: str) -> None:
+def test_a_command_stays_a_command_of_its_kind(command: str) -> None:
     (text,) = REPLACEMENT([command], random.Random(3))
     before, after = parse_action(command), parse_action(text)
     assert type(after) is type(before)
@@ -57,18 +58,18 @@ def test_only_words_change(text: str, seed: int) -> None:
 @given(
     st.lists(st.sampled_from(["tree", "trees", "walk", "walked", "walking", "link", "links"]), max_size=8), st.integers(0, 50)
 )
-def test_words_are_equal_after_it_if_and_only_if_they_were_before(texts: list[str], seed: int) -> None:
+def test_words_are_equal_after_replacement_if_and_only_if_they_were_before(texts: list[str], seed: int) -> None:
     new = REPLACEMENT(texts, random.Random(seed))
     for a, b in zip(texts, new, strict=True):
         for c, d in zip(texts, new, strict=True):
             assert (a == c) == (b == d)
 
 
-def test_no_share_changes_nothing() -> None:
+def test_a_share_of_zero_changes_nothing() -> None:
     assert REPLACEMENT(["copytree and symlinks"], random.Random(0), share=0) == ["copytree and symlinks"]
 
 
-def test_words_of_pages_keep_what_stands_between_them(small_collection) -> None:
+def test_text_between_words_of_pages_does_not_change(small_collection: Path) -> None:
     with Collection.open(small_collection) as web:
         texts = [web.fetch(url).text for url in web.urls()]
     assert REPLACEMENT(texts, random.Random(5)) != texts
