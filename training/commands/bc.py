@@ -33,7 +33,7 @@ class BehaviorCloning:
     out: Annotated[Path, arg(metavar="DIR")]
     """Folder for the policy; created if it does not exist."""
     config: Annotated[CloningConfig, arg(name="")]
-    """What is learned, and how."""
+    """Configuration of the training."""
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
     """Web on which held-out questions are answered, a file of `webgpt index`. None: the documentation of this Python."""
     threads: int = 1

@@ -31,7 +31,7 @@ class RewardModel:
     out: Annotated[Path, arg(metavar="DIR")]
     """Folder for the model; created if it does not exist."""
     config: Annotated[RewardModelConfig, arg(name="")]
-    """What is learned, and how."""
+    """Configuration of the training."""
     threads: int = 1
     """Number of CPU threads for torch. Leave it at 1 if other jobs are running."""
 

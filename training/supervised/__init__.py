@@ -1,1 +1,1 @@
-"""What the supervised trainings share: rows, trainers, weight averaging, word replacement, the held-out split."""
+"""Shared by behaviour cloning and the reward model: rows, batches, trainers, weight averaging, word replacement, splits."""

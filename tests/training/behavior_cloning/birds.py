@@ -49,10 +49,10 @@ def make_tokenizer(episodes: Sequence[Episode]) -> Any:
 
 
 def save(folder: Path, episodes: Sequence[Episode], context: int = 512) -> Path:
-    made = make_tokenizer(episodes)
+    tokenizer = make_tokenizer(episodes)
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=len(made),
+        vocab_size=len(tokenizer),
         hidden_size=48,
         intermediate_size=96,
         num_hidden_layers=2,
@@ -60,11 +60,11 @@ def save(folder: Path, episodes: Sequence[Episode], context: int = 512) -> Path:
         num_key_value_heads=2,
         max_position_embeddings=context,
         bos_token_id=None,
-        eos_token_id=made.eos_token_id,
-        pad_token_id=made.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
         tie_word_embeddings=True,
         initializer_range=0.1,  # wide enough for attention to be learned in a few hundred steps
     )
     LlamaForCausalLM(config).save_pretrained(folder)
-    made.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder

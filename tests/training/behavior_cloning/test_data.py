@@ -51,22 +51,22 @@ def test_augmentation_differs_between_epochs_and_depends_on_the_seed_alone(episo
         word = draw.choice(["herons", "storks", "geese"])
         return replace(episode, steps=(replace(episode.steps[0], completion=f"Search {word}"),))
 
-    made = make_tokenizer(episodes)
+    tokenizer = make_tokenizer(episodes)
     sources = [
-        StepSource([(episode, 1.0) for episode in episodes], made, context=512, name="it", augment=augment, seed=seed)
+        StepSource([(episode, 1.0) for episode in episodes], tokenizer, context=512, name="small", augment=augment, seed=seed)
         for seed in (0, 0, 1)
     ]
     rows = [[[source.row(index, epoch) for index in range(20)] for epoch in (0, 1)] for source in sources]
     assert rows[0] == rows[1] != rows[2]
     assert rows[0][0] != rows[0][1]
-    plain = StepSource([(episode, 1.0) for episode in episodes], made, context=512, name="it")
+    plain = StepSource([(episode, 1.0) for episode in episodes], tokenizer, context=512, name="small")
     assert sources[0].lengths == plain.lengths == [len(plain.row(index, 5).ids) for index in range(len(plain.lengths))]
     assert {plain.row(index, 0).token_weights for index in range(20)} == {()}
 
 
 def test_choice_tokens_weigh_more_and_the_mean_weight_is_one(episodes: list[Episode]) -> None:
-    made = make_tokenizer(episodes)
-    source = StepSource([(episode, 1.0) for episode in episodes], made, context=512, name="it", choice_weight=5)
+    tokenizer = make_tokenizer(episodes)
+    source = StepSource([(episode, 1.0) for episode in episodes], tokenizer, context=512, name="small", choice_weight=5)
     rows = [source.row(index, 0) for index in range(len(source.lengths))]
     assert {len(set(row.token_weights)) for row in rows} == {1, 2}
     weights = [row.weight * weight for row in rows for weight in row.token_weights]

@@ -44,10 +44,10 @@ def test_a_cloned_model_browses_like_its_demonstrations(base: Path, demonstratio
     out = tmp_path / "cloned"
     seen: list[CloningEvaluation] = []
     steps: list[Progress] = []
-    made = config(
+    cloning_config = config(
         base, demonstrations, epochs=30, learning_rate=8e-3, eval_questions=4, eval_every=75, held_out=0.2, patience=None
     )
-    report = clone(made, out, backend=WEB, on_evaluation=seen.append, on_progress=steps.append)
+    report = clone(cloning_config, out, backend=WEB, on_evaluation=seen.append, on_progress=steps.append)
     assert report.losses[-1][1] < 0.1 * report.losses[0][1]
     policy = LanguageModel.load(
         str(out), options=SamplingOptions(temperature=0, free=True, max_command_tokens=40), dtype=torch.float32, device="cpu"
@@ -64,14 +64,14 @@ def test_a_cloned_model_browses_like_its_demonstrations(base: Path, demonstratio
     assert report.best_step == max(evaluation.step for evaluation in seen if evaluation.score == report.score)
     assert steps[-1].step == steps[-1].max_steps == report.steps
     # a finished training is not repeated
-    assert clone(made, out, backend=WEB) == report
+    assert clone(cloning_config, out, backend=WEB) == report
     with pytest.raises(UsageError, match="learning_rate"):
-        clone(replace(made, optimization=replace(made.optimization, learning_rate=1.0)), out)
+        clone(replace(cloning_config, optimization=replace(cloning_config.optimization, learning_rate=1.0)), out)
 
 
 def test_the_weight_of_a_file_decides_what_is_learned(base: Path, episodes: list[Episode], tmp_path: Path) -> None:
     """Two files answer the same questions differently; the model learns the answers of the heavier one."""
-    said = {}
+    answers = {}
     for name, answer in (("yes", "Yes [1]."), ("no", "No [1].")):
         for episode in episodes[:8]:
             changed = (*episode.steps[:-1], replace(episode.steps[-1], completion=answer))
@@ -86,8 +86,8 @@ def test_the_weight_of_a_file_decides_what_is_learned(base: Path, episodes: list
         state = BrowserState(episodes[0].question, SETTINGS, references=episodes[0].references, ending="answer")
         (completion,) = policy.complete([Prompt(episodes[0].steps[-1].observation, state, 0)])
         assert isinstance(completion, Completion)
-        said[heavy] = completion.text
-    assert said == {"yes": "Yes [1].", "no": "No [1]."}
+        answers[heavy] = completion.text
+    assert answers == {"yes": "Yes [1].", "no": "No [1]."}
 
 
 KILLED = """
@@ -123,14 +123,16 @@ def test_a_killed_run_resumes_and_ends_with_the_weights_of_an_uninterrupted_one(
     assert {path.name for path in checkpoints.iterdir()} == {"checkpoint-4", "checkpoint-8"}
     (checkpoints / "checkpoint-8" / "averages.safetensors").unlink()  # as if it had been killed while writing this one
     sizes = {"batch_size": 8, "micro_batch_size": 4, "max_steps": 14, "epochs": 2, "save_every": 4}
-    made = config(base, demonstrations, **sizes, eval_every=3, replaced=0.5, copying_every=3)
+    cloning_config = config(base, demonstrations, **sizes, eval_every=3, replaced=0.5, copying_every=3)
 
     def judge(model: Any) -> float:
         return float(next(model.parameters()).detach()[0, 0])
 
     first: list[int] = []
-    resumed = clone(made, tmp_path / "killed", evaluate=judge, on_progress=lambda progress: first.append(progress.step))
-    whole = clone(made, tmp_path / "whole", evaluate=judge)
+    resumed = clone(
+        cloning_config, tmp_path / "killed", evaluate=judge, on_progress=lambda progress: first.append(progress.step)
+    )
+    whole = clone(cloning_config, tmp_path / "whole", evaluate=judge)
     assert first[0] == 4
     assert resumed.losses == whole.losses
     scores = [[(evaluation.step, evaluation.score) for evaluation in report.evaluations] for report in (resumed, whole)]
@@ -158,8 +160,8 @@ def test_training_stops_early_and_keeps_the_latest_average_near_the_best(
         assert not model.training
         return next(scores)
 
-    made = config(base, demonstrations, epochs=20, eval_every=2, patience=2, eval_questions=36)
-    report = clone(made, tmp_path / "stopped", evaluate=judge)
+    cloning_config = config(base, demonstrations, epochs=20, eval_every=2, patience=2, eval_questions=36)
+    report = clone(cloning_config, tmp_path / "stopped", evaluate=judge)
     assert [evaluation.step for evaluation in report.evaluations] == [2, 4, 6, 8]
     assert (report.best_step, report.score, report.steps) == (2 * best + 2, judged[best], 8)
     # the weights are the latest average within a standard error of the best
@@ -169,8 +171,8 @@ def test_training_stops_early_and_keeps_the_latest_average_near_the_best(
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft uses its old name
 def test_adapters_are_trained_merged_and_loaded(base: Path, demonstrations: Path, tmp_path: Path) -> None:
     out = tmp_path / "adapted"
-    made = config(base, demonstrations, lora_rank=8, epochs=8, learning_rate=3e-2)
-    report = clone(made, out)
+    cloning_config = config(base, demonstrations, lora_rank=8, epochs=8, learning_rate=3e-2)
+    report = clone(cloning_config, out)
     assert report.losses[-1][1] < 0.8 * report.losses[0][1]
     assert not list(out.glob("adapter*"))
     loaded = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32)

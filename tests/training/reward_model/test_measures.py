@@ -15,10 +15,10 @@ def group(*levels: float, question: str = "q", labeler: str = "") -> PreferenceG
 
 def test_figures_by_hand() -> None:
     groups = [group(1, 0, question="a"), group(0, 1, question="b"), group(1, 1, question="c"), group(1, 0, question="d")]
-    found = figures(groups, [[2.0, 0.0], [0.5, 0.0], [1.0, 0.0], [1.0, 1.0]])
-    assert (found.groups, found.pairs, found.ties) == (4, 4, 1)
-    assert found.accuracy is not None and found.accuracy.n == 3
-    assert found.accuracy.mean == pytest.approx((1 + 0 + 0.5) / 3)  # right, wrong, no difference
+    result = figures(groups, [[2.0, 0.0], [0.5, 0.0], [1.0, 0.0], [1.0, 1.0]])
+    assert (result.groups, result.pairs, result.ties) == (4, 4, 1)
+    assert result.accuracy is not None and result.accuracy.n == 3
+    assert result.accuracy.mean == pytest.approx((1 + 0 + 0.5) / 3)  # right, wrong, no difference
     sigmoid = [1 / (1 + math.exp(-x)) for x in (2, 0.5, 1, 0)]
     expected = [
         -math.log(sigmoid[0]),
@@ -26,10 +26,10 @@ def test_figures_by_hand() -> None:
         -(math.log(sigmoid[2]) + math.log(1 - sigmoid[2])) / 2,
         math.log(2),
     ]
-    assert found.log_loss == pytest.approx(sum(expected) / 4)
-    assert [(part.n, part.accuracy) for part in found.bins] == [(1, 0.5), (1, 0.0), (1, 0.5), (1, 1.0)]
-    assert [part.confidence for part in found.bins] == pytest.approx([sigmoid[index] for index in (3, 1, 2, 0)])
-    assert found.calibration_error == pytest.approx((0 + sigmoid[1] + sigmoid[2] - 0.5 + 1 - sigmoid[0]) / 4)
+    assert result.log_loss == pytest.approx(sum(expected) / 4)
+    assert [(part.n, part.accuracy) for part in result.bins] == [(1, 0.5), (1, 0.0), (1, 0.5), (1, 1.0)]
+    assert [part.confidence for part in result.bins] == pytest.approx([sigmoid[index] for index in (3, 1, 2, 0)])
+    assert result.calibration_error == pytest.approx((0 + sigmoid[1] + sigmoid[2] - 0.5 + 1 - sigmoid[0]) / 4)
 
 
 def test_true_logits_are_calibrated() -> None:
@@ -40,8 +40,8 @@ def test_true_logits_are_calibrated() -> None:
         is_preferred = draw.random() < 1 / (1 + math.exp(-difference))
         groups.append(group(float(is_preferred), float(not is_preferred), question=str(number)))
         scores.append([difference, 0.0])
-    found = figures(groups, scores, resamples=10)
-    assert found.calibration_error < 0.04
+    result = figures(groups, scores, resamples=10)
+    assert result.calibration_error < 0.04
     assert figures(groups, [[4 * a, b] for a, b in scores], resamples=10).calibration_error > 0.1
 
 

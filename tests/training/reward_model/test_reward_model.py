@@ -28,31 +28,31 @@ SETTINGS = Settings(view_width=40, view_height=4)
 
 
 def answer(draw: random.Random, word: str) -> str:
-    said = draw.choices(WORDS, k=4)
-    said.insert(draw.randrange(5), word)
-    return " ".join(said)
+    words = draw.choices(WORDS, k=4)
+    words.insert(draw.randrange(5), word)
+    return " ".join(words)
 
 
 def make_groups(number: int, *, size: int = 2, ties: bool = False) -> list[PreferenceGroup]:
     """Groups in which an answer with *gold* is best, with *tin* second, and with *lead* worst."""
     draw = random.Random(size)
-    made = []
+    groups = []
     for index in range(number):
         metals = [("gold", 2.0), ("lead", 0.0), ("tin", 1.0)][:size]
         draw.shuffle(metals)
         question = f"What do {draw.choice(WORDS)} do, part {index}?"
         candidates = tuple(Candidate(answering_text(question, ()), answer(draw, metal)) for metal, _ in metals)
-        made.append(PreferenceGroup(question, candidates, tuple(1.0 if ties else level for _, level in metals)))
-    return made
+        groups.append(PreferenceGroup(question, candidates, tuple(1.0 if ties else level for _, level in metals)))
+    return groups
 
 
 def save(folder: Path, kind: str = "llama") -> Path:
-    made = train_tokenizer(
+    tokenizer = train_tokenizer(
         [f"What do {' '.join(WORDS)} do, part 0123456789? gold lead tin ◼"] * 5, vocab_size=330, max_length=128
     )
     torch.manual_seed(0)
     sizes: dict[str, Any] = {
-        "vocab_size": len(made),
+        "vocab_size": len(tokenizer),
         "hidden_size": 32,
         "intermediate_size": 64,
         "num_hidden_layers": 2,
@@ -60,8 +60,8 @@ def save(folder: Path, kind: str = "llama") -> Path:
         "num_key_value_heads": 1,
         "max_position_embeddings": 128,
         "bos_token_id": None,
-        "eos_token_id": made.eos_token_id,
-        "pad_token_id": made.pad_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
         "initializer_range": 0.1,
         "tie_word_embeddings": True,
     }
@@ -69,7 +69,7 @@ def save(folder: Path, kind: str = "llama") -> Path:
         LlamaForCausalLM(LlamaConfig(**sizes)).save_pretrained(folder)
     else:
         Lfm2ForCausalLM(Lfm2Config(**sizes, layer_types=["conv", "full_attention"])).save_pretrained(folder)
-    made.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     save_settings(folder, SETTINGS)
     return folder
 
@@ -86,12 +86,12 @@ def config(policy: Path, **options: Any) -> RewardModelConfig:
     return RewardModelConfig(policy=str(policy), comparisons=(), optimization=replace(OPTIMIZATION, **nested), **options)
 
 
-def train(made: RewardModelConfig, out: Path, groups: Sequence[PreferenceGroup], **options: Any) -> RewardModelReport:
-    return train_reward_model(made, out, groups=groups, **options)
+def train(reward_config: RewardModelConfig, out: Path, groups: Sequence[PreferenceGroup], **options: Any) -> RewardModelReport:
+    return train_reward_model(reward_config, out, groups=groups, **options)
 
 
 @pytest.mark.parametrize(("kind", "size"), [("lfm2", 2), ("llama", 3)])
-def test_a_preference_is_learned(kind: str, size: int, policies: dict[str, Path], tmp_path: Path) -> None:
+def test_a_reward_model_learns_the_preferences(kind: str, size: int, policies: dict[str, Path], tmp_path: Path) -> None:
     groups = make_groups(320, size=size)
     out = tmp_path / "reward"
     report = train(config(policies[kind], epochs=2), out, groups)
@@ -110,7 +110,7 @@ def test_a_preference_is_learned(kind: str, size: int, policies: dict[str, Path]
     again = figures(held_out, [score(items) for items in flat])
     assert again.log_loss == pytest.approx(report.figures.log_loss, abs=1e-4)
     # the mean score of the training answers is 0
-    scores = score([Scored(group.question, (), one.answer) for group in learned for one in group.candidates])
+    scores = score([Scored(group.question, (), candidate.answer) for group in learned for candidate in group.candidates])
     assert sum(scores) / len(scores) == pytest.approx(0, abs=1e-3)
     assert train(config(policies[kind], epochs=2), out, groups) == report  # a finished training is not repeated
 
@@ -132,17 +132,19 @@ def test_a_stopped_run_resumes_and_ends_with_the_weights_of_an_uninterrupted_one
     policies: dict[str, Path], tmp_path: Path
 ) -> None:
     groups = make_groups(60)
-    made = config(policies["llama"], batch_size=8, micro_batch_size=4, epochs=2, save_every=4, eval_every=5)
+    reward_config = config(policies["llama"], batch_size=8, micro_batch_size=4, epochs=2, save_every=4, eval_every=5)
 
     def stop(label: str, progress: Any) -> None:
         if progress.step == 10:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(made, tmp_path / "stopped", groups, on_progress=stop)
+        train(reward_config, tmp_path / "stopped", groups, on_progress=stop)
     steps: list[int] = []
-    resumed = train(made, tmp_path / "stopped", groups, on_progress=lambda label, progress: steps.append(progress.step))
-    whole = train(made, tmp_path / "whole", groups)
+    resumed = train(
+        reward_config, tmp_path / "stopped", groups, on_progress=lambda label, progress: steps.append(progress.step)
+    )
+    whole = train(reward_config, tmp_path / "whole", groups)
     assert steps[0] == 8
     assert resumed == whole
     ours, theirs = (load_file(tmp_path / name / "model.safetensors") for name in ("stopped", "whole"))
@@ -152,15 +154,15 @@ def test_a_stopped_run_resumes_and_ends_with_the_weights_of_an_uninterrupted_one
 
 def test_the_learning_curve_ends_with_all_training_questions(policies: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "curve"
-    made = config(policies["llama"], learning_curve=True, normalization="shift and scale")
-    report = train(made, out, make_groups(50))
+    reward_config = config(policies["llama"], learning_curve=True, normalization="shift and scale")
+    report = train(reward_config, out, make_groups(50))
     assert [point.share for point in report.curve] == [1 / 8, 1 / 4, 1 / 2, 1]
     assert sorted(point.groups for point in report.curve) == [point.groups for point in report.curve]
     assert report.curve[-1].figures == report.figures
     assert not list(out.glob("**/checkpoint-*"))
-    learned, _ = split(make_groups(50), made)
+    learned, _ = split(make_groups(50), reward_config)
     scores = RewardModelScore.load(out, device="cpu")(
-        [Scored(group.question, (), one.answer) for group in learned for one in group.candidates]
+        [Scored(group.question, (), candidate.answer) for group in learned for candidate in group.candidates]
     )
     assert torch.tensor(scores).std(correction=0).item() == pytest.approx(1, abs=1e-3)
 

@@ -39,10 +39,10 @@ from training.reward_model.trl_preferences import read_trl_preferences
 def test_preferences_in_trl_format_are_read(row: dict[str, object], text: str, answers: list[str], tmp_path: Path) -> None:
     file = tmp_path / "preferences.jsonl"
     file.write_text(f"{json.dumps(row)}\n\n")
-    (found,) = read_trl_preferences(file)
-    assert [candidate.text for candidate in found.candidates] == [text, text]
-    assert [candidate.answer for candidate in found.candidates] == answers
-    assert (found.question, found.levels) == ("Why?", (1.0, 0.0))
+    (group,) = read_trl_preferences(file)
+    assert [candidate.text for candidate in group.candidates] == [text, text]
+    assert [candidate.answer for candidate in group.candidates] == answers
+    assert (group.question, group.levels) == ("Why?", (1.0, 0.0))
 
 
 @pytest.mark.parametrize(
