@@ -115,10 +115,10 @@ class Comparison:
         if self.ratings is not None and num > 2:
             raise ValueError(f"ratings compare two answers, got {num}; rank more than two with ranks")
         if self.ranks is not None and (len(self.ranks) != num or min(self.ranks) < 1):
-            raise ValueError(f"ranks must be {num} numbers from 1, got {self.ranks}")
+            raise ValueError(f"expected {num} ranks of at least 1, got {self.ranks}")
         if self.ratings is None and self.ranks is None and self.flag is None:
             raise ValueError("a comparison needs ratings, ranks or a flag")
         if self.annotations is not None and len(self.annotations) != num:
-            raise ValueError(f"annotations must be {num}, got {len(self.annotations)}")
+            raise ValueError(f"expected {num} annotations, one for each answer, got {len(self.annotations)}")
         if self.shown is not None and sorted(self.shown) != list(range(num)):
-            raise ValueError(f"shown must have each of {num} answers once, got {self.shown}")
+            raise ValueError(f"shown must contain the index of each of the {num} answers once, got {self.shown}")

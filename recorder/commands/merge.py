@@ -8,9 +8,9 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from browser_env.errors import RecordError, UsageError
-from browser_env.records.storage import record_line
+from browser_env.records.storage import Record, record_line
 from recorder.data.checks import identity
-from recorder.data.recorded import NAMES, Found, Record, look, without_problems, write_lines
+from recorder.data.recorded import NAMES, Found, look, without_problems, write_lines
 
 
 @dataclass(frozen=True, slots=True)

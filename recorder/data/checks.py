@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from browser_env.records import Comparison, Episode, Question, Reference
+from browser_env.records.storage import Record
 from recorder.comparisons.state import answer_name
-from recorder.data.recorded import NAMES, Found, Problem, Record
+from recorder.data.recorded import NAMES, Found, Problem
 
 
 @dataclass(slots=True)

@@ -9,12 +9,12 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from browser_env.errors import RecordError, UsageError
 from browser_env.records import Comparison, Episode, Question
 from browser_env.records.files import write_whole
-from browser_env.records.storage import parse_record, read_lines
+from browser_env.records.storage import Record, RecordKind, parse_record, read_lines
 from recorder.comparisons.events import JOURNAL as COMPARISON
 from recorder.comparisons.events import SCHEMA as COMPARISON_SCHEMA
 from recorder.comparisons.rating import Rating
@@ -23,9 +23,6 @@ from recorder.demonstrations.events import SCHEMA as DEMONSTRATION_SCHEMA
 from recorder.demonstrations.export import replay
 from recorder.demonstrations.session import finished
 from recorder.journal.journal import read_journal
-
-Record = Episode | Comparison | Question
-R = TypeVar("R", Episode, Comparison, Question)
 
 NAMES: Final[dict[type[Record], str]] = {Episode: "episode", Comparison: "comparison", Question: "question"}
 """Names of the kinds of records in messages."""
@@ -81,7 +78,7 @@ def look(sources: Sequence[Path]) -> Iterator[Found | Unfinished | Problem]:
             raise UsageError(f"{source}: no such file or folder")
 
 
-def records(sources: Sequence[Path], kind: type[R]) -> list[R]:
+def records(sources: Sequence[Path], kind: type[RecordKind]) -> list[RecordKind]:
     """Return the records of a kind in files and folders, without unfinished recordings and other kinds.
 
     Raises:

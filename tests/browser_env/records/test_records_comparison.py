@@ -60,11 +60,11 @@ def test_ratings_may_be_integers(number: int, tmp_path: Path) -> None:
 INCONSISTENT: dict[str, tuple[dict[str, Any], str]] = {
     "one answer": ({"answers": ANSWERS[:1]}, "two or more answers, got 1"),
     "ratings of three": ({"answers": (*ANSWERS, ANSWERS[0])}, "ratings compare two answers, got 3"),
-    "a rank too few": ({"ratings": None, "ranks": (1,)}, "ranks must be 2 numbers from 1"),
-    "a rank of 0": ({"ratings": None, "ranks": (0, 1)}, "ranks must be 2 numbers from 1"),
+    "a rank too few": ({"ratings": None, "ranks": (1,)}, "expected 2 ranks of at least 1"),
+    "a rank of 0": ({"ratings": None, "ranks": (0, 1)}, "expected 2 ranks of at least 1"),
     "nothing said": ({"ratings": None}, "ratings, ranks or a flag"),
-    "an annotation too many": ({"annotations": (Annotation(),) * 3}, "annotations must be 2, got 3"),
-    "an answer shown twice": ({"shown": (0, 0)}, "shown must have each of 2 answers once"),
+    "an annotation too many": ({"annotations": (Annotation(),) * 3}, "expected 2 annotations, one for each answer, got 3"),
+    "an answer shown twice": ({"shown": (0, 0)}, "shown must contain the index of each of the 2 answers once"),
 }
 
 
