@@ -17,7 +17,7 @@ Augment = Callable[[Episode, random.Random], Episode]
 
 
 def word_replacement(episodes: Sequence[Episode], share: float) -> Augment:
-    """Replaces the words of a random share of the examples by other words of the demonstrations."""
+    """An augmentation that replaces words, in a random share of the examples, by other words of the demonstrations."""
     replacement = Replacement(step.observation for episode in episodes for step in episode.steps)
 
     def augment(episode: Episode, draw: random.Random) -> Episode:
@@ -34,7 +34,7 @@ def word_replacement(episodes: Sequence[Episode], share: float) -> Augment:
 
 
 def copying_task(prompts: Sequence[Sequence[int]]) -> Callable[[random.Random], Row]:
-    """Draws rows of the copying task over demonstrated prompts, given as token ids."""
+    """A function that draws rows of the copying task over demonstrated prompts, given as token ids."""
     ids = {token for prompt in prompts for token in prompt}
     vocabulary = range(min(ids), max(ids) + 1)
     longest = max(SHORTEST_COPIED, max(map(len, prompts)) - SPAN[1])

@@ -22,7 +22,7 @@ class RewardModelConfig:
     comparisons: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FILE", help_behavior_hint="(repeatable)")]
     """File of comparisons to learn from: this project's, published ones, or preferences in TRL's format."""
     validation: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FILE", help_behavior_hint="(repeatable)")] = ()
-    """File of comparisons to validate with, in the same formats. None: --held-out decides."""
+    """File of comparisons to validate with, in the same formats. Default: a share of the questions, --held-out."""
     optimization: Annotated[Optimization, arg(name="")] = OPTIMIZATION
     """Optimizer, schedule and checkpoints."""
     held_out: float = 0.2

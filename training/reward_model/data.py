@@ -121,7 +121,7 @@ def parse_part(part: str) -> tuple[int, int]:
 
 
 def word_replacement(groups: Sequence[PreferenceGroup], share: float) -> Augment:
-    """Replaces the words of a random share of the groups by other words of the comparisons."""
+    """An augmentation that replaces words, in a random share of the groups, by other words of the comparisons."""
     from training.supervised.replacement import Replacement
 
     replacement = Replacement(text for group in groups for text in _texts(group))
