@@ -1,6 +1,6 @@
 """Boundaries of words and texts in the normalized form of a page, computed for all characters at once.
 
-A text of a find or a quote begins where a word or a punctuation character begins, and ends where one ends, behind a character
+A text of a find or a quote begins where a word or a punctuation character begins, and ends where one ends, after a character
 that the environment's matching compares (`browser_env.pages.matching`).
 """
 
@@ -14,8 +14,6 @@ from browser_env.pages.matching import MIN_END_CHARACTERS, MIN_END_WORDS
 
 Offsets = NDArray[np.int32]
 """Byte offsets in the normalized form of a page, shape (N,)."""
-Mask = NDArray[np.bool_]
-"""One truth value for each character or byte, shape (N,)."""
 
 
 class Boundaries:
@@ -34,15 +32,15 @@ class Boundaries:
         after_word = _previous(word, False)
         inside_word = after_word & word & ~unspaced & ~_previous(unspaced, False)
 
-        # A text ends behind a compared character and its combining marks, but not inside a word.
+        # A text ends after a compared character and its combining marks, but not inside a word.
         base = np.maximum.accumulate(np.where(combining, np.int32(0), indices))
         self.is_text_end = solid[base] & ~_next(combining, False) & ~self.is_barrier & ~_next(inside_word, False)
-        """Whether a text may end behind each character."""
+        """Whether a text may end after each character."""
         word_start = self._is_mark & _next(word, False) if trie.has_word_marks else word & ~inside_word
         self.is_text_start = word_start | ~(word | white | combining | self._is_mark | self.is_barrier)
         """Whether a text may begin at each character; a word that has a mark begins with it."""
 
-        # Words as the environment counts them, between white space. A mark behind a word stands for a space.
+        # Words as the environment counts them, between white space. A mark after a word stands for a space.
         is_gap = white | (self._is_mark & after_word)
         self._is_silent = self._is_mark & ~after_word
         before = _previous(np.maximum.accumulate(np.where(self._is_silent, np.int32(-1), indices)), -1)
@@ -50,13 +48,13 @@ class Boundaries:
         """Whether a word begins at each character."""
 
     def long_enough(self, starts: NDArray[np.int32]) -> NDArray[np.int64]:
-        """The ends of the shortest texts that may be the head or tail of an abbreviated quote.
+        """The ends of the shortest texts that may be the tail of an abbreviated quote.
 
         Args:
             starts: Character indices of the texts' starts, shape (M,).
 
         Returns:
-            Character index behind each text, above N if the page is too short for it, shape (M,).
+            Character index after each text, above N if the page is too short for it, shape (M,).
         """
         num_visible = np.concatenate([[0], np.cumsum(~self._is_silent)])
         texts = starts + self._is_mark[starts]  # a mark at the beginning is not visible

@@ -35,7 +35,7 @@ class Continuations:
     """The tokens that may follow the beginning of a command."""
 
     nodes: tuple[tuple[int, int], ...]
-    """Trie nodes of tokens, each with the fewest tokens that complete the command behind it."""
+    """Trie nodes of tokens, each with the fewest tokens that complete the command after it."""
     line_ends: tuple[int, ...]
     """Trie nodes at which a command is complete except for its line feed."""
     text_starts: tuple[tuple[str, int], ...]

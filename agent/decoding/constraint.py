@@ -102,7 +102,7 @@ class Constraint:
 
 
 def _findable(page_text: PageText, state: BrowserState) -> PageText:
-    """The texts that a find may contain: without the one that the last find has moved the view to."""
+    """The texts that a find may contain: all except the one that the last find moved the view to."""
     visit, starts = state.visit, state.layout.starts
     has_found = visit.find_from != (starts[visit.top] if starts else 0)
     return page_text.excluding_end(visit.find_from) if has_found else page_text
@@ -137,7 +137,7 @@ class ConstraintState:
         return None
 
     def advance(self, token: int) -> None:
-        """Move over a token. Bytes behind the end of a command are ignored."""
+        """Move over a token. Bytes after the end of a command are ignored."""
         piece = self._trie.pieces[token] if token < len(self._trie.pieces) else None
         if piece is None:
             self._states = []

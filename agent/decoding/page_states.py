@@ -55,7 +55,7 @@ class TextStart:
             self._collect(node, remaining, allowed)
 
     def _collect(self, node: int, remaining: int, allowed: AllowedTokens) -> int:
-        """Collect the tokens; returns the most tokens that a text needs behind any of them."""
+        """Collect the tokens; returns the most tokens that a text needs after any of them."""
         trie, first_tokens = self.trie, self.page_text.first_tokens(node)
         if not len(first_tokens.start):
             return 0
@@ -82,7 +82,7 @@ class TextStart:
 def _text_states(
     state: "TextStart | TextState", offsets: Offsets, min_end: Offsets, max_end: Offsets, length: int
 ) -> "list[State]":
-    """The state behind some bytes of a text, at the offsets from which the text can still end; none if there are none."""
+    """The state after some bytes of a text, at the offsets from which the text can still end; none if there are none."""
     can_end = np.maximum(min_end, state.page_text.next_end[offsets]) <= max_end
     if not can_end.any():
         return []
@@ -174,7 +174,7 @@ class TextState:
         return None if tail_length is None else tail_length + 1
 
     def _collect_bar(self, node: int, head_ends: Offsets, num_bytes: int, remaining: int, allowed: AllowedTokens) -> None:
-        """Collect the tokens that contain the bar behind further bytes of the head, which have led to a trie node."""
+        """Collect the tokens that contain the bar after further bytes of the head, which have led to a trie node."""
         head_length = self.length + num_bytes
         need = self._tail_need(int(head_ends[0]), head_length)
         if need is not None:
@@ -228,7 +228,7 @@ class BarState:
     written: int
     """Bytes of the bar that have been written."""
     need: int
-    """The most tokens that are needed behind the bar."""
+    """The most tokens that are needed after the bar."""
 
     def collect(self, node: int, remaining: int, allowed: AllowedTokens) -> None:
         for index in range(self.written, len(BAR)):

@@ -21,7 +21,7 @@ from browser_env.pages.characters import ELLIPSIS_BAR
 from browser_env.pages.matching import MAX_QUOTE_WORDS
 
 NOWHERE = np.int32(1 << 30)
-"""An offset behind every text."""
+"""An offset after the end of every page."""
 
 _UNWRITABLE = re.compile(f"[\x00\n\ud800-\udfff{WORD_MARK}{SPACE}{ELLIPSIS_BAR}]")
 """Characters with another meaning in commands and normalized forms. Except for ``▁``, cleaned pages do not contain them."""
@@ -50,7 +50,7 @@ class FirstTokens:
     node: Nodes
     """Trie node that the token ends at."""
     offset: Offsets
-    """Offset behind the token."""
+    """Offset after the token."""
 
 
 class PageText:
@@ -72,14 +72,14 @@ class PageText:
         self._index_starts(boundaries)
         self._first_tokens: dict[int, FirstTokens] = {}
         self.first_token_ids: dict[int, tuple[int, TokenIds]] = {}
-        """Cache of `TextStart`: by trie node, the most tokens needed behind a first token of any text, and the ids of all."""
+        """Cache of `TextStart`: by trie node, the most tokens needed after a first token of any text, and the ids of all."""
         self._excluding: tuple[int, PageText] | None = None
 
     def _set_ends(self, is_end: NDArray[np.bool_], next_end: Offsets) -> None:
         self.is_end = is_end
         """Whether a text may end at each offset."""
         self.next_end = next_end
-        """The first end at or behind each offset."""
+        """The first end at or after each offset."""
         self.next_end_items = next_end.data
         """`next_end` as a memoryview, whose items are read as Python integers faster than NumPy's."""
 
@@ -109,7 +109,7 @@ class PageText:
     def excluding_end(self, offset: int) -> "PageText":
         """The same texts without those that end at an offset of the page's text; a copy of them elsewhere on the page remains.
 
-        If no text can end behind the offset, nothing is excluded.
+        If no text can end after the offset, nothing is excluded.
         """
         if self._excluding is None or self._excluding[0] != offset:
             self._excluding = offset, self._without_end(offset)
@@ -140,7 +140,7 @@ class PageText:
         return int((self.end_bounds.min_end - self.starts)[is_possible].min()) if is_possible.any() else 0
 
     def first_tokens(self, node: int) -> FirstTokens:
-        """The first tokens of all texts, of tokens whose first bytes have led to a trie node. Cached."""
+        """The first tokens of all texts, given that the token's first bytes have led to a trie node. Cached."""
         first_tokens = self._first_tokens.get(node)
         if first_tokens is None:
             first_tokens = self._first_tokens[node] = self._descend(node)
@@ -178,7 +178,7 @@ class PageText:
         return EndBounds.of(self._tail_min_end, max_end.astype(np.int32))
 
     def nearest_tail_length(self, head_end: int, head_length: int) -> int | None:
-        """Bytes of the shortest tail at the first possible start behind a head; None if there is no tail."""
+        """Bytes of the shortest tail at the first possible start after a head; None if there is no tail."""
         index = int(np.searchsorted(self._tail_starts, head_end))
         max_end = self._max_quote_end(np.array([head_end - head_length], np.int32))[0]
         if index == len(self._tail_starts) or self._tail_start_min_end[index] > max_end:
@@ -194,6 +194,6 @@ class PageText:
 
 
 def _next_true(mask: NDArray[np.bool_]) -> Offsets:
-    """The first index at or behind each index where a mask is true, or `NOWHERE`."""
+    """The first index at or after each index where a mask is true, or `NOWHERE`."""
     indices = np.where(mask, np.arange(len(mask), dtype=np.int32), NOWHERE)
     return np.minimum.accumulate(indices[::-1])[::-1]

@@ -1,7 +1,7 @@
 """States of the decoding automaton: their protocol, and those of texts that no page prescribes, queries and answers.
 
 The automaton reads bytes, but a model writes tokens. A state therefore has two operations: `State.step` moves over one byte,
-and `State.collect` descends the token trie along all byte strings that the state accepts, to collect the tokens behind them.
+and `State.collect` descends the token trie along the byte strings that the state accepts, to collect their first tokens.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ class AllowedTokens:
         self.singles.update(self.trie.tokens_at[node])
 
     def add_line_end(self, node: int) -> None:
-        """Add the tokens that continue with a line feed behind a node at which a line is complete.
+        """Add the tokens that continue with a line feed after a node at which a line is complete.
 
         At the root the end-of-text tokens are added too: they complete a line as well as a line feed does.
         """
@@ -150,7 +150,7 @@ class QueryTokens:
 
 
 def _without_completions(trie: TokenTrie, ids: TokenIds, tail: bytes, character: bytes) -> TokenIds:
-    """Token ids without those that complete a character of several bytes, of which a text's tail has the first."""
+    """Token ids without those that complete a multi-byte character whose first bytes end a text."""
     for size in range(1, len(character)):
         node = trie.find(character[size:])
         if tail.endswith(character[:size]) and node is not None:

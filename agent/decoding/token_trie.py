@@ -87,7 +87,7 @@ class TokenTrie:
         return pieces
 
     def _check(self, tokenizer: Any) -> None:
-        """Refuse a tokenizer whose pieces are not the normalized form of its texts."""
+        """Reject a tokenizer whose pieces are not the normalized form of its texts."""
         for text in PROBES:
             ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
             pieces = [self.pieces[token_id] for token_id in ids if token_id < len(self.pieces)]

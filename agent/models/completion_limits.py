@@ -82,7 +82,7 @@ class CompletionLimits:
         )
 
     def trim(self, prompt: TokenPrompt, tokens: list[int]) -> list[int]:
-        """The tokens up to the first that ends the completion, of an engine that samples beyond it."""
+        """The tokens up to the first that ends the completion, for engines that sample beyond it."""
         for length in range(1, len(tokens)):
             if self.has_ended(prompt, tokens[:length]):
                 return tokens[:length]

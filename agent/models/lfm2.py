@@ -84,11 +84,11 @@ class Lfm2:
 
     @property
     def vocab_size(self) -> int:
-        """Number of logits."""
+        """Number of tokens in the vocabulary."""
         return len(self._unembedding)
 
     def logits(self, token_ids: Sequence[int], cache: Cache) -> "Array":
-        """Logits of the token after some tokens, which follow those in the cache and are added to it.
+        """Logits of the next token after `token_ids`, which follow the tokens in the cache and are added to it.
 
         Returns:
             Shape (V,).
@@ -101,7 +101,7 @@ class Lfm2:
         return float(self._weights["score.weight"][0] @ self._read(token_ids, Cache()))
 
     def _read(self, token_ids: Sequence[int], cache: Cache) -> "Array":
-        """The last token's hidden state behind the final norm, shape (hidden size,)."""
+        """The last token's hidden state after the final norm, shape (hidden size,)."""
         positions = np.arange(cache.length, cache.length + len(token_ids), dtype=np.float32)
         angles = positions[:, None] * self._frequencies
         rotation = np.cos(angles), np.sin(angles)

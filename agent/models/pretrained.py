@@ -32,7 +32,7 @@ def fast_dtype(device: "torch.device") -> "torch.dtype":
 
 @contextmanager
 def load_errors(message: str) -> Iterator[None]:
-    """Raise the errors that transformers raises for a missing or damaged model as a `UsageError` with a message."""
+    """Convert errors of transformers about a missing or damaged model to a `UsageError` with a message."""
     from safetensors import SafetensorError
 
     try:

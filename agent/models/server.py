@@ -90,7 +90,7 @@ class ModelServer:
         self._address = f"{address.hostname}:{address.port}" if address.port else str(address.hostname)
 
     def map(self, function: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
-        """The results of a function for all items, in order, with up to `max_concurrent` calls at a time."""
+        """Apply a function to all items, up to `max_concurrent` at a time; results are in order."""
         if len(items) <= 1:
             return [function(item) for item in items]
         with ThreadPoolExecutor(min(len(items), self._max_concurrent), thread_name_prefix="model-server") as pool:

@@ -77,7 +77,7 @@ def read_command(reply: str, shown: str = "") -> str:
 
 
 def read_answer(reply: str) -> str:
-    """The answer in a reply, without thoughts, a label such as ``Answer:``, and text behind the end of the field."""
+    """The answer in a reply, without thoughts, a label such as ``Answer:``, and text after the end of the field."""
     text = without_thoughts(reply).partition(END_OF_FIELD)[0].strip()
     label = _ANSWER_LABEL.match(text)
     return text[label.end() :].strip() if label else text

@@ -326,7 +326,7 @@ COMMANDS: list[tuple[str, tuple[str, ...], str, bool]] = [
     ("quote-of-a-message", STATES["no-results"], "Quote: No results", False),
     ("find-in-a-message", STATES["no-results"], "Find in page: ", False),
     ("quote-across-a-bar-of-the-page", STATES["unclean-page"], "Quote: three━four", False),
-    ("quote-behind-a-bar-of-the-page", STATES["unclean-page"], "Quote: six seven eight", True),
+    ("quote-after-a-bar-of-the-page", STATES["unclean-page"], "Quote: six seven eight", True),
     ("no-command", (), "Sit", False),
     ("nothing", (), "", False),
 ]
@@ -485,7 +485,7 @@ def test_the_loop_and_the_vectorized_descent_allow_the_same_tokens(
             state.advance(token)
 
 
-def test_behind_a_token_that_is_not_allowed_all_tokens_are_allowed(tokenizer: Any, constraint: Constraint) -> None:
+def test_after_a_token_that_is_not_allowed_all_tokens_are_allowed(tokenizer: Any, constraint: Constraint) -> None:
     ids = completion_ids(tokenizer, "Clicked on link 7", "browsing")
     allowed = constraint.allowed_tokens(at(STATES["results"]).state, ids, MAX_TOKENS)
     assert len(allowed) == len(ids)
