@@ -25,7 +25,8 @@ class Demonstrate:
 
     Only questions with gold evidence can be demonstrated: those of pydoc, and of files that include it. The script browses as a
     person would, with detours; failed demonstrations are left out. The records have the actor `script`. If the command is
-    stopped or killed, run it again to continue; a larger --num or --limit adds demonstrations to the file.
+    stopped or killed, run it again to continue; a larger --num or --limit adds demonstrations to the file. By default the view
+    is that of the small base model: 80 cells, 12 lines, 30 commands.
 
     Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
     """
@@ -46,7 +47,7 @@ class Demonstrate:
     """Offline web to browse, made by `webgpt index`. Default: the documentation of this Python, indexed on first
     use."""
     settings: Annotated[EpisodeOptions, arg(name="")] = field(default_factory=EpisodeOptions)
-    """Format of the observations. The defaults are those of the small base model: 12 lines, 30 commands."""
+    """Format of the observations. The defaults are those of the small base model."""
 
     def run(self) -> int:
         """Add the missing demonstrations to the file and print its path."""

@@ -1,12 +1,12 @@
-"""What of a question leads to its answer, for somebody who knows the answer: queries, names and phrases to look for.
+"""Queries, names and phrases of a question that lead to its answer.
 
-All of it stands in the question, so a reader who does not know the answer could have said it too.
+All of them are in the question, so a person who does not know the answer could have chosen them too.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import count
+from itertools import takewhile
 from typing import Final
 
 from agent.policies.topics import Topic, topics
@@ -15,13 +15,13 @@ from browser_env.pages.characters import clean_line
 from browser_env.pages.words import STOP_WORDS, words
 
 PHRASE_WORDS: Final = 5
-"""Words of the question that are looked for on a page, and searched for; more where these lead nowhere."""
+"""Number of consecutive words of a question that are searched for first; longer phrases follow if these lead nowhere."""
 BUILT_INS: Final = "Python's built-ins"
-"""How questions call the page that is titled ``builtins``."""
+"""Name in questions of the page with the title ``builtins``."""
 
 
-def asked(question: str) -> tuple[Topic, ...]:
-    """What a question asks about; of a pair both, even if a name has no dot."""
+def asked_topics(question: str) -> tuple[Topic, ...]:
+    """Topics that a question asks about; two for a question about two names, even if a name has no dot."""
     for wording in PAIR:
         pattern = re.escape(wording).replace(r"\{first\}", r"(\S+?)").replace(r"\{second\}", r"(\S+?)")
         if names := re.fullmatch(pattern, question):
@@ -30,23 +30,23 @@ def asked(question: str) -> tuple[Topic, ...]:
 
 
 def queries(topic: Topic, question: str, sentence: str) -> Iterator[str]:
-    """What to search for, the surest first, each once."""
+    """Distinct queries that lead to the sentence, the most reliable first."""
     phrase = next(iter(phrases(question, sentence)), "")
     keywords = " ".join(topic.keywords)
     if topic.name:
         inner = topic.owner.rpartition(".")[2] or "builtins"
         whole = topic.name if "." in topic.name else f"builtins {topic.name}"
-        found = (whole, f"{inner} {topic.last}", f"{topic.name} {keywords}", topic.last)
+        candidates = (whole, f"{inner} {topic.last}", f"{topic.name} {keywords}", topic.last)
     else:
         place = topic.place or ("builtins" if BUILT_INS in question else "")
         if "." not in place and f"method of {place}" in question:
             place = f"builtins {place}"
-        found = (place, f"{place} {phrase}", f"{place} {keywords}", phrase)
-    return iter(dict.fromkeys(filter(None, (clean_line(query) for query in found))))
+        candidates = (place, f"{place} {phrase}", f"{place} {keywords}", phrase)
+    return iter(dict.fromkeys(filter(None, (clean_line(query) for query in candidates))))
 
 
-def named(topic: Topic, question: str) -> tuple[str, ...]:
-    """How the line of a definition begins."""
+def definition_starts(topic: Topic, question: str) -> tuple[str, ...]:
+    """Possible beginnings of the line that defines the topic, the likeliest first; empty for a topic without a name."""
     if not topic.name:
         return ()
     name = topic.last
@@ -56,37 +56,34 @@ def named(topic: Topic, question: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def phrases(question: str, sentence: str) -> tuple[str, ...]:
-    """Words in a row that a question shares with a sentence, in the question's spelling: short first, then longer ones.
+    """Phrases that a question shares with a sentence, in the question's spelling: short ones first, then single words.
 
-    They begin where the longest such row does, without the verb that the sentence begins with: what a reader of the question
-    alone would pick.
+    They begin where the longest common phrase does, without the verb at the beginning of the sentence: a reader of the question
+    alone would choose the same.
     """
-    own, told = _tokens(question), [token.casefold() for token in _tokens(sentence)]
-    row = max(_rows([token.casefold() for token in own], told), key=lambda row: (row[2], -row[0]), default=(0, 0, 0))
-    start, place, length = row
-    if place == 0 and length > 2:
+    asked, answer = _tokens(question), [token.casefold() for token in _tokens(sentence)]
+    common = _common_phrases([token.casefold() for token in asked], answer)
+    start, answer_start, length = max(common, key=lambda phrase: (phrase[2], -phrase[0]), default=(0, 0, 0))
+    if answer_start == 0 and length > 2:
         start, length = start + 1, length - 1
     sizes = [size for size in (PHRASE_WORDS + more for more in (0, 1, 3, 6)) if size < length]
-    found = [" ".join(own[start : start + size]) for size in (*sizes, length) if length]
-    telling = sorted(
-        {token for token in own if len(token) > 3 and token.casefold() in told and not set(words(token)) <= STOP_WORDS},
+    starts = [" ".join(asked[start : start + size]) for size in (*sizes, length) if length]
+    single = sorted(
+        {token for token in asked if len(token) > 3 and token.casefold() in answer and not set(words(token)) <= STOP_WORDS},
         key=lambda token: (-len(token), token),
     )
-    return tuple(dict.fromkeys((*found, *telling)))
+    return tuple(dict.fromkeys((*starts, *single)))
 
 
 def _tokens(text: str) -> list[str]:
     return [token for part in clean_line(text).split() if (token := part.strip("`?.,:;"))]
 
 
-def _rows(first: Sequence[str], second: Sequence[str]) -> Iterator[tuple[int, int, int]]:
-    """Start in both and length of what two sequences have in common."""
-    for start in range(len(first)):
-        for place in range(len(second)):
-            length = next(
-                n
-                for n in count()
-                if start + n >= len(first) or place + n >= len(second) or first[start + n] != second[place + n]
-            )
+def _common_phrases(first: Sequence[str], second: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+    """Start in the first sequence, start in the second and length of every phrase that both contain."""
+    for i in range(len(first)):
+        for j in range(len(second)):
+            pairs = zip(first[i:], second[j:], strict=False)
+            length = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
             if length:
-                yield start, place, length
+                yield i, j, length

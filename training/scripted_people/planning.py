@@ -19,7 +19,7 @@ from browser_env.pages.matching import normal_form, quote_text
 from browser_env.pages.page import Page
 from browser_env.records import Question
 from browser_env.state import BrowserState, apply, shorten
-from training.scripted_people.clues import named, phrases, queries
+from training.scripted_people.clues import definition_starts, phrases, queries
 from training.scripted_people.detours import Detours
 from training.scripted_people.targets import Target, TargetPlace, next_target, target_places
 
@@ -174,7 +174,7 @@ class Planner:
         page, owner = self.state.page, f"class {place.owner}("
         if place.owner and owner not in finds and _contains(page, owner):
             return owner
-        names = named(target.topic, self._question.text)
+        names = definition_starts(target.topic, self._question.text)
         for texts in (names, phrases(self._question.text, target.sentence)):
             costs = [(cost, rank) for rank, text in enumerate(texts) if (cost := _steps_by_find(self.state, place, text))]
             if costs:

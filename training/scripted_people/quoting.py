@@ -1,7 +1,7 @@
-"""What scripted people quote: a sentence, with the line above it that says what it is about.
+"""Quotations that include the line that defines the subject of a sentence.
 
-*Return a shallow copy of x.* alone can be checked by nobody: it stands under ``copy(x)`` or under something else. So the
-quotation begins where the definition does, if both are near each other.
+Nobody can check *Return a shallow copy of x.* alone, because it could describe ``copy(x)`` or anything else. A quotation
+therefore begins with the definition if that is near the sentence.
 """
 
 import re
@@ -11,21 +11,24 @@ from browser_env.pages.matching import Span
 from browser_env.pages.page import Page
 
 MAX_ABOVE: Final = 800
-"""Characters above a sentence in which its definition is looked for."""
+"""Maximum distance in characters from a definition to the sentence that is quoted with it."""
 
 
 def definition_line(name: str) -> str:
-    """A pattern of how the line that defines a name begins."""
+    """Regular expression for the beginning of a line that defines a name."""
     return rf"(?:class |async )?{re.escape(name)}\b"
 
 
 def headed(page: Page, name: str, sentence: Span) -> Span:
-    """A sentence with the nearest line above it that defines a name; the sentence alone if none is near.
+    """Extend a sentence to the nearest line above it that defines a name; the sentence alone if no such line is near.
 
     Args:
-        page: Where it stands.
-        name: The last part of what is defined.
-        sentence: Its place.
+        page: Page that contains the sentence.
+        name: Last part of the name.
+        sentence: Characters of the sentence.
+
+    Returns:
+        Characters to quote.
     """
     first = max(0, sentence[0] - MAX_ABOVE)
     lines = list(re.finditer(rf"(?m)^[ \t]*({definition_line(name)})", page.text[first : sentence[0]]))

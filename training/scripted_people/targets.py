@@ -12,7 +12,7 @@ from browser_env.pages.matching import Span, normal_form
 from browser_env.pages.page import Page
 from browser_env.records import Question
 from browser_env.state import BrowserState, apply
-from training.scripted_people.clues import asked
+from training.scripted_people.clues import asked_topics
 from training.scripted_people.quoting import definition_line, headed
 
 MAX_LINES_ABOVE: Final = 4
@@ -35,7 +35,7 @@ def next_target(state: BrowserState) -> Target | None:
     """The first gold sentence that no reference contains yet; None if all are quoted."""
     question = state.question
     sentences = [(page.url, sentence) for page in question.evidence for sentence in page.sentences]
-    topics = asked(question.text)
+    topics = asked_topics(question.text)
     for index, (url, sentence) in enumerate(sentences):
         if not _is_quoted(state, url, sentence):
             return Target(index, url, sentence, topics[index if len(topics) == len(sentences) else 0])

@@ -22,7 +22,7 @@ from browser_env.pages.words import words
 from browser_env.records import Episode, Evidence, Question, Settings, Step
 from training.behavior_cloning.data import StepSource
 from training.behavior_cloning.mistakes import mistakes
-from training.scripted_people.clues import asked, phrases
+from training.scripted_people.clues import asked_topics, phrases
 from training.scripted_people.demonstrations import demonstrations
 from training.scripted_people.demonstrator import Demonstrator, can_demonstrate, is_demonstration, write_answer
 
@@ -302,4 +302,4 @@ def test_phrases_are_the_questions_own_words(name: str) -> None:
     ],
 )
 def test_both_names_of_a_pair_are_asked_about(question: str, names: list[str]) -> None:
-    assert [topic.name for topic in asked(question)] == names
+    assert [topic.name for topic in asked_topics(question)] == names
