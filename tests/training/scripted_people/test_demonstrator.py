@@ -1,4 +1,4 @@
-"""The scripted demonstrator on real documentation: what it does can be told from what it sees."""
+"""The scripted demonstrator on real documentation: its actions can be told from the observations."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -65,15 +65,17 @@ def noisy(web: Collection, questions: tuple[Question, ...]) -> dict[str, Episode
 
 @pytest.mark.parametrize("noise", ["clean", "noisy"])
 @pytest.mark.parametrize("kind", ["describe", "which", "condition", "pair", "unanswerable"])
-def test_nearly_every_question_of_each_kind_is_answered_right(kind: str, noise: str, request: pytest.FixtureRequest) -> None:
+def test_nearly_all_questions_of_each_kind_are_answered_correctly(
+    kind: str, noise: str, request: pytest.FixtureRequest
+) -> None:
     episodes: dict[str, Episode] = request.getfixturevalue(noise)
-    own = [episode for episode in episodes.values() if episode.question.kind == kind]
-    wrong = [episode.question.text for episode in own if not is_demonstration(episode)]
-    assert len(own) >= 3
-    assert len(wrong) <= 0.04 * len(own), wrong
+    of_kind = [episode for episode in episodes.values() if episode.question.kind == kind]
+    wrong = [episode.question.text for episode in of_kind if not is_demonstration(episode)]
+    assert len(of_kind) >= 3
+    assert len(wrong) <= 0.04 * len(of_kind), wrong
 
 
-def test_a_clean_demonstration_is_short_and_has_no_mistake(clean: dict[str, Episode]) -> None:
+def test_demonstrations_without_noise_are_short_and_have_no_mistakes(clean: dict[str, Episode]) -> None:
     lengths = [len(episode.steps) for episode in clean.values() if episode.question.kind != "pair"]
     assert sum(lengths) / len(lengths) < 8
     assert all(episode.actor == "script" and not mistakes(episode) for episode in clean.values())
@@ -91,13 +93,13 @@ def view(step: Step) -> str:
 def test_every_action_can_be_told_from_the_observation(noise: str, request: pytest.FixtureRequest) -> None:
     episodes: dict[str, Episode] = request.getfixturevalue(noise)
     for episode in filter(is_demonstration, episodes.values()):
-        own = set(words(episode.question.text))
+        asked = set(words(episode.question.text))
         for step in episode.steps[:-1]:
             match parse_action(step.completion):
                 case Search(query):
-                    assert set(words(query)) <= own | {"builtins"}
+                    assert set(words(query)) <= asked | {"builtins"}
                 case Find(text):
-                    assert set(words(text)) <= own | {"class", "functions"}
+                    assert set(words(text)) <= asked | {"class", "functions"}
                 case Click(link):
                     assert f"【{link}†" in view(step)
                 case Quote(text):
@@ -106,20 +108,18 @@ def test_every_action_can_be_told_from_the_observation(noise: str, request: pyte
 
 
 def plain(text: str) -> str:
-    """A view with each link as its text."""
+    """A view with each link replaced by its text."""
     parts = text.split("【")
     return parts[0] + "".join(part.partition("†")[2].replace("】", "", 1) for part in parts[1:])
 
 
-def test_noise_makes_mistakes_and_recovers_from_them(clean: dict[str, Episode], noisy: dict[str, Episode]) -> None:
+def test_demonstrations_with_noise_make_mistakes_and_recover(clean: dict[str, Episode], noisy: dict[str, Episode]) -> None:
     wrong = [episode for episode in noisy.values() if mistakes(episode)]
     assert len(wrong) > len(noisy) / 5
     assert all(is_demonstration(noisy[id]) == is_demonstration(episode) for id, episode in clean.items())
 
 
-def test_the_same_seed_demonstrates_the_same_and_another_one_something_else(
-    web: Collection, questions: tuple[Question, ...]
-) -> None:
+def test_demonstrations_depend_on_the_seed_only(web: Collection, questions: tuple[Question, ...]) -> None:
     def commands(seed: int) -> list[list[str]]:
         episodes = demonstrations(web, questions[:40], SMALL, noise=0.6, seed=seed)
         return sorted([step.completion for step in episode.steps] for episode in episodes)
@@ -128,13 +128,13 @@ def test_the_same_seed_demonstrates_the_same_and_another_one_something_else(
     assert commands(1) != commands(2)
 
 
-def test_only_demonstrations_that_went_right_are_given(web: Collection, questions: tuple[Question, ...]) -> None:
+def test_failed_demonstrations_are_left_out(web: Collection, questions: tuple[Question, ...]) -> None:
     lost = replace(questions[0], id="lost", kind="describe", evidence=(Evidence(url="http://a.org/", sentences=("Nowhere.",)),))
     unknown = Question(id="unknown", text="Why?")
-    given = list(demonstrations(web, [lost, unknown, *questions[:30]], SMALL))
-    assert len(given) >= 28
-    assert all(is_correct(episode.question, final_answer(episode), episode.references) for episode in given)
-    assert {"lost", "unknown"}.isdisjoint(episode.question.id for episode in given)
+    made = list(demonstrations(web, [lost, unknown, *questions[:30]], SMALL))
+    assert len(made) >= 28
+    assert all(is_correct(episode.question, final_answer(episode), episode.references) for episode in made)
+    assert {"lost", "unknown"}.isdisjoint(episode.question.id for episode in made)
 
 
 def test_long_quotes_are_abbreviated_and_keep_the_whole_sentence(web: Collection, questions: tuple[Question, ...]) -> None:
@@ -152,7 +152,7 @@ def test_long_quotes_are_abbreviated_and_keep_the_whole_sentence(web: Collection
         assert any(len(reference.extract.split()) > 16 for reference in episode.references)
 
 
-def test_the_name_that_is_asked_for_is_quoted_and_told(clean: dict[str, Episode]) -> None:
+def test_a_name_that_is_asked_for_is_in_the_quote_and_the_answer(clean: dict[str, Episode]) -> None:
     for episode in clean.values():
         if episode.question.kind == "which" and is_demonstration(episode):
             name, _, sentence = (episode.answer or "").partition(": ")
@@ -171,9 +171,9 @@ def shop(text: str, kind: str = "describe", *sentences: str, **known: tuple[str,
     return Question(id=text, text=text, kind=kind, evidence=evidence, **known)  # type: ignore[arg-type]
 
 
-def commands(question: Question, page: str, *others: Page, noise: float = 0, height: int = 12) -> list[str]:
-    pages = [Page(PAGE, "shop", page), *others]
-    hits = [SearchHit(one.url, one.title, "about it") for one in pages]
+def commands(question: Question, text: str, *others: Page, noise: float = 0, height: int = 12) -> list[str]:
+    pages = [Page(PAGE, "shop", text), *others]
+    hits = [SearchHit(page.url, page.title, "about it") for page in pages]
     queries = ("shop.sell", "shop sell", "shop what happens to unsold bread")
     backend = FakeBackend(pages, dict.fromkeys(queries, hits))
     settings = replace(SMALL, view_height=height)
@@ -181,9 +181,9 @@ def commands(question: Question, page: str, *others: Page, noise: float = 0, hei
     return [step.completion for step in episode.steps]
 
 
-def test_what_stands_at_the_top_needs_no_find() -> None:
-    asked = shop("What does shop.sell do?", "describe", "Sell bread.")
-    assert commands(asked, "shop\n\nsell(it)\n    Sell bread.") == [
+def test_a_sentence_in_view_is_quoted_without_a_find() -> None:
+    question = shop("What does shop.sell do?", "describe", "Sell bread.")
+    assert commands(question, "shop\n\nsell(it)\n    Sell bread.") == [
         "Search shop.sell",
         "Clicked on link 0",
         "Quote: sell(it) Sell bread.",
@@ -192,7 +192,7 @@ def test_what_stands_at_the_top_needs_no_find() -> None:
     ]
 
 
-def test_what_stands_below_a_long_heading_is_scrolled_to() -> None:
+def test_a_sentence_below_a_long_definition_is_scrolled_to() -> None:
     page = "\n".join(["shop", *["stock"] * 40, "sell(it)", *["detail"] * 12, "    Sell bread.", *["more"] * 40])
     done = commands(shop("What does shop.sell do?", "describe", "Sell bread."), page)
     assert done[2:5] == ["Find in page: sell(", "Scrolled down 1", "Quote: Sell bread."]
@@ -209,7 +209,7 @@ def test_both_sentences_of_one_page_are_quoted() -> None:
     ]
 
 
-def test_a_name_that_is_nowhere_ends_as_nonsense() -> None:
+def test_browsing_for_a_missing_name_ends_as_nonsense() -> None:
     question = shop("What does shop.fly do?", "unanswerable")
     backend = FakeBackend([Page(PAGE, "shop", "sell(it)\n    Sell bread.")], {"shop.fly": [SearchHit(PAGE, "shop", "bread")]})
     [episode] = rollout(Demonstrator(0), backend, [question], SMALL)
@@ -217,7 +217,7 @@ def test_a_name_that_is_nowhere_ends_as_nonsense() -> None:
     assert not mistakes(episode)
 
 
-def test_what_it_knows_nothing_about_it_does_not_demonstrate() -> None:
+def test_questions_without_evidence_are_not_demonstrated() -> None:
     question = Question(id="1", text="Why?")
     assert not can_demonstrate(question)
     [episode] = rollout(Demonstrator(), FakeBackend([]), [question], SMALL)
@@ -246,7 +246,7 @@ MISTAKES: dict[str, tuple[list[Step], set[int]]] = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_steps_that_were_taken_back_are_mistakes(name: str) -> None:
+def test_mistakes_are_steps_that_found_nothing_or_were_undone(name: str) -> None:
     steps, wrong = MISTAKES[name]
     episode = Episode(
         id="1",
@@ -259,7 +259,7 @@ def test_steps_that_were_taken_back_are_mistakes(name: str) -> None:
     assert mistakes(episode) == wrong
 
 
-def test_mistakes_are_not_learned_unless_they_are_asked_for(noisy: dict[str, Episode]) -> None:
+def test_mistakes_can_be_left_out_of_training(noisy: dict[str, Episode]) -> None:
     tokenizer = AutoTokenizer.from_pretrained(SMALL_FOLDER)
     episodes = [(episode, 1.0) for episode in noisy.values()]
     number = sum(len(mistakes(episode)) for episode in noisy.values())
@@ -276,19 +276,23 @@ def test_an_answer_repeats_the_gold_sentences_with_their_citations(clean: dict[s
 
 
 PHRASES = {
-    "behind the verb": ("Which function returns the arc sine of z?", "Return the arc sine of z.", "the arc sine of z"),
+    "after the verb": ("Which function returns the arc sine of z?", "Return the arc sine of z.", "the arc sine of z"),
     "an imperative": (
         "I want to copy the whole directory tree. How?",
         "Copy the whole directory tree.",
         "the whole directory tree",
     ),
-    "as the question has it": ("What does `f` do if Its Name is none?", "If its name is None, stop.", "Its Name is none"),
+    "in the spelling of the question": (
+        "What does `f` do if Its Name is none?",
+        "If its name is None, stop.",
+        "Its Name is none",
+    ),
     "nothing in common": ("Why?", "Copy it.", None),
 }
 
 
 @pytest.mark.parametrize("name", PHRASES)
-def test_phrases_are_the_questions_own_words(name: str) -> None:
+def test_phrases_are_words_of_the_question(name: str) -> None:
     question, sentence, first = PHRASES[name]
     assert next(iter(phrases(question, sentence)), None) == first
 
@@ -301,5 +305,5 @@ def test_phrases_are_the_questions_own_words(name: str) -> None:
         ("What does shutil.copytree do?", ["shutil.copytree"]),
     ],
 )
-def test_both_names_of_a_pair_are_asked_about(question: str, names: list[str]) -> None:
+def test_a_question_about_two_names_has_two_topics(question: str, names: list[str]) -> None:
     assert [topic.name for topic in asked_topics(question)] == names

@@ -1,4 +1,4 @@
-"""The scripted labeler: the paper's priorities in their order, and errors at a rate that can be set."""
+"""The scripted labeler: the paper's priorities in their order, and errors of a given size."""
 
 import random
 from dataclasses import replace
@@ -41,14 +41,14 @@ NOTHING = Question(id="q3", text="What does shutil.fly do?", kind="unanswerable"
 RIGHT = answer(f"{GOLD} [1]", reference(GOLD))
 
 
-def gold(question: Question, one: ComparedAnswer) -> float:
-    return gold_score(question, one.references, one.text)
+def gold(question: Question, given: ComparedAnswer) -> float:
+    return gold_score(question, given.references, given.text)
 
 
 ORDER: dict[str, tuple[Question, list[ComparedAnswer]]] = {
     "more help is better": (DESCRIBE, [answer(f"{GOLD} [1] Symbolic links are followed unless told otherwise. [1]"), RIGHT]),
-    "a citation that points nowhere is worse": (DESCRIBE, [RIGHT, answer(f"{GOLD} [1][4]", reference(GOLD))]),
-    "what is cited but irrelevant is worse": (
+    "a citation of a missing reference is worse": (DESCRIBE, [RIGHT, answer(f"{GOLD} [1][4]", reference(GOLD))]),
+    "an irrelevant cited sentence is worse": (
         DESCRIBE,
         [RIGHT, answer(f"{GOLD} [1] {WRONG} [2]", reference(GOLD), reference(WRONG, OTHER))],
     ),
@@ -59,7 +59,10 @@ ORDER: dict[str, tuple[Question, list[ComparedAnswer]]] = {
             answer(f"{GOLD} [1] {WRONG} [1]", reference(GOLD)),
         ],
     ),
-    "half of it is worse than all": (DESCRIBE, [RIGHT, answer("Recursively copy. [1]", reference("Recursively copy"))]),
+    "half of the sentence is worse than all of it": (
+        DESCRIBE,
+        [RIGHT, answer("Recursively copy. [1]", reference("Recursively copy"))],
+    ),
     "the wrong sentence is worse than half the right one": (
         DESCRIBE,
         [
@@ -68,7 +71,7 @@ ORDER: dict[str, tuple[Question, list[ComparedAnswer]]] = {
         ],
     ),
     "no answer is worse than a wrong one": (DESCRIBE, [answer(f"{WRONG} [1]", reference(WRONG)), answer("")]),
-    "without a citation nothing is supported": (DESCRIBE, [RIGHT, answer(GOLD, reference(GOLD))]),
+    "an answer without citations is worse": (DESCRIBE, [RIGHT, answer(GOLD, reference(GOLD))]),
     "a name is better than none": (
         WHICH,
         [
@@ -77,41 +80,41 @@ ORDER: dict[str, tuple[Question, list[ComparedAnswer]]] = {
             answer(f"rmtree: {WRONG} [1]", reference(f"rmtree(path)\n    {WRONG}")),
         ],
     ),
-    "what has no answer is best left unanswered": (
+    "an unanswerable question is best left unanswered": (
         NOTHING,
         [answer(""), answer(f"{GOLD} [1]", reference(GOLD)), answer("It flies. [1]", reference(GOLD))],
     ),
-    "the page counts": (DESCRIBE, [RIGHT, answer(f"{GOLD} [1]", reference(GOLD, OTHER))]),
+    "the same sentence on another page is worse": (DESCRIBE, [RIGHT, answer(f"{GOLD} [1]", reference(GOLD, OTHER))]),
 }
 
 
 @pytest.mark.parametrize("name", ORDER)
 def test_better_answers_score_higher(name: str) -> None:
     question, answers = ORDER[name]
-    scores = [gold(question, one) for one in answers]
+    scores = [gold(question, given) for given in answers]
     assert scores == sorted(scores, reverse=True)
     assert len(set(scores)) == len(scores)
 
 
-def test_the_priorities_are_told_apart() -> None:
-    found = assess(DESCRIBE, [reference(GOLD), reference(WRONG, OTHER)], f"{GOLD} [1] {WRONG} [2] It costs nothing. [7]")
-    assert found.supported == pytest.approx(0.75, abs=0.15)
-    assert found.cited == pytest.approx(2 / 3)
-    assert (found.core, found.helpful) == (1, 0)
-    assert found.relevant < 0.7
+def test_each_priority_is_assessed_separately() -> None:
+    assessment = assess(DESCRIBE, [reference(GOLD), reference(WRONG, OTHER)], f"{GOLD} [1] {WRONG} [2] It costs nothing. [7]")
+    assert assessment.supported == pytest.approx(0.75, abs=0.15)
+    assert assessment.cited == pytest.approx(2 / 3)
+    assert (assessment.core, assessment.helpful) == (1, 0)
+    assert assessment.relevant < 0.7
 
 
 @given(
     st.text(max_size=60), st.lists(st.text(min_size=1, max_size=40), max_size=3), st.sampled_from([DESCRIBE, WHICH, NOTHING])
 )
-def test_a_score_is_from_0_to_1_and_the_same_every_time(text: str, extracts: list[str], question: Question) -> None:
+def test_scores_are_deterministic_and_from_0_to_1(text: str, extracts: list[str], question: Question) -> None:
     references = [reference(extract) for extract in extracts]
     score = gold_score(question, references, text)
     assert 0 <= score <= 1
     assert gold_score(question, references, text) == score
 
 
-def test_scores_are_fine_enough_to_choose_by() -> None:
+def test_scores_grow_with_the_share_of_the_gold_sentence() -> None:
     parts = GOLD.rstrip(".").split()
     scores = [
         gold(DESCRIBE, answer(f"{' '.join(parts[:size])}. [1]", reference(" ".join(parts[:size])))) for size in range(1, 6)
@@ -120,7 +123,7 @@ def test_scores_are_fine_enough_to_choose_by() -> None:
     assert len(set(scores)) >= 4
 
 
-def test_other_questions_are_scored_by_what_is_known_of_them() -> None:
+def test_questions_without_evidence_are_scored_by_their_answers() -> None:
     truth = Question(id="t", text="?", answers=("Nothing happens",), incorrect_answers=("You die at once",))
     plain = Question(id="p", text="Who wrote it?", answers=("Jane Austen",))
     assert gold_score(truth, [], "Nothing happens") > gold_score(truth, [], "You die at once")
@@ -149,7 +152,7 @@ def test_differences_are_rated_in_five_points(difference: float, points: float) 
 
 
 def damaged(number: int) -> list[tuple[Question, ComparedAnswer, ComparedAnswer]]:
-    """Pairs of answers, right and wrong ones, and such as miss some words."""
+    """Pairs of right, wrong and incomplete answers."""
     rng = random.Random(0)
     pairs = []
     for index in range(number):
@@ -167,31 +170,31 @@ def damaged(number: int) -> list[tuple[Question, ComparedAnswer, ComparedAnswer]
 PAIRS = damaged(60)
 
 
-def test_a_labeler_without_error_prefers_what_scores_higher() -> None:
+def test_a_labeler_without_error_rates_by_the_gold_score() -> None:
     for question, first, second in PAIRS:
         rating = Labeler(error=0).rate(question, first, second)
         assert rating == five_points(gold(question, first) - gold(question, second))
 
 
-def test_ratings_turn_around_with_the_answers_and_repeat() -> None:
+def test_ratings_are_antisymmetric_and_deterministic() -> None:
     labeler = Labeler(seed=3)
     for question, first, second in PAIRS:
         assert labeler.rate(question, first, second) == -labeler.rate(question, second, first)
         assert labeler.rate(question, first, second) == Labeler(seed=3).rate(question, first, second)
 
 
-def test_more_error_is_less_agreement_and_the_default_is_like_people() -> None:
-    found = []
+def test_agreement_falls_with_the_error_and_is_like_people_by_default() -> None:
+    agreements = []
     for error in (0.05, ERROR, 2.0):
         ratings = [[Labeler(seed, error).rate(*pair) for pair in PAIRS] for seed in (1, 2)]
-        found.append(agreement(*ratings) or 0)
-    assert found == sorted(found, reverse=True)
-    assert found[0] > 0.9
-    assert 0.6 < found[1] < 0.85
-    assert found[2] < 0.6
+        agreements.append(agreement(*ratings) or 0)
+    assert agreements == sorted(agreements, reverse=True)
+    assert agreements[0] > 0.9
+    assert 0.6 < agreements[1] < 0.85
+    assert agreements[2] < 0.6
 
 
-def test_the_error_of_an_agreement_is_found() -> None:
+def test_error_for_reaches_the_target_agreement() -> None:
     error = error_for(0.75, PAIRS)
     ratings = [[Labeler(seed, error).rate(*pair) for pair in PAIRS] for seed in (1, 2)]
     assert agreement(*ratings) == pytest.approx(0.75, abs=0.04)
@@ -205,7 +208,7 @@ def test_agreement_leaves_ties_out(first: list[float], second: list[float], shar
     assert agreement(first, second) == share
 
 
-def test_a_pair_is_rated_and_more_are_ranked() -> None:
+def test_two_answers_are_rated_and_more_are_ranked() -> None:
     wrong, nothing = answer(f"{WRONG} [1]", reference(WRONG)), answer("")
     pair = Labeler(error=0).compare(DESCRIBE, [RIGHT, wrong])
     assert pair.labeler == "script"
@@ -217,7 +220,7 @@ def test_a_pair_is_rated_and_more_are_ranked() -> None:
     assert ranking.ratings is None
 
 
-def test_sides_are_swapped_by_seed_and_recorded() -> None:
+def test_the_seed_decides_the_recorded_order_of_the_answers() -> None:
     shown = {Labeler().compare(DESCRIBE, [RIGHT, answer("")], seed=seed).shown for seed in range(20)}
     assert shown == {(0, 1), (1, 0)}
 
@@ -238,7 +241,7 @@ def answered(number: int, url: str, text: str = "It copies. [1]", start: int = 0
     )
 
 
-def test_answers_stand_beside_those_to_other_questions_about_the_same_page_where_there_are_some() -> None:
+def test_other_answers_are_about_the_same_page_if_possible() -> None:
     episodes = [answered(0, PAGE), answered(1, PAGE), answered(2, PAGE), answered(3, OTHER), answered(4, "http://a.org/x")]
     pairs = list(draw_others([*episodes, answered(5, PAGE, "")], seed=0))
     assert sorted(own.id for own, _ in pairs) == [episode.id for episode in episodes]
@@ -249,10 +252,10 @@ def test_answers_stand_beside_those_to_other_questions_about_the_same_page_where
     assert list(draw_others(episodes[:1], seed=0)) == []
 
 
-def test_answers_stand_beside_those_that_quote_what_is_next_on_the_page() -> None:
+def test_other_answers_quote_neighbouring_text() -> None:
     episodes = [answered(number, PAGE, start=1000 * number) for number in (4, 2, 0, 3, 1, 5)]
     again = [replace(episode, id=f"{episode.id} again") for episode in episodes]
     pairs = list(draw_others([*episodes, *again], seed=0))
     assert len(pairs) == 6
-    ways = {(other.references[0].start - own.references[0].start) % 6000 for own, other in pairs}
-    assert ways == {1000, 5000}
+    distances = {(other.references[0].start - own.references[0].start) % 6000 for own, other in pairs}
+    assert distances == {1000, 5000}

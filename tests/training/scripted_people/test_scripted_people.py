@@ -20,14 +20,14 @@ def demonstrate(web: Path, out: Path, **options: object) -> list[Episode]:
     return list(read_records(out, Episode))
 
 
-def test_demonstrations_are_in_the_format_of_the_small_model_and_say_script(small_collection: Path, tmp_path: Path) -> None:
+def test_demonstrations_have_the_format_of_the_small_model_and_the_actor_script(small_collection: Path, tmp_path: Path) -> None:
     episodes = demonstrate(small_collection, tmp_path / "d.jsonl")
     assert len(episodes) >= 6
     assert {episode.actor for episode in episodes} == {"script"}
     assert {episode.settings for episode in episodes} == {SMALL_VIEW}
 
 
-def test_more_demonstrations_are_added_to_what_is_there(
+def test_more_demonstrations_are_added_to_the_file(
     small_collection: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "d.jsonl"
@@ -49,7 +49,7 @@ def test_answers_are_compared_pair_by_pair(small_collection: Path, tmp_path: Pat
     Label(episodes=tuple(files), out=out).run()
     comparisons = list(read_records(out, Comparison))
     assert {comparison.labeler for comparison in comparisons} == {"script"}
-    assert all({answer.actor for answer in one.answers} == {"scripted", "search-only"} for one in comparisons)
+    assert all({answer.actor for answer in comparison.answers} == {"scripted", "search-only"} for comparison in comparisons)
     assert 1 <= len(comparisons) == len({comparison.question.id for comparison in comparisons}) <= 8
     Label(episodes=tuple(files), out=out).run()
     assert list(read_records(out, Comparison)) == comparisons  # the same command adds nothing
@@ -66,20 +66,24 @@ def test_good_answers_are_compared_with_those_to_other_questions(small_collectio
         Sample(questions="pydoc", out=files[-1], policy=policy, limit=8, web=WebOptions(collection=small_collection)).run()
     out = tmp_path / "c.jsonl"
     Label(episodes=tuple(files), others=(tmp_path / "good.jsonl",), error=0, out=out).run()
-    beside = [one for one in read_records(out, Comparison) if {answer.actor for answer in one.answers} == {"script"}]
+    others = [
+        comparison
+        for comparison in read_records(out, Comparison)
+        if {answer.actor for answer in comparison.answers} == {"script"}
+    ]
     answered: dict[str | None, str] = {episode.id: episode.question.id for episode in good if episode.answer}
-    assert len(beside) >= len(answered) - 1 >= 4  # one may be alone on its page
-    for one in beside:
-        own, other = (answered[answer.episode] for answer in one.answers)
-        assert own == one.question.id != other
-        assert one.ratings is not None and one.ratings.overall > 0
+    assert len(others) >= len(answered) - 1 >= 4  # one answer may be the only one about its page
+    for comparison in others:
+        first, second = (answered[answer.episode] for answer in comparison.answers)
+        assert first == comparison.question.id != second
+        assert comparison.ratings is not None and comparison.ratings.overall > 0
 
 
-def test_what_cannot_be_done_is_one_line(small_collection: Path, tmp_path: Path) -> None:
-    own = tmp_path / "own.jsonl"
-    own.write_text('{"id": "1", "text": "Why?"}\n')
+def test_wrong_arguments_are_usage_errors(small_collection: Path, tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_text('{"id": "1", "text": "Why?"}\n')
     with pytest.raises(UsageError, match="has no questions with gold evidence"):
-        demonstrate(small_collection, tmp_path / "d.jsonl", questions=str(own))
+        demonstrate(small_collection, tmp_path / "d.jsonl", questions=str(path))
     with pytest.raises(UsageError, match="--noise must be between 0 and 1, got 2"):
         demonstrate(small_collection, tmp_path / "d.jsonl", noise=2.0)
     file = tmp_path / "one.jsonl"
