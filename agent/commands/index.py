@@ -41,7 +41,7 @@ class Index:
     """
 
     source: Annotated[str, Positional, arg(metavar="pydoc|DIR|URL|FILE")]
-    """Documents to index: pydoc (documentation of this Python), a folder of HTML, Markdown and text, a URL or a .warc file."""
+    """pydoc (documentation of this Python), a folder of HTML, Markdown and text, the URL of a site, or a .warc file."""
     out: Annotated[Path | None, arg(metavar="FILE")] = None
     """File to write. Default: a file in the platform's cache folder."""
     label: Annotated[str | None, arg(metavar="NAME")] = None
@@ -49,7 +49,7 @@ class Index:
     base_url: Annotated[str | None, arg(metavar="URL")] = None
     """URL that a folder is published at, by which its pages are cited. Default: file: URLs."""
     max_pages: int = 10_000
-    """Maximum number of pages of a site, which is every page below its URL that is linked from there."""
+    """Maximum number of pages to fetch from a site."""
     seconds_between: float = 0.5
     """Minimum time between two requests to a site, in seconds; its robots.txt may ask for more."""
     allow_loopback: bool = False

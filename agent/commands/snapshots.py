@@ -23,7 +23,7 @@ class Snapshots:
     folder: Annotated[Path, Positional, arg(metavar="DIR")]
     """Folder of the recorded pages."""
     export_warc: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write all recordings to this WARC file, which a replay can be made from again; compressed if its name ends in .gz."""
+    """Write all recordings to this WARC file, compressed if its name ends in .gz; --import-warc reads it back."""
     import_warc: Annotated[Path | None, arg(metavar="FILE")] = None
     """Add the contents of this WARC file to the folder, which is created if needed."""
 

@@ -1,4 +1,4 @@
-"""What all commands have in common. The real program, in a process of its own."""
+"""Features of all commands, in a process of its own."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ LOADED = "import json, sys; {}; sys.stderr.write(json.dumps(sorted({{name.partit
 
 
 def loaded_by(statement: str) -> set[str]:
-    """Top-level modules that a statement leaves in a fresh interpreter."""
+    """Top-level modules that a statement loads in a fresh interpreter."""
     code = LOADED.format(statement)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     return set(json.loads(done.stderr))
@@ -118,22 +118,20 @@ def test_arguments_that_cannot_be_read_exit_2(webgpt: Run, arguments: list[str])
     assert "--help" in done.stderr
 
 
-def test_a_reader_that_goes_away_ends_the_program_quietly(
-    program: Path, small_collection: Path, environment: dict[str, str]
-) -> None:
+def test_a_closed_pipe_ends_the_program_quietly(program: Path, small_collection: Path, environment: dict[str, str]) -> None:
     script = 'yes "Search copytree" | head -n 90 | "$0" browse --collection "$1" | head -n 1; exit "${PIPESTATUS[2]}"'
     command = ["bash", "-c", script, str(program), str(small_collection)]
     done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (141, "♦Question\n", "")
 
 
-def test_text_that_the_terminal_cannot_show_is_escaped_not_a_crash(webgpt: Run, small_collection: Path) -> None:
+def test_text_that_the_terminal_cannot_show_is_escaped(webgpt: Run, small_collection: Path) -> None:
     done = webgpt("browse", "--collection", small_collection, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.returncode == 0
     assert done.stdout.startswith("\\u2666Question\n")
 
 
-def test_an_interrupt_is_told_with_what_was_kept(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupt_message_says_what_was_saved(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def interrupt(name: str) -> object:
         raise KeyboardInterrupt("3 steps were saved")
 

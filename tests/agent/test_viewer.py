@@ -1,4 +1,4 @@
-"""The viewer's folder: what is read, what is derived, what is written. `tests/browser` looks at it in Chromium."""
+"""The viewer's folder: reading, derived data and written files. `tests/browser` opens the pages in Chromium."""
 
 import json
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def episode(
 
 
 def given_json(text: str) -> object:
-    """The value that a script hands over."""
+    """The JSON value in a data script."""
     assert text.startswith(ADDED)
     assert text.endswith(");\n")
     return json.loads(text.removeprefix(ADDED)[: -len(");\n")])
@@ -232,7 +232,7 @@ def test_pages_that_no_reference_points_at_are_left_out(tmp_path: Path) -> None:
     assert [path.name for path in (site / "pages").iterdir()] == ["ab12.js"]
 
 
-def test_writing_again_leaves_nothing_of_before(tmp_path: Path) -> None:
+def test_writing_again_removes_old_episodes(tmp_path: Path) -> None:
     both = write_episodes(tmp_path / "both.jsonl", episode("Yes."), episode(id="r"))
     one = write_episodes(tmp_path / "one.jsonl", episode("Yes."))
     write_site(read_material(both), tmp_path / "out")
@@ -260,7 +260,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("name", "content", "error", "message"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_what_cannot_be_read_is_told(
+def test_unreadable_material_is_an_error(
     tmp_path: Path, name: str | None, content: str | None, error: type[Exception], message: str
 ) -> None:
     folder = tmp_path / "bench"
@@ -273,7 +273,7 @@ def test_what_cannot_be_read_is_told(
         write_site(read_material(folder), tmp_path / "out")
 
 
-def test_a_last_line_that_is_being_written_is_not_there_yet(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_is_ignored(tmp_path: Path) -> None:
     write_episodes(tmp_path / "episodes" / "careful.jsonl", episode("Yes."))
     (tmp_path / "pages.jsonl").write_text('{"digest": "ab12", "url"')
     write_site(read_material(tmp_path), tmp_path / "view")

@@ -1,4 +1,4 @@
-"""Real Chromium, and pages for it to open."""
+"""Fixtures for tests in Chromium: the browser, and pages to open."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -35,7 +35,7 @@ FLAGS = (
 # Not for the session: while it lives, an event loop runs in this thread, and other tests need to run their own.
 @pytest.fixture(scope="module")
 def browser(chromium_path: Path) -> Iterator["Browser"]:
-    """The Chromium that is installed."""
+    """The installed Chromium."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -45,7 +45,7 @@ def browser(chromium_path: Path) -> Iterator["Browser"]:
 
 
 class Visit:
-    """A page of the viewer in a window of its own, and all that it complained of and loaded."""
+    """A page of the viewer in its own window, with its errors and the URLs that it loaded."""
 
     def __init__(self, browser: "Browser", site: Path, width: int, height: int, scheme: str) -> None:
         self._context = browser.new_context(
@@ -64,7 +64,7 @@ class Visit:
         self.page.on("request", lambda request: self.loaded.append(request.url.removeprefix(f"{site.as_uri()}/")))
 
     def open(self, place: str = "") -> "Page":
-        """Go to a place, the part of the address after #."""
+        """Open the page at a URL fragment."""
         self.page.goto(f"{(self.site / 'index.html').as_uri()}{place and '#'}{place}")
         self.page.locator("h1, .notice").first.wait_for()
         return self.page
@@ -78,7 +78,7 @@ Open = Callable[..., Visit]
 
 @pytest.fixture
 def visit(browser: "Browser") -> Iterator[Open]:
-    """Opens windows; in the end none may have complained or loaded anything but its own files."""
+    """Opens windows; at the end, none may have errors or have loaded other files than its own."""
     visits: list[Visit] = []
 
     def visit(site: Path, width: int = 1600, scheme: str = "light", height: int = 1000) -> Visit:
@@ -152,7 +152,7 @@ QUESTIONS = (
 
 
 class Commands:
-    """A policy that gives the commands it was made of, and fails where it has none."""
+    """A policy with a fixed list of commands, which fails after the last one."""
 
     def __init__(self, name: str, commands: dict[str, tuple[str, ...]]) -> None:
         self.name = name
@@ -171,7 +171,7 @@ class Commands:
 
 @pytest.fixture(scope="session")
 def benchmark_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small benchmark of two policies in which everything happens."""
+    """Results folder of a small benchmark of two policies with all kinds of episodes."""
     folder = tmp_path_factory.mktemp("benchmark")
     hits = [SearchHit(page.url, page.title, page.text[:60]) for page in PAGES]
     web = FakeBackend(PAGES, {"crows": hits})
@@ -185,5 +185,5 @@ def benchmark_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def site(benchmark_folder: Path) -> Path:
-    """Its pages."""
+    """Folder of the benchmark's pages."""
     return write_site(read_material(benchmark_folder), benchmark_folder / "view").parent

@@ -1,6 +1,6 @@
-"""The pictures in the documentation: the viewer on a real benchmark of a few modules of the Python documentation.
+"""Screenshots for the documentation: the viewer on a benchmark of a few modules of the Python documentation.
 
-They are always taken; with SCREENSHOTS=docs in the environment they are kept there.
+They are written to docs/ if the environment variable SCREENSHOTS is docs.
 """
 
 import os
@@ -25,6 +25,7 @@ from browser_env.offline_web.collection import Collection
 from browser_env.offline_web.indexing import build
 from browser_env.offline_web.sources.python_docs import PythonDocs
 from browser_env.records import Settings
+from browser_env.records.files import Json
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 MODULES = ("bisect", "copy", "glob", "heapq", "json", "shutil", "statistics", "textwrap")
@@ -38,7 +39,7 @@ def real_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         questions = choose(list(load_questions("pydoc", open_docs=lambda: Collection.open(folder / "docs.sqlite"))), 100, 0)
         policies = (Scripted(), SearchOnly())
         names = [policy.name for policy in policies]
-        config = {"questions": "Python documentation", "policies": names, "backend": web.name, "seed": 0}
+        config: dict[str, Json] = {"questions": "Python documentation", "policies": names, "backend": web.name, "seed": 0}
         with Benchmark.open(folder / "bench", questions, config) as benchmark:
             for policy in policies:
                 benchmark.run(policy, web, Settings())
@@ -75,7 +76,7 @@ SHOTS: dict[str, tuple[Callable[[Any], Any], int]] = {
 
 
 @pytest.mark.parametrize("name", SHOTS)
-def test_the_pictures_in_the_documentation_can_be_taken(
+def test_screenshots_of_the_documentation_can_be_taken(
     visit: Callable[..., Any], real_site: Path, tmp_path: Path, name: str
 ) -> None:
     taken = Path(os.environ.get("SCREENSHOTS", tmp_path)) / name

@@ -1,4 +1,4 @@
-"""The viewer's pages in real Chromium, opened from the disk with the network off."""
+"""The viewer's pages in Chromium, opened from disk without network."""
 
 import json
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def focused(page: "Page") -> str:
 
 @pytest.mark.parametrize("width", [400, 1600])
 @pytest.mark.parametrize("name", PLACES)
-def test_nothing_complains_or_is_wider_than_the_window(visit: Open, site: Path, name: str, width: int) -> None:
+def test_pages_have_no_errors_and_fit_the_window(visit: Open, site: Path, name: str, width: int) -> None:
     page = visit(site, width).open(place(name, site))
     page.wait_for_timeout(100)
     for details in page.locator("details > summary").all():
@@ -264,7 +264,7 @@ def test_an_unsupported_answer_is_called_that(visit: Open, site: Path) -> None:
     assert page.locator(".answer .uncited").count() == 1
 
 
-def test_a_failure_and_a_refused_policy_are_told(visit: Open, site: Path) -> None:
+def test_a_failure_and_an_unknown_policy_are_shown(visit: Open, site: Path) -> None:
     page = visit(site).open(place("failed", site))
     page.locator(".notice.failed").wait_for()
     assert "the server is gone </script>" in page.locator(".notice.failed").inner_text()
@@ -394,7 +394,7 @@ def test_the_page_refuses_code_that_is_not_its_own(browser: Any, site: Path, att
         assert page.evaluate("window.hacked") is None
 
 
-def test_a_missing_episode_is_told_and_the_rest_works(browser: Any, site: Path, tmp_path: Path) -> None:
+def test_a_missing_episode_is_reported_and_the_rest_works(browser: Any, site: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     write_site(read_material(site.parent), copy)
     (copy / "episodes" / "000000-0.js").unlink()
@@ -450,7 +450,7 @@ def test_five_hundred_questions_stay_small_and_quick_to_filter(visit: Open, benc
 
 
 def many(folder: Path, to: Path, number: int) -> Material:
-    """A benchmark's material whose first question was asked so many times, under each policy."""
+    """Material of a benchmark whose first question has many episodes of each policy."""
     material = read_material(folder)
     files: list[tuple[str | None, Path]] = []
     first = material.questions[0]

@@ -1,4 +1,4 @@
-"""`webgpt ask`: the real program on a small offline web, its policy a program or a server on the loopback."""
+"""`webgpt ask`: the program on a small offline web, with scripted policies and policies behind a local server."""
 
 import json
 import os
@@ -35,7 +35,7 @@ CITED = "It copies a directory tree recursively [1]."
 
 
 def flags(server: Any, *replies: str) -> tuple[str, ...]:
-    """Arguments that name a server as the policy, which gives some replies in turn and the last of them for ever."""
+    """Arguments for a policy behind a server that gives the replies in turn and then repeats the last one."""
     server.answers = [partial(_say, reply) for reply in replies]
     return "--policy", "openai:test", "--base-url", server.url
 
@@ -45,7 +45,7 @@ def _say(reply: str, exchange: Any) -> None:
 
 
 def silence(server: Any) -> threading.Event:
-    """Add to a server's replies that it says nothing any more; the event is set when it comes to that."""
+    """Let a server stop replying after its last reply; the event is set when it does."""
     is_silent, never = threading.Event(), threading.Event()
 
     def wait(exchange: Any) -> None:
@@ -123,7 +123,7 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize(("replies", "code", "shown", "said"), ENDINGS.values(), ids=ENDINGS.keys())
-def test_how_it_ends(
+def test_endings_and_exit_codes(
     webgpt: Run, small_collection: Path, chat_server: Any, replies: list[str], code: int, shown: str, said: str
 ) -> None:
     policy = flags(chat_server, *replies)
@@ -166,7 +166,7 @@ NO_QUESTIONS = {
 
 
 @pytest.mark.parametrize(("question", "message"), NO_QUESTIONS.values(), ids=NO_QUESTIONS.keys())
-def test_what_is_no_question_is_one_line(webgpt: Run, small_collection: Path, question: str, message: str) -> None:
+def test_an_invalid_question_is_one_line_on_stderr(webgpt: Run, small_collection: Path, question: str, message: str) -> None:
     done = webgpt("ask", "-", "--collection", small_collection, stdin=question)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"webgpt: {message}\n")
 
@@ -230,7 +230,7 @@ def test_an_interrupt_without_a_file_says_that_nothing_was_saved(
 
 
 def in_terminal(command: list[object], environment: dict[str, str]) -> tuple[int, str]:
-    """Exit code and everything shown of a program that runs in a terminal."""
+    """Exit code and output of a program in a terminal."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(list(map(str, command)), stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
         os.close(theirs)
@@ -326,7 +326,7 @@ REASONS = {
 
 
 @pytest.mark.parametrize(("changes", "reason"), REASONS.values(), ids=REASONS.keys())
-def test_why_there_is_no_answer(changes: dict[str, Any], reason: str) -> None:
+def test_the_reason_for_no_answer_is_shown(changes: dict[str, Any], reason: str) -> None:
     question = Question(id="q", text="Why?")
     episode = Episode(id="e", question=question, settings=Settings(), actor="a", backend="b", **changes)
     assert explain_ending(episode).startswith(reason)

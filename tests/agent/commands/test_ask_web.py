@@ -1,4 +1,4 @@
-"""`webgpt ask --web` and its kin, from end to end: the real program on a made-up country that is served on this machine."""
+"""`webgpt ask --web` and similar commands, end to end, on a local web site about a fictional country."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def towns() -> Iterator[TownServer]:
 
 @pytest.fixture
 def online(towns: TownServer) -> tuple[str, ...]:
-    """The flags that connect a command with the country."""
+    """Flags that make a command browse the local web site."""
     return ("--web", "--search-url", towns.url, "--loopback-port", str(towns.port))
 
 
@@ -61,7 +61,7 @@ def test_browsing_at_a_prompt(webgpt: Run, towns: TownServer, online: tuple[str,
 
 @pytest.fixture
 def asked(towns: TownServer, tmp_path: Path) -> Path:
-    """A few questions about the country."""
+    """A question file about the country."""
     file = tmp_path / "questions.jsonl"
     chosen = [town for town in towns.country.towns if not town.is_drawn][:4]
     file.write_text("".join(json.dumps({"id": town.name, "text": town.question}) + "\n" for town in chosen))

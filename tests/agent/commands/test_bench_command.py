@@ -27,7 +27,7 @@ SET = ("--questions", "pydoc", "--limit", NUMBER)
 
 
 def results(folder: Path) -> list[dict[str, Any]]:
-    """The figures without those that a clock gives."""
+    """The results without measured times."""
     rows = [json.loads(line) for line in (folder / "results.jsonl").read_text("utf-8").splitlines()]
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
@@ -80,7 +80,7 @@ def test_each_policy_runs_in_the_format_that_it_was_trained_on(
 
 
 def browse(exchange: Any, observe: Callable[[str, bool], None] = lambda question, is_answer: None) -> None:
-    """Reply as a policy that searches, opens the first hit, quotes its first long line and answers; says what it was asked."""
+    """Reply as a policy that searches, opens the first hit, quotes its first long line and answers."""
     system, user = (message["content"] for message in exchange.body["messages"])
     question = user.split("\n", 2)[1] if user.startswith("♦") else user.partition("◼")[0]
     observe(question, system == ANSWERING)
@@ -107,7 +107,7 @@ def served(server: Any) -> tuple[str, ...]:
 
 
 def ids(path: Path) -> list[str]:
-    """Of the finished episodes: of all lines but one that is not whole."""
+    """Ids of the finished episodes; an incomplete last line is ignored."""
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     return [json.loads(line)["question"]["id"] for line in lines]
 
@@ -260,7 +260,7 @@ REFUSED: list[tuple[str, tuple[str, ...], str]] = [
 
 
 @pytest.mark.parametrize(("options", "message"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_what_cannot_be_measured_is_said_before_the_work(
+def test_wrong_options_are_reported_before_the_work(
     webgpt: Run, small_collection: Path, tmp_path: Path, options: tuple[str, ...], message: str
 ) -> None:
     done = webgpt("bench", "--questions", "pydoc", "--collection", small_collection, "--out", tmp_path / "out", *options)

@@ -1,4 +1,4 @@
-"""`--best-of N --reward-model DIR` in `ask`, `sample` and `bench`: a chat server answers differently each time, a model chooses."""
+"""`--best-of N --reward-model DIR` in `ask`, `sample` and `bench`, with a chat server whose answers differ."""
 
 import json
 import re
@@ -27,7 +27,7 @@ BROWSED = ("Search copytree", "Clicked on link 0", "Quote: Recursively copy a di
 
 @pytest.fixture(scope="module")
 def reward_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random one."""
+    """Folder of a reward model with random weights."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("reward")
     load_scalar_model(str(tiny_model)).save_pretrained(folder)
@@ -37,7 +37,7 @@ def reward_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def server(chat_server: Any) -> Any:
-    """Browses the same way each time and answers by the seed of the request."""
+    """A chat server that always browses in the same way; its answer depends on the seed of the request."""
 
     def reply(exchange: Any) -> None:
         shown = exchange.body["messages"][-1]["content"]
@@ -81,7 +81,7 @@ def test_ask_gives_the_answer_that_the_reward_model_likes_most(
     assert len(re.findall(r"^ +\d+  ", done.stderr, re.MULTILINE)) == 4  # the steps of one sample, not of all
 
 
-def test_bench_measures_it_beside_the_plain_policy(
+def test_bench_measures_best_of_n_and_refuses_to_mix_it(
     webgpt: Run, server: Any, reward_model: Path, small_collection: Path, tmp_path: Path
 ) -> None:
     command = ("bench", "--questions", "pydoc", "--limit", 2, "--collection", small_collection, "--out", tmp_path / "b")
@@ -122,7 +122,7 @@ def test_sample_keeps_the_best_of_each_group_and_goes_on(
         ({"reward_model": Path("x")}, "--reward-model and --best-of-answers need --best-of N"),
     ],
 )
-def test_what_does_not_go_together_is_named(options: dict[str, Any], problem: str) -> None:
+def test_conflicting_options_are_refused(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         PolicyOptions(**options)
 

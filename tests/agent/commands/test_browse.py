@@ -1,4 +1,4 @@
-"""`webgpt browse`: the real program with a script on its standard input, and in a terminal."""
+"""`webgpt browse`: the program with commands on standard input, and in a terminal."""
 
 import os
 import pty
@@ -75,7 +75,7 @@ def test_a_browser_that_was_left_at_once_saves_an_episode_without_steps(
     assert [episode.steps for episode in read_records(saved, Episode)] == [()]
 
 
-def test_help_costs_no_action_and_is_talk(webgpt: Run, small_collection: Path) -> None:
+def test_help_costs_no_action_and_goes_to_stderr(webgpt: Run, small_collection: Path) -> None:
     done = webgpt("browse", "--collection", small_collection, stdin="help\n?\n", COLUMNS="120")
     assert done.stdout.count("♦Actions left: 100") == 1
     for command, _, meaning in COMMANDS:
@@ -125,7 +125,7 @@ def test_a_question_from_standard_input_is_refused(webgpt: Run, small_collection
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_in_a_terminal_there_is_a_prompt_and_the_answer_is_shown_with_its_references(
+def test_a_terminal_has_a_prompt_and_shows_the_answer_with_references(
     program: Path, small_collection: Path, environment: dict[str, str]
 ) -> None:
     ours, theirs = pty.openpty()

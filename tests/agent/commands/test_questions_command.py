@@ -1,4 +1,4 @@
-"""`webgpt questions`, as a program on a small offline web."""
+"""`webgpt questions`: the program on a small offline web."""
 
 import json
 import subprocess
@@ -52,7 +52,7 @@ def test_an_older_file_is_replaced(webgpt: Run, tmp_path: Path) -> None:
     assert [question.text for question in read(out)] == ["Why?"]
 
 
-def test_a_line_that_cannot_be_read_is_told_and_those_before_it_are_kept(webgpt: Run, tmp_path: Path) -> None:
+def test_an_invalid_line_is_reported_and_those_before_it_are_written(webgpt: Run, tmp_path: Path) -> None:
     source, out = tmp_path / "eli5.jsonl", tmp_path / "out.jsonl"
     source.write_text(f"{json.dumps({'q_id': '1', 'title': 'Why?'})}\n{json.dumps({'q_id': '2'})}\n")
     done = webgpt("questions", f"eli5:{source}", "--out", out)

@@ -1,4 +1,4 @@
-"""`webgpt sample`: a file of episodes that grows, is killed and goes on."""
+"""`webgpt sample`: adding episodes to a file, and continuing after the process is killed."""
 
 import json
 import signal
@@ -30,7 +30,7 @@ def sample(collection: Path, out: Path, **options: Any) -> list[Episode]:
 
 
 def done(episodes: list[Episode]) -> dict[str, Any]:
-    """What does not depend on a clock."""
+    """The content of episodes without measured times."""
     return {
         episode.id: (episode.question, episode.seed, [replace(step, seconds=None) for step in episode.steps])
         for episode in episodes
@@ -71,7 +71,7 @@ def test_finished_browsing_is_answered_again(small_collection: Path, tmp_path: P
     assert len(sample(small_collection, out, limit=10, answers_only=3)) == len(episodes) + len(browsed)
 
 
-def test_what_decides_the_episodes_is_kept_beside_them(small_collection: Path, tmp_path: Path) -> None:
+def test_the_options_that_decide_the_episodes_are_saved_beside_them(small_collection: Path, tmp_path: Path) -> None:
     out = tmp_path / "e.jsonl"
     sample(small_collection, out)
     config = json.loads((tmp_path / "e.jsonl.config.json").read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""`webgpt view`: the real program, from a question to its pages."""
+"""`webgpt view`: the program, from a benchmark to its pages."""
 
 import subprocess
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def test_a_benchmark_can_be_viewed_in_its_folder_or_elsewhere(webgpt: Run, small
     assert webgpt(*run, "--out", folder).returncode == 0  # the pages are not in the way of going on
 
 
-def test_what_is_no_benchmark_and_no_file_is_a_mistake(webgpt: Run, tmp_path: Path) -> None:
+def test_a_path_that_is_neither_benchmark_nor_file_is_an_error(webgpt: Run, tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     for path, message in ((tmp_path / "nothing", "there is no "), (tmp_path / "notes", "has no episodes/*.jsonl")):
         done = webgpt("view", path)

@@ -46,7 +46,7 @@ CONFIG: dict[str, Any] = {
 
 
 class Quoting:
-    """Searches, opens the first hit, quotes its last sentence, and answers with it; counts what it was asked."""
+    """A policy that searches, opens the first hit, quotes its last sentence and answers with it; it counts its prompts."""
 
     def __init__(self, name: str = "quoting", stop_after: int | None = None) -> None:
         self.name = name
@@ -150,7 +150,7 @@ def test_a_finished_benchmark_is_only_measured_again(folder: Path) -> None:
     assert again.begun == []
 
 
-def test_what_was_being_written_is_dropped_and_done_again(folder: Path) -> None:
+def test_incomplete_lines_are_dropped_and_their_episodes_run_again(folder: Path) -> None:
     whole = run(folder, Quoting())
     for name in ("episodes/quoting.jsonl", "pages.jsonl"):
         content = (folder / name).read_bytes()
@@ -162,7 +162,7 @@ def test_what_was_being_written_is_dropped_and_done_again(folder: Path) -> None:
     assert len(list(read_records(folder / "episodes" / "quoting.jsonl", Episode))) == 5
 
 
-def test_progress_is_told_of_every_episode_also_of_those_before(folder: Path) -> None:
+def test_progress_includes_episodes_of_earlier_runs(folder: Path) -> None:
     told: list[tuple[str, bool | None]] = []
     for _ in range(2):
         with Benchmark.open(folder, QUESTIONS, CONFIG) as benchmark:
@@ -172,7 +172,7 @@ def test_progress_is_told_of_every_episode_also_of_those_before(folder: Path) ->
     assert told == [("quoting", True)] * 10
 
 
-def test_the_programs_browse_too(folder: Path) -> None:
+def test_policies_without_a_model_can_be_measured(folder: Path) -> None:
     config: dict[str, Any] = CONFIG | {"policies": ["scripted", "search-only"]}
     with Benchmark.open(folder, QUESTIONS, config) as benchmark:
         for policy in (Scripted(), SearchOnly()):

@@ -78,7 +78,7 @@ def test_a_verdict_that_was_being_written_is_asked_for_again(tmp_path: Path) -> 
     assert path.read_bytes() == whole
 
 
-def test_what_is_no_verdict_is_named_by_its_line(tmp_path: Path) -> None:
+def test_an_invalid_verdict_is_named_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "v.jsonl"
     path.write_text('{"judge": "j", "about": ["a"], "verdict": true, "reply": null}\n{"judge": "j"}\n')
     with pytest.raises(RecordError, match=r"v\.jsonl:2: is not a verdict"):
@@ -90,7 +90,7 @@ def test_what_is_no_verdict_is_named_by_its_line(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def words_tokenizer() -> Any:
-    """Words, with the special tokens of BERT and T5."""
+    """A word tokenizer with the special tokens of BERT and T5."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -254,7 +254,7 @@ def test_truth_is_asked_in_two_questions(chat_server: Any, tmp_path: Path) -> No
     assert second == "Question:\nWhat happens?\n\nAnswer to judge:\nI have no comment"
 
 
-def test_silence_is_truthful_and_nobody_is_asked(chat_server: Any, tmp_path: Path) -> None:
+def test_an_empty_answer_is_truthful_without_asking_the_model(chat_server: Any, tmp_path: Path) -> None:
     judge = make_truth_judge("openai:m", Verdicts(tmp_path / "v.jsonl"), base_url=chat_server.url, environ={})
     assert judge.judge(Question(id="q", text="?"), "") == Truth(truthful=True, informative=False)
     assert chat_server.requests == []
@@ -279,7 +279,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("spec", "message"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_a_judge_that_cannot_be_had_says_what_to_do(tmp_path: Path, spec: str, message: str) -> None:
+def test_an_unavailable_judge_says_what_to_do(tmp_path: Path, spec: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         make_entailment(spec, Verdicts(tmp_path / "v.jsonl"), environ={})
     assert message in str(caught.value)

@@ -177,7 +177,7 @@ def test_what_is_correct_depends_on_what_is_known(asked: Question, answer: str, 
 
 
 class Holds:
-    """A judge by hand: a reference is a letter, and a sentence is entailed by the sets of letters that are said to."""
+    """A judge defined by hand: references are letters, and each sentence lists the sets of letters that entail it."""
 
     name = "by hand"
 
@@ -389,7 +389,7 @@ def test_a_failed_episode_scores_nothing() -> None:
     assert row["actions"] == 8
 
 
-def test_a_failure_is_wrong_where_silence_is_right() -> None:
+def test_a_failed_episode_is_wrong_on_an_unanswerable_question() -> None:
     silent = replace(EPISODE, question=question(kind="unanswerable"), steps=BROWSED[:1], references=(), ending="nonsense")
     assert (figures(silent)["correct"], figures(silent)["ended_nonsense"]) == (1, 1)
     assert figures(replace(silent, failure="x"))["correct"] == 0

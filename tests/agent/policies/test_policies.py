@@ -19,7 +19,7 @@ def test_a_program_is_made_by_its_name(spec: str, kind: type[object]) -> None:
     assert isinstance(make_policy(spec), kind)
 
 
-def test_a_language_model_is_held_to_commands_unless_it_is_free(tiny_model: Path) -> None:
+def test_a_language_model_is_constrained_unless_it_is_free(tiny_model: Path) -> None:
     held, free = (make_policy(f"hf:{tiny_model}", free=free) for free in (False, True))
     assert isinstance(held, LanguageModel)
     assert isinstance(free, LanguageModel)
@@ -87,7 +87,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("spec", "options", "message"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_what_cannot_be_made_says_what_to_do(spec: str, options: dict[str, object], message: str) -> None:
+def test_a_refused_policy_says_what_to_do(spec: str, options: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         make_policy(spec, **{"environ": {}, **options})  # type: ignore[arg-type]
     assert message in str(caught.value)

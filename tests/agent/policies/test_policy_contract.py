@@ -1,4 +1,4 @@
-"""What every policy promises, whatever it is made of."""
+"""The contract that every policy must fulfil."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -70,7 +70,7 @@ def served_model(tiny_model: Path, serve: Callable[..., Any], language_model: La
 @pytest.fixture
 def chat(chat_server: Any) -> Policy:
     def answer(exchange: Any) -> None:
-        """Says something that depends on the prompt and its seed alone."""
+        """A reply that depends only on the prompt and its seed."""
         text = exchange.body["messages"][1]["content"]
         exchange.say(f"Search {len(text) + exchange.body['seed']}" if "♦Next action" in text else f"Crows [1] {len(text)}.")
 
@@ -125,7 +125,7 @@ PROMPTS: list[tuple[str, Callable[[], Prompt]]] = [
 
 
 def results(policy: Policy, prompts: Sequence[Prompt]) -> list[Completion | PolicyError]:
-    """What a policy gives, after checking what holds for everything that any gives."""
+    """The completions of a policy, after checks that apply to all policies."""
     given = list(policy.complete(prompts))
     assert len(given) == len(prompts)
     for result in given:
@@ -141,7 +141,7 @@ def results(policy: Policy, prompts: Sequence[Prompt]) -> list[Completion | Poli
 
 
 def exact(result: Completion | PolicyError) -> object:
-    """What must not depend on the batch; log-probabilities may, by their rounding."""
+    """The parts of completions that must not depend on the batch; log-probabilities may, through rounding."""
     return str(result) if isinstance(result, PolicyError) else (result.text, result.command, result.token_ids)
 
 

@@ -1,4 +1,4 @@
-"""The scripted agent on the real documentation of the Python that runs the tests."""
+"""The scripted policy on the documentation of the running Python."""
 
 from pathlib import Path
 

@@ -18,7 +18,7 @@ Complete = Callable[[Sequence[Prompt]], Any]
 
 
 class Does:
-    """A policy that does something to its prompts."""
+    """A policy that calls a function on its prompts."""
 
     name = "does"
 
@@ -39,13 +39,13 @@ def ends(asked: Sequence[Prompt]) -> list[Completion]:
 
 @pytest.fixture
 def never() -> Iterator[threading.Event]:
-    """What a policy waits for that hangs: it is set when the test is over."""
+    """Event that a hanging policy waits for; it is set at the end of the test."""
     event = threading.Event()
     yield event
     event.set()
 
 
-def test_what_a_policy_says_comes_through() -> None:
+def test_completions_are_passed_on() -> None:
     guarded = Guarded(Does(lambda asked: [Completion(prompt.text) for prompt in asked]), 10)
     assert [guarded.complete(prompts("a", "b")), guarded.complete(prompts("c"))] == [
         [Completion("a"), Completion("b")],
@@ -68,7 +68,7 @@ def test_a_policy_has_one_thread_as_long_as_it_answers() -> None:
     assert threads != {threading.get_ident()}
 
 
-def test_one_that_hangs_is_left_behind(never: threading.Event) -> None:
+def test_a_policy_that_hangs_is_abandoned(never: threading.Event) -> None:
     def hang(asked: Sequence[Prompt]) -> list[Completion]:
         if asked[0].text == "hang":
             never.wait()
@@ -81,7 +81,7 @@ def test_one_that_hangs_is_left_behind(never: threading.Event) -> None:
     assert guarded.complete(prompts("go on")) == [Completion("End: Answer")]
 
 
-def test_the_late_reply_of_one_that_hung_is_nobodys(never: threading.Event) -> None:
+def test_the_late_reply_of_an_abandoned_policy_is_ignored(never: threading.Event) -> None:
     late = threading.Event()
 
     def slow(asked: Sequence[Prompt]) -> list[Completion]:
@@ -98,7 +98,7 @@ def test_the_late_reply_of_one_that_hung_is_nobodys(never: threading.Event) -> N
     assert guarded.complete(prompts("quick")) == [Completion("quick")]
 
 
-def test_its_exceptions_are_raised_where_it_was_asked() -> None:
+def test_exceptions_of_the_policy_are_raised_by_the_guard() -> None:
     def fail(asked: Sequence[Prompt]) -> list[Completion]:
         raise ZeroDivisionError("by zero")
 
@@ -107,7 +107,7 @@ def test_its_exceptions_are_raised_where_it_was_asked() -> None:
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=["exit", "interrupt"])
-def test_it_cannot_end_the_program(error: BaseException) -> None:
+def test_a_policy_cannot_end_the_program(error: BaseException) -> None:
     def leave(asked: Sequence[Prompt]) -> list[Completion]:
         raise error
 

@@ -42,7 +42,7 @@ NAMELESS = [
 @pytest.mark.parametrize(
     ("question", "place", "keywords", "wants_name"), [row[1:] for row in NAMELESS], ids=[row[0] for row in NAMELESS]
 )
-def test_what_a_question_without_a_name_looks_for(
+def test_topics_of_questions_without_a_name(
     question: str, place: str | None, keywords: tuple[str, ...], wants_name: bool
 ) -> None:
     [topic] = topics(question)

@@ -1,4 +1,4 @@
-"""Questions made from the Python documentation: the rules of their making, and the laws that hold for all of them."""
+"""Questions made from the Python documentation: the rules that make them, and properties of all of them."""
 
 import re
 from collections import Counter
@@ -358,7 +358,7 @@ def test_questions_go_to_the_split_of_their_page(made: PythonDocsQuestions) -> N
 
 
 def test_no_evidence_stands_on_a_page_of_another_split(made: PythonDocsQuestions, web: Collection) -> None:
-    """The whole check, sentence by page, with the environment's own matching."""
+    """Every evidence sentence is looked for on every page, with the environment's text matching."""
     pages = page_splits(made, web)
     assert len({split for _, split in pages}) == len(SPLITS)
     for split in SPLITS:
@@ -376,7 +376,7 @@ def test_modules_that_tell_the_same_are_in_one_split(made: PythonDocsQuestions, 
     assert splits[together[0]] == splits[together[1]]
 
 
-def test_modules_are_grouped_by_what_they_share_and_a_sentence_of_two_groups_is_nobodys() -> None:
+def test_modules_that_share_sentences_form_groups_and_sentences_of_two_groups_are_left_out() -> None:
     everything = [
         define("a", "Return one thing.", "Two is told.", "Three is told.", module="one"),
         define("a", "Return one thing.", "Two is told.", "Four is told.", module="two"),

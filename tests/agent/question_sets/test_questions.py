@@ -1,4 +1,4 @@
-"""Question sets from files: each published shape, each rule of their clean-up, and what is said about a file that is wrong."""
+"""Question sets from files: each published format, each rule of cleaning, and the errors of wrong files."""
 
 import csv
 import gzip
@@ -46,7 +46,7 @@ def load(spec: object) -> list[Question]:
 # ---------------------------------------------------------------------------------------------------------------- splits
 
 
-def test_shares_are_a_whole() -> None:
+def test_shares_sum_to_100_percent() -> None:
     assert sum(SHARES.values()) == 100
     assert tuple(SHARES) == SPLITS
 
@@ -123,7 +123,7 @@ def test_truthfulqa_row_is_a_question_with_right_and_wrong_answers(tmp_path: Pat
 
 
 def test_truthfulqa_loads_whole(tmp_path: Path) -> None:
-    """The published file where it lies beside the checkout; otherwise one of the same shape and size."""
+    """Uses the published file if it is beside the checkout, or else a file of the same format and size."""
     path = TRUTHFULQA
     if not path.is_file():
         made = (("Adversarial", "Kind", f"Is it {n}?", "Yes", "Yes; Sure", "No", "") for n in range(817))
@@ -278,7 +278,7 @@ def test_hugging_face_without_datasets_says_what_to_install(monkeypatch: pytest.
 
 @pytest.fixture
 def rows(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, Any]]:
-    """What `datasets` gives, in its place: the test machine may not have it."""
+    """Rows in the format of `datasets`, which need not be installed."""
     rows: list[Mapping[str, Any]] = []
     package = ModuleType("datasets")
 
