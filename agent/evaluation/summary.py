@@ -28,7 +28,7 @@ class Summary:
     differences: Mapping[tuple[str, str], Mapping[str, Estimate]]
     """The first policy minus the second, on the same questions."""
     preferences: Mapping[tuple[str, str], Mapping[str, Estimate]]
-    """How often the first policy scores higher than the second on the same question; ties count half."""
+    """Share of questions on which the first policy scores higher than the second; ties count half."""
 
     def as_json(self) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
         """The content of summary.json."""

@@ -70,7 +70,7 @@ def _parse(spec: str) -> tuple[str, Split | None]:
 
 def _file(path: str, spec: str) -> Path:
     if not Path(path).is_file():
-        raise UsageError(f"there is no question set {spec[:200]!r}; pass {GRAMMAR}")
+        raise UsageError(f"there is no question set {spec[:200]!r} (no such file); pass {GRAMMAR}")
     return Path(path)
 
 

@@ -172,19 +172,19 @@ def is_fit(sentence: str, min_words: int = MIN_WORDS) -> bool:
 
 def _without_signature(lines: Sequence[str]) -> Sequence[str]:
     """A docstring without the signatures at its beginning."""
-    kept = list(lines)
-    while kept and not kept[0].strip():
-        kept.pop(0)
-    while kept and _SIGNATURE.match(kept[0].strip()) and _is_signature(kept[0].strip()):
+    remaining = list(lines)
+    while remaining and not remaining[0].strip():
+        remaining.pop(0)
+    while remaining and _SIGNATURE.match(remaining[0].strip()) and _is_signature(remaining[0].strip()):
         depth = 0
-        while kept and kept[0].strip():
-            line = kept.pop(0)
+        while remaining and remaining[0].strip():
+            line = remaining.pop(0)
             depth += line.count("(") + line.count("[") - line.count(")") - line.count("]")
             if depth <= 0:
                 break
-        while kept and not kept[0].strip():
-            kept.pop(0)
-    return kept
+        while remaining and not remaining[0].strip():
+            remaining.pop(0)
+    return remaining
 
 
 def _is_signature(line: str) -> bool:

@@ -335,7 +335,7 @@ WRONG = {
         "truthfulqa", "q.csv", 'Category,Question,Best Answer,Correct Answers,Incorrect Answers\nk,q,a,b,c\n"k,q\n', "q.csv:3: is not CSV", 1,
     ),
     "eli5": ("eli5", "q.jsonl", '{"q_id": "1", "title": "Why?"}\n{"q_id": "2"}\n', "q.jsonl:2: title: Field required", 1),
-    "eli5 address": ("eli5", "q.jsonl", '{"q_id": "1", "title": "_URL_1_?", "title_urls": ["x"]}', "q.jsonl:1: title_urls lacks", 0),
+    "eli5 address": ("eli5", "q.jsonl", '{"q_id": "1", "title": "_URL_1_?", "title_urls": ["x"]}', "q.jsonl:1: title_urls has no URL", 0),
     "triviaqa": ("triviaqa", "q.json", '{"Data": [{"Question": "Who?"}]}', "q.json: Data[0]: QuestionId: Field required", 0),
     "triviaqa list": ("triviaqa", "q.json", "[]", "q.json:1: has no list 'Data'", 0),
     "triviaqa cut": ("triviaqa", "q.json", '{"Data": [\n\n', "q.json:2: is not JSON", 0),
