@@ -117,7 +117,6 @@ class Session(Recording[Event, Demonstration]):
             page=browser.page,
             top=browser.visit.top,
             lines=view_lines(browser),
-            num_lines=len(browser.layout.lines),
             scrollbar=scrollbar(browser),
             references=browser.references,
             actions_left=browser.actions_left,

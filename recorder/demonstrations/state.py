@@ -55,8 +55,6 @@ class View:
     """First line of the page that is in view, from 0."""
     lines: tuple[str, ...]
     """Lines in view, exactly as a model sees them."""
-    num_lines: int
-    """Number of lines of the whole page."""
     scrollbar: tuple[int, int]
     """First and last percent of the page in view."""
     references: tuple[Reference, ...]

@@ -1,4 +1,4 @@
-"""Which answers are compared, and in which order."""
+"""Drawing of pairs and rankings: seeds, sides, forms, and distinct answers."""
 
 from collections import Counter
 from dataclasses import replace
