@@ -109,7 +109,7 @@ class PretextPair:
 
 
 def draw_pair(definition: Definition, other: Definition, rng: random.Random) -> PretextPair | None:
-    """Draw a question about two definitions, in random order; None if they cannot be told apart by name."""
+    """Draw a question about two definitions, in random order; None if their names do not distinguish them."""
     if other.short_name == definition.short_name or "module" in (definition.kind, other.kind):
         return None
     is_second = rng.random() < 0.6

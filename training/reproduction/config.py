@@ -21,7 +21,7 @@ class Amounts:
     """Numbers of questions, episodes and epochs."""
 
     demonstrated: int | None
-    """Number of questions of the split bc that are demonstrated. None: all of them."""
+    """Number of questions of the split bc to demonstrate. None: all of them."""
     demonstrations_each: int
     """Number of demonstrations of each question, each with other detours."""
     cloning_epochs: float
@@ -42,6 +42,7 @@ class Amounts:
     reward_epochs: float
     """Passes over the comparisons."""
     ppo_iterations: int
+    """Maximum number of iterations of PPO."""
     ppo_episodes: int
     """Number of episodes in each iteration of PPO."""
     ppo_group: int
@@ -151,6 +152,7 @@ class ReproduceConfig:
     batch_size: int = 64
     """Number of episodes in progress at once."""
     seed: int = 0
+    """Random seed of every stage."""
 
     def cloning(self, folders: Folders) -> CloningConfig:
         """Configuration of behavior cloning."""

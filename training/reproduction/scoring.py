@@ -39,7 +39,7 @@ class EpisodeScores:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far labelers and reward models agree."""
+    """Agreement of the labelers with each other and of the reward models with the gold labeler."""
 
     labelers: float | None
     """Share of the pairs on which two labelers prefer the same answer, without ties. None: every pair is a tie."""
@@ -79,7 +79,7 @@ def measure_agreement(config: ReproduceConfig, folders: Folders) -> None:
     """Measure the labelers against each other and the reward models against the gold labeler, and write a file."""
     rated_twice = [group for path in (folders.comparison_file, folders.second_rating_file) for group in read_preferences(path)]
     labelers, number = labeler_agreement(rated_twice)
-    found = Agreement(
+    agreement = Agreement(
         labelers=labelers,
         rated_twice=number,
         reward_model=_gold_accuracy(folders, folders.reward_model, config.reward_model(folders, REWARD_MODEL_PART)),
@@ -87,7 +87,7 @@ def measure_agreement(config: ReproduceConfig, folders: Folders) -> None:
             folders, folders.validation_reward_model, config.reward_model(folders, VALIDATION_PART)
         ),
     )
-    folders.agreement_file.write_text(json.dumps(asdict(found)))
+    folders.agreement_file.write_text(json.dumps(asdict(agreement)))
 
 
 def read_agreement(folders: Folders) -> Agreement:

@@ -1,1 +1,1 @@
-"""Scripted stand-ins for annotators: a demonstrator that knows the gold evidence, a labeler that errs as people do."""
+"""Scripted annotators: a demonstrator that knows the gold evidence, and a labeler that errs about as often as people do."""

@@ -5,7 +5,7 @@ questions with gold evidence, so that every step of the method can be run and me
 ``script``.
 
 A small model learns from these demonstrations, and it sees the observation alone. `training.scripted_people.planning` therefore
-takes only actions that can be told from the observation. A share of the episodes, the *noise*, makes the mistakes that a model
+takes only actions that follow from the observation. A share of the episodes, the *noise*, makes the mistakes that a model
 will make too, and recovers from them (`training.scripted_people.detours`); `training.behavior_cloning.mistakes` identifies
 those steps.
 """

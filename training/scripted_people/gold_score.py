@@ -1,4 +1,4 @@
-"""The gold score: how good an answer is by the gold evidence, with the priorities of the paper's labelers (Appendix C.2).
+"""The gold score: the quality of an answer by the gold evidence, with the priorities of the paper's labelers (Appendix C.2).
 
 In descending order: unsupported information, whether the core question is answered, additional helpful information, citation
 errors, irrelevant information. The score is deterministic and depends on the answer and its references, not on the browsing. It
@@ -26,7 +26,7 @@ NEARBY: Final = 600
 
 
 def gold_score(question: Question, references: Sequence[Reference], answer: str) -> float:
-    """How good an answer is by the gold evidence, from 0 to 1.
+    """Quality of an answer by the gold evidence, from 0 to 1.
 
     An unanswerable question is best left unanswered, which scores 1; an answer to it scores at most 0.2. No answer to any other
     question scores 0.

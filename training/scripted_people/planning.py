@@ -1,6 +1,6 @@
 """The next action of a scripted demonstration, planned from one observation and the known evidence.
 
-Every action can be told from the observation: queries and the texts to find are names or phrases of the question, the result
+Every action follows from the observation alone: queries and the texts to find are names or phrases of the question, the result
 that is opened and the sentence that is quoted are in view. Texts to find are tried out on the page before one is chosen. The
 evidence decides only which of the sensible actions is taken.
 """
