@@ -1,4 +1,4 @@
-"""What tests of several packages share: the real program on a small offline web, and a server of a language model."""
+"""Fixtures for the tests of several packages: the real program, a small offline web, and servers of language models."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ LONG = (
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long begins first, so that no process is left alone with it when the others have finished."""
+    """Start the longest tests first, so that no worker runs one alone after the others have finished."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 

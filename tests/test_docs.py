@@ -1,4 +1,4 @@
-"""What the documentation says is run."""
+"""The examples in the documentation run, and the names in it exist."""
 
 import re
 from pathlib import Path

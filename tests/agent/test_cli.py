@@ -1,4 +1,4 @@
-"""Features of all commands, in a process of its own."""
+"""The behaviour that all commands share, tested on the real program in a process of its own."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What the benchmarks of sampling and training share: a model of the size that ships, and the web that it browses."""
+"""Fixtures of the sampling and training benchmarks: a model of the shipped size, and the web that it browses."""
 
 import os
 from collections.abc import Iterator

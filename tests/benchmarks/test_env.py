@@ -1,4 +1,4 @@
-"""How many commands the environment carries out in a second, on real pages that were visited before."""
+"""Commands per second of the environment, on real pages that are in its caches."""
 
 from itertools import cycle, islice
 from pathlib import Path

@@ -47,7 +47,7 @@ def test_a_key_is_drawn(benchmark: BenchmarkFixture, tmp_path: Path, kind: str) 
             pass
 
     before = _ticks(terminal.pid)
-    benchmark.pedantic(press, setup=settle, rounds=ROUNDS)  # type: ignore[no-untyped-call]  # pytest-benchmark has no types
+    benchmark.pedantic(press, setup=settle, rounds=ROUNDS)
     settle()
     work = (_ticks(terminal.pid) - before) / os.sysconf("SC_CLK_TCK") / ROUNDS
     print(f"\n{kind}: {1000 * work:.1f} ms of processor time per key, including all redraws")

@@ -49,7 +49,7 @@ def run(app: App[None], steps: Steps, size: tuple[int, int] = (80, 24)) -> None:
         asyncio.run(session())
 
 
-async def _soon(*_: float) -> None:
+async def _soon(*arguments: float) -> None:
     for _ in range(10):
         await asyncio.sleep(0)
 
