@@ -163,8 +163,16 @@ def _parse(entry: Entry, arguments: list[str]) -> Command:
     command: type[Command] = getattr(import_module(module), name)
     import tyro
 
+    from agent.commands.help_texts import help_text_rules
+
     try:
-        return tyro.cli(command, prog=f"webgpt {entry.name}", args=arguments, config=(tyro.conf.FlagCreatePairsOff,))
+        return tyro.cli(
+            command,
+            prog=f"webgpt {entry.name}",
+            args=arguments,
+            config=(tyro.conf.FlagCreatePairsOff,),
+            registry=help_text_rules(),
+        )
     except ValueError as error:
         # Messages of the settings begin with the name of the field.
         message = re.sub("^([a-z_]+)(?= must )", lambda field: f"--{field[1].replace('_', '-')}", str(error))

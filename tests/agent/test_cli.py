@@ -1,10 +1,12 @@
 """The behaviour that all commands share, tested on the real program in a process of its own."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,17 @@ def test_each_command_explains_itself_without_loading_a_model(webgpt: Run, name:
         done = webgpt(*arguments)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith(f"usage: webgpt {name} ")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_texts_flow_and_name_no_missing_default(webgpt: Run, name: str) -> None:
+    lines = webgpt(*name.split(), "--help", COLUMNS="400").stdout.splitlines()
+    options = [line.strip("│ ") for line in lines if line.startswith("│")]
+    assert options
+    assert not [line for line in options if "(default: None)" in line or "(default: )" in line]
+    # At this width every text fits into one line, beside its flag or below it.
+    is_text = [not re.match(r"--|-h|[A-Z|.]{2,}", line) for line in options]
+    assert not any(map(all, pairwise(is_text)))
 
 
 ALL = ", ".join(COMMANDS)
