@@ -80,7 +80,7 @@ def test_each_command_explains_itself_without_loading_a_model(webgpt: Run, name:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_texts_flow_and_name_no_missing_default(webgpt: Run, name: str) -> None:
-    lines = webgpt(*name.split(), "--help", COLUMNS="400").stdout.splitlines()
+    lines = webgpt(*name.split(), "--help", COLUMNS="1000").stdout.splitlines()
     options = [line.strip("│ ") for line in lines if line.startswith("│")]
     assert options
     assert not [line for line in options if "(default: None)" in line or "(default: )" in line]
