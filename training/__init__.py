@@ -1,4 +1,4 @@
-"""Training of policies: behaviour cloning, reward models, PPO, and the reproduction of all stages in one run."""
+"""Training of policies: behavior cloning, reward models, PPO, and the reproduction of all stages in one run."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Losses and estimators of behaviour cloning, reward models and PPO, as pure functions of tensors (§3.2, Appendix E).
+"""Losses and estimators of behavior cloning, reward models and PPO, as pure functions of tensors (§3.2, Appendix E).
 
 Tokens are those of actions; observations have no loss and no advantage. Shape (B, T) is one episode per row, padded at the end;
 shape (N,) is tokens in any order. Losses are per token or per group, so that the caller sums them over micro-batches and
@@ -109,7 +109,7 @@ def action_lambdas(lengths: list[int], max_action_tokens: int, lam: float = 0.95
 
 
 def advantages(rewards: Tensor, values: Tensor, lambdas: Tensor, mask: Tensor, gamma: float = 1.0) -> Tensor:
-    """Generalised advantage estimates, with a λ for each token.
+    """Generalized advantage estimates, with a λ for each token.
 
     δ_i = r_i + γ V_{i+1} − V_i and A_i = δ_i + γ λ_i A_{i+1}. The token after an action's last is the first of the next action,
     whose value follows the next prompt. V and A are 0 after the end of the episode.
@@ -181,7 +181,7 @@ class PolicyLoss(NamedTuple):
     """The clipped policy loss of each token."""
 
     loss: Tensor
-    """Loss to minimise, shape (N,)."""
+    """Loss to minimize, shape (N,)."""
     ratio: Tensor
     """New probability over old probability, shape (N,)."""
     is_clipped: Tensor
@@ -194,7 +194,7 @@ def policy_loss(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, clip
     Args:
         logprobs: Log-probabilities under the policy in training, shape (N,).
         old_logprobs: Log-probabilities under the policy before the iteration, shape (N,).
-        advantages: Normalised advantages, shape (N,).
+        advantages: Normalized advantages, shape (N,).
         clip: The maximum distance of a ratio from 1 (0.2).
     """
     ratio = (logprobs - old_logprobs).exp()
@@ -207,7 +207,7 @@ class ValueLoss(NamedTuple):
     """The clipped value loss of each token."""
 
     loss: Tensor
-    """Loss to minimise, shape (N,)."""
+    """Loss to minimize, shape (N,)."""
     is_clipped: Tensor
     """Whether clipping makes the gradient zero, shape (N,)."""
 

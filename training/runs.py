@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from agent.models.folder import save_settings
 from browser_env.errors import RecordError, UsageError
 from browser_env.records import Settings
+from browser_env.records.storage import append_line
 
 if TYPE_CHECKING:
     import torch
@@ -95,8 +96,7 @@ def save_model(folder: Path, model: Any, tokenizer: Any, settings: Settings, *, 
 
 def log_entry(file: Path, entry: Mapping[str, float | str]) -> None:
     """Append one line to a log in JSON Lines format."""
-    with file.open("a") as log:
-        log.write(json.dumps(entry) + "\n")
+    append_line(file, json.dumps(entry))
 
 
 def write_report(file: Path, report: Any) -> None:

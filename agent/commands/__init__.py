@@ -1,1 +1,1 @@
-"""The commands of `webgpt` that need no recorder and no training, one file a command."""
+"""Commands of `webgpt` that ask, browse, evaluate and prepare data, one module per command."""

@@ -74,10 +74,10 @@ class Bench:
     def run(self) -> int:
         """Run the missing episodes, measure all of them and print the table."""
         self._check()
-        made = self.policy_options.make_each(self._specs)
-        policies = [Guarded(policy, self.max_seconds) for policy in made]
+        unguarded = self.policy_options.make_each(self._specs)
+        policies = [Guarded(policy, self.max_seconds) for policy in unguarded]
         names = [self.policy_options.result_name(policy.name) for policy in policies]
-        settings = {name: self.settings.for_policy(policy) for name, policy in zip(names, made, strict=True)}
+        settings = {name: self.settings.for_policy(policy) for name, policy in zip(names, unguarded, strict=True)}
         if len({file_stem(name) for name in names}) < len(names):
             raise UsageError(f"two policies have the same name: {', '.join(names)}; pass each --policy once")
         answering = self.policy_options.answering()
@@ -144,7 +144,7 @@ class Bench:
     def _config(self, settings: Mapping[str, Settings], questions: Sequence[Question], web: str) -> Mapping[str, Json]:
         """The resolved options, saved with the results."""
         common = self.settings.override(Settings())
-        different = {name: settings_as_json(own) for name, own in settings.items() if own != common}
+        different = {name: settings_as_json(values) for name, values in settings.items() if values != common}
         base_url = self.policy_options.base_url
         return {
             "questions": self.questions,
@@ -159,7 +159,7 @@ class Bench:
             "base_url": base_url and _without_login(base_url),
             "backend": web,
             "settings": settings_as_json(common),
-            # Settings of the policies that were trained with others.
+            # Settings of the policies that were trained with different ones.
             **({"own_settings": different} if different else {}),
             "batch_size": self.batch_size,
             "max_seconds": self.max_seconds,

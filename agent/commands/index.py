@@ -26,8 +26,8 @@ from browser_env.offline_web.sources.python_docs import PythonDocs
 from browser_env.offline_web.sources.site import Site
 from browser_env.rendering.links import is_http
 
-MAX_NAMED = 10
-"""Number of skipped pages that are listed without ``--skipped``."""
+MAX_LISTED = 10
+"""Maximum number of skipped pages that are listed without ``--skipped``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Index:
         made_from = python_version() if isinstance(source, PythonDocs) else self.source
         with build_progress(f"Indexing {self.source}.") as on_item:
             report = build(path, source, label=self.label, made_from=made_from, on_item=on_item)
-        self._tell(report, time.monotonic() - began)
+        self._print_summary(report, time.monotonic() - began)
         print(path)
         return 0
 
@@ -111,12 +111,12 @@ class Index:
         name = re.sub(r"[^\w.-]+", "-", source.label)
         return user_cache_path("open-webgpt") / f"{name}-{_short_digest(origin)}.sqlite"
 
-    def _tell(self, report: Report, seconds: float) -> None:
-        named = report.skipped if self.skipped else report.skipped[:MAX_NAMED]
-        for item in named:
+    def _print_summary(self, report: Report, seconds: float) -> None:
+        listed = report.skipped if self.skipped else report.skipped[:MAX_LISTED]
+        for item in listed:
             print(f"skipped {item.name}: {item.reason}", file=sys.stderr)
-        if len(named) < len(report.skipped):
-            print(f"skipped {len(report.skipped) - len(named)} more (pass --skipped to list them)", file=sys.stderr)
+        if len(listed) < len(report.skipped):
+            print(f"skipped {len(report.skipped) - len(listed)} more (pass --skipped to list them)", file=sys.stderr)
         print(
             f"{report.num_pages} pages: {report.num_rendered} new or changed, {report.num_removed} removed, "
             f"{len(report.skipped)} skipped, in {seconds:.1f} s",

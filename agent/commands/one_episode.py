@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from agent.commands.options import check_token_counter
 from agent.policy import Policy
 from agent.rollouts.best_of_n import Answering
 from agent.rollouts.rollout import StepEvent, rollout
@@ -77,8 +78,7 @@ def run_episode(
         UsageError: The settings name an unknown token counter.
         KeyboardInterrupt: The run was interrupted; the message says what was saved.
     """
-    if settings.token_counter != "words":
-        raise UsageError(f"--token-counter must be words, got {settings.token_counter!r}")
+    check_token_counter(settings.token_counter)
     events: list[StepEvent] = []
 
     def record_step(event: StepEvent) -> None:

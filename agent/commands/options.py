@@ -149,8 +149,8 @@ class EpisodeOptions:
     """Show an error instead of pages that share ten words in a row with the question or its reference answer (Appendix A)."""
 
     def __post_init__(self) -> None:
-        if self.token_counter not in (None, "words"):
-            raise UsageError(f"--token-counter must be words, got {self.token_counter!r}")
+        if self.token_counter is not None:
+            check_token_counter(self.token_counter)
         self.override(Settings())  # raises ValueError if a value is out of range
 
     def override(self, settings: Settings) -> Settings:
@@ -167,6 +167,16 @@ class EpisodeOptions:
 def settings_as_json(settings: Settings) -> Json:
     """Settings as configuration files have them."""
     return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(settings).items()}
+
+
+def check_token_counter(name: str) -> None:
+    """Check the name of a token counter.
+
+    Raises:
+        UsageError: There is no such token counter.
+    """
+    if name != "words":
+        raise UsageError(f"--token-counter must be words, got {name!r}")
 
 
 def check_at_least(flag: str, value: int | None, least: int) -> None:

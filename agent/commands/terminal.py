@@ -26,7 +26,7 @@ MAX_SHOWN = 2_000
 MAX_WIDTH = 100
 """Maximum width of an extract in columns; longer lines are hard to read."""
 WRAPPED_AT = 60
-"""A line of an extract is taken as wrapped prose if the next line's first word would have made it longer than this."""
+"""A line of an extract counts as wrapped prose if the next line's first word would make it longer than this, in characters."""
 
 _CITATION = r"\[\s*\d{1,3}(?:\s*[-–,;]\s*\d{1,3})*\s*\]"
 _OWN_LINE = re.compile(r"\s*(?:>>>|\.\.\. |[-*•|] |\d+[.)] )")

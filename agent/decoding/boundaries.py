@@ -47,7 +47,7 @@ class Boundaries:
         self.is_word_start = ~is_gap & ~self._is_silent & np.append(is_gap, True)[before]  # before[0] is -1: the appended True
         """Whether a word begins at each character."""
 
-    def long_enough(self, starts: NDArray[np.int32]) -> NDArray[np.int64]:
+    def shortest_tail_ends(self, starts: NDArray[np.int32]) -> NDArray[np.int64]:
         """The ends of the shortest texts that may be the tail of an abbreviated quote.
 
         Args:

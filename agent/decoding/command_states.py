@@ -12,9 +12,9 @@ from agent.decoding.token_trie import LINE_FEED, TokenIds, TokenTrie
 from browser_env.actions import MAX_SCROLLS, EndReason
 
 MAX_LISTS, MAX_CONTINUATIONS = 256, 4_096
-"""Entries of the caches of command lists and of continuations."""
+"""Maximum number of entries in the caches of command lists and of continuations."""
 MAX_WORD_TOKENS = 40
-"""Upper bound of the tokens of a command's fixed words, written byte by byte."""
+"""Upper bound of the number of tokens of a command's fixed words, even if every token is one byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class CommandOptions:
     num_links: int
     """Link ids are 0 to ``num_links - 1``."""
     shortest_text: int
-    """Bytes of the shortest text of the page; 0 if the page has no text to find or quote."""
+    """Length in bytes of the shortest text of the page; 0 if the page has no text to find or quote."""
     can_quote: bool
 
 
@@ -39,7 +39,8 @@ class Continuations:
     line_ends: tuple[int, ...]
     """Trie nodes at which a command is complete except for its line feed."""
     text_starts: tuple[tuple[str, int], ...]
-    """Kinds of commands whose words are complete at a trie node below which a token may contain the start of their text too."""
+    """Kinds of commands, each with the trie node at which its fixed words are complete; tokens below it contain the start of a
+    text."""
     ids: TokenIds
     """All tokens of `nodes` and `line_ends`."""
 
@@ -88,7 +89,7 @@ class CommandGrammar:
         return commands
 
     def commands_with_text(self, options: CommandOptions) -> Iterator[tuple[bytes, str, int]]:
-        """The words and kinds of valid commands that have a text, and the most tokens that complete their shortest text."""
+        """The fixed words and kind of each valid command with a text, and the maximum number of tokens of its shortest text."""
         for words, kind in self.words.items():
             if kind == "search":
                 yield words, kind, 2

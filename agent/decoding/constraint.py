@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_PAGES = 256
-"""Pages whose index is cached; an index takes up to some megabytes."""
+"""Maximum number of pages whose index is cached; an index takes up to some megabytes."""
 
 
 class Constraint:

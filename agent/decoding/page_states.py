@@ -25,7 +25,8 @@ BAR = ELLIPSIS_BAR.encode()
 """The bar between the head and the tail of an abbreviated quote, several bytes."""
 
 HeadEnds = dict[int, tuple[int, Offsets]]
-"""Ends of heads by the trie node at which a bar may follow: the token's bytes up to that node, and the offsets on the page."""
+"""Ends of heads, by the trie node at which a bar may follow: number of the token's bytes up to that node, and offsets on the
+page."""
 
 
 @dataclass(slots=True)
@@ -103,7 +104,7 @@ class TextState:
     min_end: Offsets
     max_end: Offsets
     length: int
-    """Bytes of the text so far."""
+    """Length of the text so far, in bytes."""
 
     def collect(self, node: int, remaining: int, allowed: AllowedTokens) -> None:
         ends = self._ends()
@@ -224,11 +225,11 @@ class BarState:
     head_ends: Offsets
     """Offsets at which the head ends."""
     head_length: int
-    """Bytes of the head."""
+    """Length of the head in bytes."""
     written: int
-    """Bytes of the bar that have been written."""
+    """Number of bytes of the bar that have been written."""
     need: int
-    """The most tokens that are needed after the bar."""
+    """Maximum number of tokens that are needed after the bar."""
 
     def collect(self, node: int, remaining: int, allowed: AllowedTokens) -> None:
         for index in range(self.written, len(BAR)):

@@ -72,7 +72,8 @@ class PageText:
         self._index_starts(boundaries)
         self._first_tokens: dict[int, FirstTokens] = {}
         self.first_token_ids: dict[int, tuple[int, TokenIds]] = {}
-        """Cache of `TextStart`: by trie node, the most tokens needed after a first token of any text, and the ids of all."""
+        """Cache of `TextStart`: by trie node, the most tokens needed after a first token of any text, and the ids of all first
+        tokens."""
         self._excluding: tuple[int, PageText] | None = None
 
     def _set_ends(self, is_end: NDArray[np.bool_], next_end: Offsets) -> None:
@@ -99,15 +100,15 @@ class PageText:
         self.end_bounds = EndBounds.of(self.next_end[self.starts + 1], self._max_end)
         """Ends of a text for a find, a quote or the head of an abbreviated quote."""
         count = len(offsets) - 1
-        long_enough = boundaries.long_enough(characters)
-        tail_end = self.next_end[offsets[np.minimum(long_enough, count)]]
-        self._tail_min_end: Offsets = np.where(long_enough <= count, tail_end, NOWHERE)
+        shortest = boundaries.shortest_tail_ends(characters)
+        tail_end = self.next_end[offsets[np.minimum(shortest, count)]]
+        self._tail_min_end: Offsets = np.where(shortest <= count, tail_end, NOWHERE)
         is_tail = self._tail_min_end <= self._max_end
         self._tail_starts = self.starts[is_tail]
         self._tail_start_min_end = self._tail_min_end[is_tail]
 
     def excluding_end(self, offset: int) -> "PageText":
-        """The same texts without those that end at an offset of the page's text; a copy of them elsewhere on the page remains.
+        """The same texts without those that end at an offset of the page's text; equal texts elsewhere on the page remain.
 
         If no text can end after the offset, nothing is excluded.
         """
@@ -135,7 +136,7 @@ class PageText:
 
     @cached_property
     def shortest_text(self) -> int:
-        """Bytes of the shortest text; 0 if there is none."""
+        """Length of the shortest text in bytes; 0 if there is none."""
         is_possible = self.end_bounds.max_end >= 0
         return int((self.end_bounds.min_end - self.starts)[is_possible].min()) if is_possible.any() else 0
 
@@ -170,7 +171,7 @@ class PageText:
 
         Args:
             head_ends: Offsets at which the head ends, in ascending order; the head may occur several times on the page.
-            head_length: Bytes of the head.
+            head_length: Length of the head in bytes.
         """
         nearest = np.searchsorted(head_ends, self.starts, side="right") - 1
         head_end = head_ends[np.maximum(nearest, 0)]
@@ -178,7 +179,7 @@ class PageText:
         return EndBounds.of(self._tail_min_end, max_end.astype(np.int32))
 
     def nearest_tail_length(self, head_end: int, head_length: int) -> int | None:
-        """Bytes of the shortest tail at the first possible start after a head; None if there is no tail."""
+        """Length in bytes of the shortest tail at the first possible start after a head; None if there is no tail."""
         index = int(np.searchsorted(self._tail_starts, head_end))
         max_end = self._max_quote_end(np.array([head_end - head_length], np.int32))[0]
         if index == len(self._tail_starts) or self._tail_start_min_end[index] > max_end:

@@ -1,4 +1,4 @@
-"""States of the decoding automaton: their protocol, and those of texts that no page prescribes, queries and answers.
+"""States of the decoding automaton: the protocol, and the states inside queries and answers, which a page does not constrain.
 
 The automaton reads bytes, but a model writes tokens. A state therefore has two operations: `State.step` moves over one byte,
 and `State.collect` descends the token trie along the byte strings that the state accepts, to collect their first tokens.
@@ -14,7 +14,8 @@ from agent.decoding.token_trie import LINE_FEED, TokenIds, TokenTrie
 from browser_env.pages.characters import END_OF_FIELD, LINE_BREAKS, clean
 
 MAX_TEXT = 4_000
-"""Bytes of the longest query or page text. An abbreviated quote of two such texts is below the environment's command limit."""
+"""Maximum length of a query or a text of the page, in bytes. An abbreviated quote of two such texts fits into the longest
+command that the environment accepts."""
 
 _STOP = END_OF_FIELD.encode()
 _LINE_BREAKS = tuple(character.encode() for character in LINE_BREAKS if character != "\n")
@@ -192,7 +193,7 @@ class AnswerTokens:
         self._ends_blank = np.array(has_stop, bool) & ~self._is_visible
 
     def is_visible(self, text: bytes) -> bool:
-        """Whether anything of a text remains when records have cleaned and stripped it."""
+        """Whether a text has a character that remains when records clean and strip it."""
         return not _VISIBLE_ASCII.isdisjoint(text) or bool(clean(self.trie.denormalize(text)).strip())
 
     def allowed_while_blank(self, text: bytes, remaining: int) -> TokenIds:

@@ -33,7 +33,7 @@ WORD, WHITE, COMBINING, SOLID, UNSPACED, MARKING, BARRIER, KNOWN = (1 << bit for
 """Character classes, as bits: letters and digits; white space; combining marks; characters that find and quote compare;
 scripts without spaces; the word mark; characters that a command cannot contain; characters whose class has been looked up."""
 MAX_TABLE = 1 << 24
-"""Entries of the largest transition table; a trie that needs more uses binary search."""
+"""Maximum number of entries of the transition table; a trie that needs more uses binary search."""
 PROBES = ("Top\n", "Search crows\n", "Find in page: os.path.join (a_b)\n", "Quote: Two words━so are these.\n")
 """Texts on which a tokenizer's pieces are compared with its normalized form."""
 

@@ -16,7 +16,6 @@ the same however often the benchmark was stopped. Seconds vary between runs; the
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -35,7 +34,7 @@ from browser_env.errors import RecordError, UsageError
 from browser_env.pages.page import Page
 from browser_env.records import Episode, Question, Settings
 from browser_env.records.files import Json, lock_folder, write_whole
-from browser_env.records.storage import append_record, drop_torn_line, read_records, storable
+from browser_env.records.storage import append_line, append_record, drop_torn_line, read_records, storable
 
 UNCOMPARED: Final = frozenset({"versions", "batch_size", "max_seconds", "judge", "truth_judge"})
 """Keys of the configuration that may differ when a benchmark is continued, because no episode depends on them."""
@@ -172,7 +171,7 @@ class Benchmark:
             if reference.page in pages and reference.page not in self.page_digests:
                 page = pages[reference.page]
                 record = {"digest": page.digest, "url": page.url, "title": page.title, "text": page.text}
-                _append(self.folder / "pages.jsonl", record)
+                append_line(self.folder / "pages.jsonl", json.dumps(record, ensure_ascii=False), fsync=True)
                 self.page_digests.add(page.digest)
         append_record(self._file(policy), episode, fsync=True)
 
@@ -215,10 +214,3 @@ def _page_digests(path: Path) -> Iterator[str]:
 
 def _pretty(value: Json | Mapping[str, Json]) -> str:
     return f"{json.dumps(value, indent=2, ensure_ascii=False)}\n"
-
-
-def _append(path: Path, record: Mapping[str, str]) -> None:
-    with path.open("ab") as file:
-        file.write(storable(json.dumps(record, ensure_ascii=False)).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())

@@ -62,5 +62,5 @@ class ChatJudge:
             reply = self._chat.ask(system, user)
             words = _VERDICT.findall(reply)
             verdict = bool(words) and words[-1].casefold() == "yes"
-            self._verdicts.keep(self.name, about, verdict, reply)
+            self._verdicts.add(self.name, about, verdict, reply)
         return verdict

@@ -12,7 +12,7 @@ from browser_env.records.storage import storable
 BATCH_SIZE: Final = 16
 """Number of pairs that the model reads at a time."""
 TRUE_LABEL: Final = "1"
-"""Output of a model of the TRUE kind (Honovich et al. 2022) for a premise that entails the hypothesis."""
+"""Output of a model that was trained as TRUE (Honovich et al. 2022), for a premise that entails the hypothesis."""
 
 
 class LanguageInference:
@@ -27,7 +27,7 @@ class LanguageInference:
         """Wrap a model, which keeps its device and precision. Classes of transformers are duck-typed here, as they are there.
 
         Raises:
-            UsageError: The model is a classifier without such a label.
+            UsageError: The model is a classifier without a label that begins with *entail*.
         """
         self.name = name
         self._model = model.eval()
@@ -80,12 +80,12 @@ class LanguageInference:
     def _classify(self, pairs: Sequence[Pair]) -> list[bool]:
         longest = min(self._tokenizer.model_max_length, self._model.config.max_position_embeddings - 2)
         lengths = [len(ids) for ids in self._tokens([storable(pair.hypothesis) for pair in pairs])["input_ids"]]
-        read = [pair for pair, length in zip(pairs, lengths, strict=True) if length <= longest // 2]
-        if not read:
+        readable = [pair for pair, length in zip(pairs, lengths, strict=True) if length <= longest // 2]
+        if not readable:
             return [False] * len(pairs)
         inputs = self._tokens(
-            [storable(pair.premise) for pair in read],
-            [storable(pair.hypothesis) for pair in read],
+            [storable(pair.premise) for pair in readable],
+            [storable(pair.hypothesis) for pair in readable],
             truncation="only_first",
             max_length=longest,
             padding=True,

@@ -7,7 +7,7 @@ from pathlib import Path
 from agent.evaluation.judges import Entailment, Pair
 from browser_env.errors import RecordError
 from browser_env.records.digests import stable_hash
-from browser_env.records.storage import drop_torn_line, storable
+from browser_env.records.storage import append_line, drop_torn_line
 
 
 class Verdicts:
@@ -33,12 +33,11 @@ class Verdicts:
         """The verdict of a judge about some texts; None if it has not been asked."""
         return self._known.get(_key(judge, about))
 
-    def keep(self, judge: str, about: Sequence[str], verdict: bool, reply: str | None = None) -> None:
-        """Save a verdict, with the model's reply that it was read from."""
+    def add(self, judge: str, about: Sequence[str], verdict: bool, reply: str | None = None) -> None:
+        """Append a verdict to the file, with the model's reply that it was read from."""
         self._known[_key(judge, about)] = verdict
         record = {"judge": judge, "about": list(about), "verdict": verdict, "reply": reply}
-        with self._path.open("ab") as file:
-            file.write(storable(json.dumps(record, ensure_ascii=False)).encode() + b"\n")
+        append_line(self._path, json.dumps(record, ensure_ascii=False))
 
 
 class CachedEntailment:
@@ -52,7 +51,7 @@ class CachedEntailment:
     def entails(self, pairs: Sequence[Pair]) -> list[bool]:
         new = [pair for pair in dict.fromkeys(pairs) if self._verdicts.get(self.name, pair) is None]
         for pair, verdict in zip(new, self._judge.entails(new) if new else (), strict=True):
-            self._verdicts.keep(self.name, pair, verdict)
+            self._verdicts.add(self.name, pair, verdict)
         return [bool(self._verdicts.get(self.name, pair)) for pair in pairs]
 
 

@@ -27,7 +27,7 @@ _BFLOAT16 = "BF16"
 
 @dataclass(slots=True)
 class Cache:
-    """The layers' results for the tokens that have been read."""
+    """Keys, values and convolution inputs of the tokens that have been read."""
 
     length: int = 0
     keys: "dict[int, Array]" = field(default_factory=dict)

@@ -32,7 +32,8 @@ class Normalization:
     shift: float = 0.0
     """Mean of the outputs on the training answers, so that an average answer scores 0."""
     scale: float = 1.0
-    """With 1, a difference of scores is the logit of the preference, the unit of the paper's KL coefficient."""
+    """Divisor of the outputs. With 1, a difference of scores is the logit of the preference, the unit of the paper's KL
+    coefficient."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.shift) and math.isfinite(self.scale) and self.scale > 0):

@@ -72,7 +72,7 @@ class ServedModel:
             path_or_id: Folder or hub id. The server must offer the model under this name or its last part.
             base_url: Address of the API, including ``/v1``.
             api_key: Key to send as a bearer token, if the server needs one.
-            options: Sampling options; decoding is free whatever they say. Default: `SamplingOptions()`.
+            options: Sampling options; `free` is ignored, because decoding is always free. Default: `SamplingOptions()`.
 
         Raises:
             UsageError: transformers is not installed, the tokenizer does not exist, or the server does not offer the model.

@@ -37,8 +37,8 @@ class Transient(Exception):
         """Make the error.
 
         Args:
-            message: What failed.
-            wait: Seconds to wait before another attempt. Default: as `WAITS` says.
+            message: Description of the failure.
+            wait: Seconds to wait before another attempt. Default: the next of `WAITS`.
         """
         super().__init__(message)
         self.wait = wait

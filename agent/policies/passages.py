@@ -80,9 +80,8 @@ def sentences(lines: Sequence[str], under: str | None = None) -> Iterator[Senten
     for block, following in pairwise([*_blocks(lines), [""]]):
         indent = _indent(block[0])
         text = " ".join(without_markers(line).strip() for line in block)
-        is_class = text.startswith(
-            "class "
-        )  # the text of a class is not indented below it, so its own column belongs to it too
+        # The text of a class is not indented below it, so the column of the class belongs to it too.
+        is_class = text.startswith("class ")
         while open_definitions and indent - is_class <= open_definitions[-1].indent:
             open_definitions.pop()
         inner = open_definitions[-1] if open_definitions else _Definition(None, None, -1)
@@ -136,7 +135,7 @@ def _indent(line: str) -> int:
 
 
 def _closes(text: str, opening: int) -> bool:
-    """Whether the bracket at an offset is closed at the end of a text, or only an arrow or a remark follows."""
+    """Whether the bracket that opens at an offset closes at the end of the text, or only an arrow or a remark follows it."""
     depth = 0
     for index in range(opening, len(text)):
         depth += (text[index] in "([{") - (text[index] in ")]}")

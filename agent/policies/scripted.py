@@ -39,7 +39,7 @@ class Trail:
     searches: int
     opened: tuple[str, ...]
     """Results opened since the last search, in the words of the past actions."""
-    here: tuple[str, ...]
+    since_find: tuple[str, ...]
     """Actions since the last find on this page."""
     finds: tuple[str, ...]
     """Finds on this page."""
@@ -47,23 +47,23 @@ class Trail:
     @classmethod
     def of(cls, past_actions: Sequence[str]) -> "Trail":
         """The trail since the last quote."""
-        trail = _behind(past_actions, "Quote")
+        trail = after_last(past_actions, "Quote")
         return cls(
             searches=sum(action.startswith("Search ") for action in trail),
-            opened=tuple(action for action in _behind(trail, "Search ") if action.startswith("Click ")),
-            here=tuple(_behind(_behind(trail, "Click "), "Find in page ")),
-            finds=tuple(action for action in _behind(trail, "Click ") if action.startswith("Find in page ")),
+            opened=tuple(action for action in after_last(trail, "Search ") if action.startswith("Click ")),
+            since_find=tuple(after_last(after_last(trail, "Click "), "Find in page ")),
+            finds=tuple(action for action in after_last(trail, "Click ") if action.startswith("Find in page ")),
         )
 
     @property
     def scrolls(self) -> int:
         """Number of views scrolled down."""
-        return sum(action.startswith("Scroll down") for action in self.here)
+        return sum(action.startswith("Scroll down") for action in self.since_find)
 
     @property
     def has_scrolled_up(self) -> bool:
         """Whether the view was scrolled up."""
-        return any(action.startswith("Scroll up") for action in self.here)
+        return any(action.startswith("Scroll up") for action in self.since_find)
 
     @property
     def is_reading_on(self) -> bool:
@@ -71,14 +71,14 @@ class Trail:
         return self.scrolls > 0 and not self.has_scrolled_up
 
 
-def _behind(actions: Sequence[str], start: str) -> Sequence[str]:
-    """The actions after the last one with a prefix; all actions if there is none."""
-    last = max((index for index, action in enumerate(actions) if action.startswith(start)), default=-1)
+def after_last(actions: Sequence[str], prefix: str) -> Sequence[str]:
+    """The actions after the last one that begins with a prefix; all actions if none does."""
+    last = max((index for index, action in enumerate(actions) if action.startswith(prefix)), default=-1)
     return actions[last + 1 :]
 
 
 class Scripted:
-    """The extractive policy of this module."""
+    """A `Policy` that browses by rules and answers with its quotes."""
 
     name = "scripted"
 
@@ -108,11 +108,11 @@ def write_answer(references: Iterable[Reference]) -> str:
 
 
 def _browse(state: BrowserState) -> Action:
-    asked = topics(state.question.text)
+    question_topics = topics(state.question.text)
     answered = sum(action == "Quote" for action in state.past_actions)
-    if answered >= len(asked):
+    if answered >= len(question_topics):
         return End(EndReason.ANSWER)
-    topic, trail = asked[answered], Trail.of(state.past_actions)
+    topic, trail = question_topics[answered], Trail.of(state.past_actions)
     if not trail.searches:
         return _search(topic.queries[0]) or End(EndReason.NONSENSE)
     match state.page.kind:
@@ -214,7 +214,7 @@ def _named_score(sentence: Sentence, topic: Topic, stems: Sequence[str]) -> floa
 
 
 def _fitness(sentence: Sentence, topic: Topic, title: str, trail: Trail) -> float:
-    """Whether a definition is in the place that the question names: 1 if it is, 0.5 if it may be, 0 if it is not."""
+    """Degree to which a definition is in the place that the question names: 1 if it is, 0.5 if it may be, 0 if it is not."""
     if not topic.owner or topic.owner == title:
         is_method = sentence.owner or "(self" in (sentence.heading or "")
         return 1.0 if not topic.owner or not is_method else 0.5

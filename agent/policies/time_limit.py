@@ -1,4 +1,4 @@
-"""A time limit for policies: one that hangs, raises an error or does not stop loses only the question that it was asked.
+"""A time limit for policies: a policy that hangs, raises an error or writes without end fails only the question at hand.
 
 Python cannot end a thread. A thread that exceeds its time is abandoned and its answer ignored; as a daemon it does not delay
 the end of the process.

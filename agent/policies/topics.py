@@ -98,9 +98,8 @@ class Topic:
         if self.name:
             return (*start, f"{self.last}(", f"{self.last}(", f"{self.last} =", self.last, self.last)
         specific = [word for word in self.keywords if word != title.casefold()]
-        specific = [
-            word.removesuffix("s") if len(word) > 4 else word for word in specific
-        ]  # finding the singular finds the plural too
+        # Finding the singular finds the plural too.
+        specific = [word.removesuffix("s") if len(word) > 4 else word for word in specific]
         pairs = (f"{left} {right}" for left, right in pairwise(specific))
         rest = () if self.place else (*pairs, *sorted(specific, key=len, reverse=True))
         return tuple(dict.fromkeys((*start, *self.phrases, *rest)))[:MAX_FINDS]
@@ -113,10 +112,10 @@ def topics(question: str) -> tuple[Topic, ...]:
         rest = question[: match.start()] + " | " + question[match.end() :]
         return (Topic(None, _bare(match[1]), _keywords(rest), _phrases(rest), wants_name=True),)
     if match := _PART_OF.search(question):
-        return (_named(f"{_bare(match[2])}.{_bare(match[1])}", question, match),)
+        return (_named_topic(f"{_bare(match[2])}.{_bare(match[1])}", question, match),)
     if (match := _IN_PLACE.search(question)) or (match := _ON_INSTANCE.search(question)):
         place, part = match.groups() if match.re is _IN_PLACE else (match[2], match[1])
-        return (_named(f"{_bare(place)}.{_bare(part)}", question, match),)
+        return (_named_topic(f"{_bare(place)}.{_bare(part)}", question, match),)
     names = dict.fromkeys(_bare(match[0]) for match in _NAMES.finditer(question))
     for match in _MODULE.finditer(question) if len(names) <= 1 else ():
         place = _bare(match[1] or match[2])
@@ -130,21 +129,21 @@ def topics(question: str) -> tuple[Topic, ...]:
     rest = _NAMES.sub(lambda match: " " if _bare(match[0]) in chosen else _bare(match[0]), question)
     for name in chosen:
         rest = re.sub(rf"\b{re.escape(name)}\b", " ", rest)
-    return tuple(Topic(name, None, _asked(rest), is_plain=bool(_PLAIN.match(question))) for name in chosen)
+    return tuple(Topic(name, None, _definition_keywords(rest), is_plain=bool(_PLAIN.match(question))) for name in chosen)
 
 
-def _named(name: str, question: str, match: re.Match[str]) -> Topic:
+def _named_topic(name: str, question: str, match: re.Match[str]) -> Topic:
     rest = question
     for part in match.groups():
         rest = rest.replace(part, " ")
-    return Topic(name, None, _asked(rest), is_plain=True)
+    return Topic(name, None, _definition_keywords(rest), is_plain=True)
 
 
 def _bare(name: str) -> str:
     return name.strip("`").removesuffix("()")
 
 
-def _asked(rest: str) -> tuple[str, ...]:
+def _definition_keywords(rest: str) -> tuple[str, ...]:
     """Keywords of a question about a definition, without its names."""
     keywords = _keywords(rest)
     if _CONDITIONAL.search(rest):

@@ -25,8 +25,8 @@ def choose(questions: Sequence[Question], limit: int | None, seed: int) -> list[
         raise UsageError("there are no questions to run")
     ids = [question.id for question in questions]
     if len(set(ids)) < len(ids):
-        twice = next(known for index, known in enumerate(ids) if known in ids[:index])
-        raise UsageError(f"two questions have the id {twice!r}; ids must be unique")
+        repeated = next(known for index, known in enumerate(ids) if known in ids[:index])
+        raise UsageError(f"two questions have the id {repeated!r}; ids must be unique")
     if limit is None or limit >= len(questions):
         return list(questions)
     ranked = sorted(range(len(ids)), key=lambda index: stable_hash("sample", seed, ids[index]))

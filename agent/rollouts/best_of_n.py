@@ -121,14 +121,14 @@ def sample_episodes(
     """
     _check_number(n)
     seeds = [sample_seed(seed, sample) for sample in range(n)]
-    tasks = (Task(question, own_seed, settings) for question in questions for own_seed in seeds)
+    tasks = (Task(question, episode_seed, settings) for question in questions for episode_seed in seeds)
     ended: dict[str, dict[int, list[Episode]]] = {}  # question id, seed, episodes: a set of questions may repeat one
     for episode in rollout(policy, backend, tasks, **options):
         assert episode.seed is not None  # rollouts have one
         by_seed = ended.setdefault(episode.question.id, {})
         by_seed.setdefault(episode.seed, []).append(episode)
-        if all(by_seed.get(own_seed) for own_seed in seeds):
-            samples = tuple(by_seed[own_seed].pop(0) for own_seed in seeds)
+        if all(by_seed.get(episode_seed) for episode_seed in seeds):
+            samples = tuple(by_seed[episode_seed].pop(0) for episode_seed in seeds)
             if not any(by_seed.values()):
                 del ended[episode.question.id]
             yield samples

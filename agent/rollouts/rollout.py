@@ -283,7 +283,7 @@ def answer(
     while batch := list(islice(waiting, batch_size)):
         states = [_answering_state(episode, count_tokens) for episode, _ in batch]
         seeds = [seed_of(episode, number) for episode, number in batch]
-        prompts = [Prompt(observe(state), state, own_seed) for state, own_seed in zip(states, seeds, strict=True)]
+        prompts = [Prompt(observe(state), state, answer_seed) for state, answer_seed in zip(states, seeds, strict=True)]
         completions, seconds = _complete(prompts, policy, clock)
         for (browsed, number), prompt, completion in zip(batch, prompts, completions, strict=True):
             episode = replace(browsed, id=answer_id(browsed, number), actor=policy.name, seed=seed, steps=(), failure=None)

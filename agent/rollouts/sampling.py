@@ -84,7 +84,7 @@ class Samples:
             for seed in seeds
             for task in (Task(question, seed, self.settings) for question in questions)
         }
-        missing = [task for task, own_ids in ids.items() if not own_ids & done]
+        missing = [task for task, episode_ids in ids.items() if not episode_ids & done]
         with progress(self.policy.name, len(ids), len(ids) - len(missing)) as advance:
             for episode in self._sampled(missing, batch_size, best_of, answering):
                 append_record(self.path, episode, fsync=True)

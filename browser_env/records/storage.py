@@ -86,29 +86,38 @@ def record_line(record: Record) -> str:
 
 
 def append_record(path: Path, record: Record, *, fsync: bool = False) -> None:
-    """Append a record to a file, which is created if it does not exist.
-
-    The line is written in a single call, so several processes can append to the same file. If the disk is full, an incomplete
-    line is removed again. An incomplete last line of an earlier writer stays as it is, and the record begins a new line.
-
-    Args:
-        path: The file.
-        record: The record to append.
-        fsync: Also wait until the record is on disk.
+    """Append a record to a file, as `append_line` does.
 
     Raises:
         RecordError: The file cannot be written.
         ValueError: A number in the record is not finite, so JSON cannot represent it.
     """
-    line = record_line(record).encode() + b"\n"
+    append_line(path, record_line(record), fsync=fsync)
+
+
+def append_line(path: Path, line: str, *, fsync: bool = False) -> None:
+    """Append a line to a text file, which is created if it does not exist.
+
+    The line is written in a single call, so several processes can append to the same file. If the disk is full, an incomplete
+    line is removed again. An incomplete last line of an earlier writer stays as it is, and the line is written below it.
+
+    Args:
+        path: The file.
+        line: The line, without its line feed.
+        fsync: Also wait until the line is on disk.
+
+    Raises:
+        RecordError: The file cannot be written.
+    """
+    content = storable(line).encode() + b"\n"
     try:
         with path.open("a+b", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
             if size:
                 file.seek(size - 1)
                 if file.read(1) != b"\n":
-                    line = b"\n" + line
-            if file.write(line) != len(line):
+                    content = b"\n" + content
+            if file.write(content) != len(content):
                 file.truncate(size)
                 raise RecordError(f"{path}: cannot be written: the disk is full")
             if fsync:

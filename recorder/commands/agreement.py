@@ -22,7 +22,7 @@ class Agreement:
     paper agree 73 % of the time. Krippendorff's alpha is 1 for perfect agreement and 0 for chance; it is computed for the
     preference (nominal) and for the five-point final rating (ordinal, interval). Intervals are from a bootstrap over questions.
 
-    Exit codes: 0 done, 1 failure, 2 usage.
+    Exit codes: 0 done, 1 failure, 2 usage error.
     """
 
     sources: Annotated[tuple[Path, ...], Positional, arg(metavar="FILE|DIR...")]

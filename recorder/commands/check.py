@@ -19,7 +19,7 @@ class Check:
     Records must be valid and consistent, with unique ids. Finished recordings of `webgpt record` and `webgpt compare` must
     match their digest and their events. Demonstrations must replay in the environment to exactly the text that was shown.
 
-    Exit codes: 0 no problems, 1 problems found, 2 usage.
+    Exit codes: 0 no problems, 1 problems found, 2 usage error.
     """
 
     sources: Annotated[tuple[Path, ...], Positional, arg(metavar="FILE|DIR...")]

@@ -26,7 +26,7 @@ class Compare:
     left off. Several annotators can share a folder and get different pairs, except for those of --common. Press F1 for the
     keys; docs/comparing.md is the manual.
 
-    Exit codes: 0 finished or left, 1 failure, 2 usage.
+    Exit codes: 0 finished or left, 1 failure, 2 usage error.
     """
 
     answers: Annotated[tuple[Path, ...], Positional, arg(metavar="ANSWERS...")]

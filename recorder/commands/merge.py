@@ -19,7 +19,7 @@ class Merge:
 
     Duplicates are removed. Different records with the same id are an error. Unfinished recordings are left out.
 
-    Exit codes: 0 done, 1 failure, 2 usage.
+    Exit codes: 0 done, 1 failure, 2 usage error.
     """
 
     sources: Annotated[tuple[Path, ...], Positional, arg(metavar="FILE|DIR...")]

@@ -23,7 +23,7 @@ class Record:
     Several annotators can share a folder, each with their own --annotator, and get different questions. Press F1 for the keys;
     docs/recorder.md is the manual.
 
-    Exit codes: 0 finished or left, 1 failure, 2 usage.
+    Exit codes: 0 finished or left, 1 failure, 2 usage error.
     """
 
     questions: Annotated[Path, arg(metavar="FILE")]

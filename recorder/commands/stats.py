@@ -44,7 +44,7 @@ class Stats:
     Ratings are counted by the order in which the answers were shown. If this order has no influence, both sides are preferred
     equally often.
 
-    Exit codes: 0 done, 1 some records cannot be read, 2 usage.
+    Exit codes: 0 done, 1 some records cannot be read, 2 usage error.
     """
 
     sources: Annotated[tuple[Path, ...], Positional, arg(metavar="FILE|DIR...")]

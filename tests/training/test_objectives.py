@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from agent.intervals import preference
 from training.objectives import (
     action_lambdas,
     advantages,
@@ -24,7 +25,6 @@ from training.objectives import (
     value_loss,
     weighted_cross_entropy,
 )
-from training.reward_model.preferences import preference
 
 # Advantages by TRL 1.12's PPOTrainer (gamma 1, lambda 0.95, values 0 after the end):
 #   for t in reversed(range(gen_length)):
@@ -41,7 +41,7 @@ def row(values: list[float]) -> Tensor:
 
 
 def by_definition(rewards: list[float], values: list[float], lambdas: list[float], gamma: float) -> list[float]:
-    """Generalised advantage estimates as a sum instead of a recursion."""
+    """Generalized advantage estimates as a sum instead of a recursion."""
     deltas = [
         reward + gamma * (values[place + 1] if place + 1 < len(values) else 0.0) - values[place]
         for place, reward in enumerate(rewards)
@@ -110,7 +110,7 @@ def test_lambda_is_below_one_at_the_end_of_each_timestep(
     assert action_lambdas(lengths, most, 0.95, level) == expected  # type: ignore[arg-type]
 
 
-def test_action_level_advantages_are_generalised_advantages_over_actions() -> None:
+def test_action_level_advantages_are_generalized_advantages_over_actions() -> None:
     """With rewards and λ at the ends of actions only, the first token of an action has the advantage of the action."""
     values, rewards, lengths = [0.3, 0.7, -0.2], [0.1, 0.0, 1.0], [2, 3, 1]
     token_rewards = row([0.0, 0.1, 0.0, 0.0, 0.0, 1.0])
@@ -340,7 +340,7 @@ def test_masked_candidates_have_no_loss_and_no_gradient() -> None:
     assert scores.grad is not None and scores.grad[0, 2] == 0 and scores.grad.isfinite().all()
 
 
-def test_minimising_the_loss_of_ties_makes_scores_equal() -> None:
+def test_minimizing_the_loss_of_ties_makes_scores_equal() -> None:
     scores = torch.tensor([[2.0, -1.0, 0.5]], requires_grad=True)
     optimizer = torch.optim.SGD([scores], lr=1.0)
     for _ in range(200):

@@ -136,9 +136,8 @@ class Batches:
 
         Args:
             step: Number of the step.
-            copy_length: Length in tokens of the texts to copy, during the copying curriculum. Default: the curriculum is
-                over, and
-                the number of the step decides the kind of the batch.
+            copy_length: Length in tokens of the texts to copy, during the copying curriculum. Default: the curriculum is over,
+                and the number of the step decides the kind of the batch.
         """
         config, rng = self._config, random.Random(f"{self._config.seed} {step}")
         if copy_length is not None:

@@ -1,6 +1,6 @@
 """Questions of the pretext tasks: a sentence of a page is the answer, and some of its words are the question.
 
-This is the inverse cloze task of Lee et al. 2019, with or without the name of what the sentence describes.
+This is the inverse cloze task of Lee et al. 2019, with or without the name of the definition that the sentence describes.
 """
 
 import random
@@ -62,7 +62,7 @@ class PretextQuestion:
     query: str
     """The query to search for."""
     landmark: str | None
-    """The text to find on the page. None if the question names nothing that is on the page."""
+    """The text to find on the page. None if nothing on the page is named in the question."""
     is_summary: bool = False
     """Whether the question names the definition and the sentence is its first one."""
     wants_name: bool = False
@@ -118,7 +118,7 @@ def draw_pair(definition: Definition, other: Definition, rng: random.Random) -> 
 
 
 def first_sentence(definition: Definition) -> str:
-    """The sentence that says what a definition is."""
+    """The summary of a definition, or else the first sentence that can be evidence."""
     return definition.summary or definition.sentences[0]
 
 
@@ -130,7 +130,7 @@ def definition_landmark(definition: Definition) -> str:
 
 
 def ended(sentence: str) -> str:
-    """A sentence with a mark at its end."""
+    """A sentence, with a full stop added if it has no end mark."""
     return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 

@@ -45,7 +45,7 @@ PAIRS: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class TrainingExample:
-    """One step of an episode, as text."""
+    """One step of an episode as text: the observation, and the command or answer to learn."""
 
     observation: str
     completion: str
@@ -91,13 +91,13 @@ class PretextTasks:
             if example := self._example(kind, draw_question(rng.choice(self._definitions), rng), settings, rng):
                 yield example
 
-    def _example(self, kind: str, asked: PretextQuestion, settings: Settings, rng: random.Random) -> TrainingExample | None:
+    def _example(self, kind: str, question: PretextQuestion, settings: Settings, rng: random.Random) -> TrainingExample | None:
         """An example of a kind; None if this question has none."""
         if kind == "nothing":
-            return self._missing_name(asked.definition, rng)
-        page = self._fetch(asked.definition.url)
-        pair = self._pair(asked.definition, rng) if asked.is_summary and rng.random() < PAIRS else None
-        state = BrowserState(Question(id="pretext", text=pair.text if pair else asked.text), settings)
+            return self._missing_name(question.definition, rng)
+        page = self._fetch(question.definition.url)
+        pair = self._pair(question.definition, rng) if question.is_summary and rng.random() < PAIRS else None
+        state = BrowserState(Question(id="pretext", text=pair.text if pair else question.text), settings)
         if pair and pair.is_second:
             if not (after_first := self._after_first(state, pair.other)):
                 return None
@@ -108,30 +108,30 @@ class PretextTasks:
             state = replace(open_page(state, page, ""), past_actions=state.past_actions)
         else:
             if kind == "search":
-                return _example(state, Search(asked.query))
+                return _example(state, Search(question.query))
             # Searching takes most of the time, and only clicks need the results.
-            results = self._search(asked.query) if kind == "click" else results_page(asked.query, ())
-            state = count_action(open_page(state, results, f"Search {asked.query}"))
+            results = self._search(question.query) if kind == "click" else results_page(question.query, ())
+            state = count_action(open_page(state, results, f"Search {question.query}"))
             if kind == "click":
                 return _click(state, page)
             state = count_action(open_page(state, page, f"Click {page.title}"))
         if kind == "find":
-            return _find(state, asked.landmark)
-        return self._quote(kind, asked, state, pair, rng)
+            return _find(state, question.landmark)
+        return self._quote(kind, question, state, pair, rng)
 
     # -------------------------------------------------------------------------------------------------- quoting, answering
 
     def _quote(
-        self, kind: str, asked: PretextQuestion, state: BrowserState, pair: PretextPair | None, rng: random.Random
+        self, kind: str, question: PretextQuestion, state: BrowserState, pair: PretextPair | None, rng: random.Random
     ) -> TrainingExample | None:
         """An example of the quote, or of a step after it; None if the sentence cannot be quoted."""
         page = state.page
-        sentence = _place(page, asked)
+        sentence = _place(page, question)
         if sentence is None:
             return None
-        span = headed(page, asked.definition.short_name, sentence)
-        if asked.landmark and rng.random() < 0.8:
-            state = count_action(apply(state, Find(asked.landmark)).state)
+        span = headed(page, question.definition.short_name, sentence)
+        if question.landmark and rng.random() < 0.8:
+            state = count_action(apply(state, Find(question.landmark)).state)
         if not (scrolled := _scrolled_to(state, span, rng)):
             return None
         state = scrolled
@@ -148,7 +148,7 @@ class PretextTasks:
             return _towards_second(state, pair.other) if kind == "end" else None
         if kind == "end":
             return TrainingExample(observe(state), "End: Answer", "browsing")
-        subject = f"{asked.definition.short_name}: " if asked.wants_name and span != sentence else ""
+        subject = f"{question.definition.short_name}: " if question.wants_name and span != sentence else ""
         answer = ended(clean_line(page.text[slice(*sentence)]))  # the page's own words, quotation marks included
         return self._answer(state, f"{subject}{answer}", rng, first=pair.other_answer if pair else None)
 
@@ -201,7 +201,7 @@ class PretextTasks:
         )
 
     def _missing_name(self, definition: Definition, rng: random.Random) -> TrainingExample | None:
-        """An example of giving up on a name that does not exist: a known owner with the names of one or two other things."""
+        """An example of giving up on a missing name, made of a module or class and the names of one or two definitions."""
         parts = [rng.choice(self._definitions).short_name for _ in range(rng.randint(1, 2))]
         last = "_".join(parts)
         name = f"{definition.owner}.{last}"
@@ -238,10 +238,10 @@ def _towards_second(state: BrowserState, second: Definition) -> TrainingExample:
     return _example(state, Search(second.full_name))
 
 
-def _place(page: Page, asked: PretextQuestion) -> Span | None:
-    """The place of the sentence after its heading; None if it is not there."""
-    heading = next((start for start, end in page.headings if page.text[start:end] == asked.definition.heading), 0)
-    return page.normal.find(normal_form(asked.sentence), heading)
+def _place(page: Page, question: PretextQuestion) -> Span | None:
+    """The span of the question's sentence, after the heading of its definition; None if the page does not have it."""
+    heading = next((start for start, end in page.headings if page.text[start:end] == question.definition.heading), 0)
+    return page.normal.find(normal_form(question.sentence), heading)
 
 
 def _reference(page: Page, span: Span) -> Reference:

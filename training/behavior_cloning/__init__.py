@@ -1,1 +1,1 @@
-"""Behaviour cloning: demonstrations to training rows, supervised fine-tuning, evaluation by loss and rollouts."""
+"""Behavior cloning: demonstrations to training rows, supervised fine-tuning, evaluation by loss and rollouts."""

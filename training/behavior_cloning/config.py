@@ -1,4 +1,4 @@
-"""Configuration of behaviour cloning."""
+"""Configuration of behavior cloning."""
 
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
@@ -14,7 +14,7 @@ OPTIMIZATION: Final = Optimization(epochs=4.0, learning_rate=1e-3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloningConfig:
-    """Everything that decides the result of behaviour cloning."""
+    """Everything that decides the result of behavior cloning."""
 
     demonstrations: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FILE[:WEIGHT]", help_behavior_hint="(repeatable)")]
     """File of episodes to learn from. WEIGHT multiplies the loss of its steps (default 1)."""
@@ -33,7 +33,7 @@ class CloningConfig:
     patience: Annotated[int | None, arg(metavar="N")] = 5
     """Evaluations without a higher score after which training stops early. None: no early stopping."""
     replaced: float = 0.0
-    """Share of the examples, 0 to 1, in which words are replaced by other words. Raise it for small models that would memorise
+    """Share of the examples, 0 to 1, in which words are replaced by other words. Raise it for small models that would memorize
     the pages."""
     choice_weight: float = 1.0
     """Loss weight of the tokens that choose a command or a sentence, relative to tokens copied after them. Raise it (to 5, say)

@@ -1,4 +1,4 @@
-"""From files of demonstrations to batches: read episodes, split them by question, make rows, pad them."""
+"""Data of behavior cloning: episodes read from files, split by question, and made into rows and padded batches."""
 
 import math
 import random
@@ -31,14 +31,14 @@ WeightedEpisode = tuple[Episode, float]
 
 @dataclass(frozen=True, slots=True)
 class CloningData:
-    """The data of one training."""
+    """The training and validation data of one training."""
 
     training: "StepSource"
     validation: "StepSource"
     settings: Settings
     """The format of most training episodes."""
     questions: list[Question]
-    """Held-out questions for rollouts."""
+    """Held-out questions that are answered in each evaluation."""
 
 
 def load_data(config: CloningConfig, tokenizer: Any, context: int | None) -> CloningData:
@@ -47,7 +47,7 @@ def load_data(config: CloningConfig, tokenizer: Any, context: int | None) -> Clo
     Args:
         config: The configuration.
         tokenizer: The model's tokenizer.
-        context: Tokens that the model can read. None: no limit.
+        context: Context length of the model in tokens. None: no limit.
 
     Raises:
         UsageError: There are no demonstrations, or some steps are longer than `context`.
@@ -97,7 +97,11 @@ def read_demonstrations(specs: Sequence[str]) -> list[WeightedEpisode]:
 
 
 def parse_demonstrations(spec: str) -> tuple[Path, float]:
-    """Parse ``FILE`` or ``FILE:WEIGHT``. If a file has this whole name, it is meant, with weight 1."""
+    """Parse ``FILE`` or ``FILE:WEIGHT``. If there is a file of this whole name, it is the file, with weight 1.
+
+    Raises:
+        UsageError: The weight is not a positive number, or the file does not exist.
+    """
     name, colon, weight = spec.rpartition(":")
     if Path(spec).is_file() or not colon:
         name, weight = spec, "1"
@@ -146,7 +150,7 @@ def rollout_questions(questions: Iterable[Question], number: int, seed: int) -> 
 
 
 def learnable_steps(episodes: Iterable[WeightedEpisode], *, with_mistakes: bool) -> Iterator[tuple[Episode, Step, float]]:
-    """Yield each valid step with its episode and weight, mistakes only if wanted."""
+    """Yield each valid step with its episode and weight; mistakes are left out unless `with_mistakes`."""
     for episode, weight in episodes:
         skipped = frozenset() if with_mistakes else mistakes(episode)
         for number, step in enumerate(episode.steps):
@@ -197,7 +201,7 @@ class StepSource:
         Args:
             episodes: Episodes and the loss weights of their steps; weights are scaled to a mean of about 1 over all tokens.
             tokenizer: The model's tokenizer.
-            context: Tokens that the model can read. None: no limit.
+            context: Context length of the model in tokens. None: no limit.
             name: The model's name, for the error message.
             augment: Changes the examples. Default: no augmentation.
             choice_weight: See `training.supervised.rows.text_row`.

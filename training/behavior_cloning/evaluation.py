@@ -25,7 +25,7 @@ BATCH_SIZE = 32
 
 
 class Judge:
-    """Scores averaged weights, and measures and remembers their held-out loss."""
+    """Scores averaged weights, and stores the held-out loss of each evaluation."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Judge:
         return self._score(model)
 
     def record(self, evaluation: "Evaluation") -> None:
-        """Remember the loss that was measured last as that of an evaluation, and report both."""
+        """Store the last measured loss with an evaluation, and report both."""
         self._losses[evaluation.step] = self._loss
         if self._on_evaluation:
             self._on_evaluation(self.with_loss(evaluation))

@@ -1,4 +1,4 @@
-"""Results of behaviour cloning."""
+"""Results of behavior cloning."""
 
 from dataclasses import dataclass
 

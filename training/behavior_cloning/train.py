@@ -1,4 +1,4 @@
-"""Behaviour cloning: train a language model to write the commands and answers of demonstrations (§3.2, Appendix E).
+"""Behavior cloning: train a language model to write the commands and answers of demonstrations (§3.2, Appendix E).
 
 The loss is on actions only. Training stops by the score of the averaged weights on held-out questions rather than by held-out
 loss, because the paper's models improved after the minimum of the loss.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = "checkpoints"
 MORE_TOKENS = 16
-"""Tokens that a command or answer in a rollout may have beyond the longest demonstrated one."""
+"""Number of tokens by which a command or answer in a rollout may exceed the longest demonstrated one."""
 
 
 def clone(
@@ -38,7 +38,7 @@ def clone(
     on_progress: "Callable[[Progress], None] | None" = None,
     on_evaluation: Callable[[CloningEvaluation], None] | None = None,
 ) -> CloningReport:
-    """Train a policy by behaviour cloning, or resume a stopped training, and save the policy.
+    """Train a policy by behavior cloning, or resume a stopped training, and save the policy.
 
     Args:
         config: Everything that decides the result.

@@ -30,7 +30,7 @@ class TrainBase:
     there is one; pass --workers and --batch-tokens 16384 then. If the command is stopped or killed, run it again to
     continue from the last checkpoint.
 
-    Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
     """
 
     out: Annotated[Path, arg(metavar="DIR")]
@@ -38,7 +38,7 @@ class TrainBase:
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
     """Documentation to train on, made by `webgpt index pydoc`. Default: that of this Python, indexed on first use."""
     threads: int = 1
-    """Number of torch threads. One is faster than two if other jobs are running."""
+    """Number of CPU threads for torch. Leave it at 1 if other jobs are running."""
     workers: Annotated[int, arg(metavar="N")] = 0
     """Number of processes that make batches in advance. For a GPU, use half the number of processors."""
     config: Annotated[BaseModelConfig, arg(name="")] = field(default_factory=BaseModelConfig)

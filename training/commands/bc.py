@@ -17,7 +17,7 @@ from training.commands.training_progress import prepare, resumable, training_pro
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BehaviorCloning:
-    """Train a policy by behaviour cloning: a language model learns the commands and answers of demonstrations (paper, 3.2).
+    """Train a policy by behavior cloning: a language model learns the commands and answers of demonstrations (paper, 3.2).
 
     The policy is saved in the folder --out; use it as --policy hf:DIR. Its configuration and figures are in DIR/run. A training
     that was stopped or killed resumes with the same command and ends with the same weights.
@@ -27,7 +27,7 @@ class BehaviorCloning:
     these on the web, and the best average is saved. For a model from the Hugging Face hub use a GPU, --lora-rank 16 (or a
     --learning-rate of about 1e-5), and the largest --micro-batch-size that fits in memory.
 
-    Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
     """
 
     out: Annotated[Path, arg(metavar="DIR")]
@@ -35,7 +35,8 @@ class BehaviorCloning:
     config: Annotated[CloningConfig, arg(name="")]
     """Configuration of the training."""
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Web on which held-out questions are answered, a file of `webgpt index`. None: the documentation of this Python."""
+    """Web on which held-out questions are answered, made by `webgpt index`. Default: the documentation of this Python,
+    indexed on first use."""
     threads: int = 1
     """Number of CPU threads for torch. Leave it at 1 if other jobs are running."""
 

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from agent.commands.options import EpisodeOptions
+from agent.commands.options import check_token_counter
 from agent.question_sets.registry import load_questions
 from agent.question_sets.selection import choose
 from browser_env.command_line.open_web import open_web
 from browser_env.command_line.progress import counting
 from browser_env.errors import UsageError
-from browser_env.records import Question
+from browser_env.records import Question, Settings
 from training.base_model.config import SMALL_VIEW
 from training.scripted_people.demonstrations import add_demonstrations
 from training.scripted_people.demonstrator import NAME, NOISE, can_demonstrate
@@ -25,10 +25,9 @@ class Demonstrate:
 
     Only questions with gold evidence can be demonstrated: those of pydoc, and of files that include it. The script browses as a
     person would, with detours; failed demonstrations are left out. The records have the actor `script`. If the command is
-    stopped or killed, run it again to continue; a larger --num or --limit adds demonstrations to the file. By default the view
-    is that of the small base model: 80 cells, 12 lines, 30 commands.
+    stopped or killed, run it again to continue; a larger --num or --limit adds demonstrations to the file.
 
-    Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
     """
 
     questions: Annotated[str, arg(metavar="SET")]
@@ -46,8 +45,8 @@ class Demonstrate:
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
     """Offline web to browse, made by `webgpt index`. Default: the documentation of this Python, indexed on first
     use."""
-    settings: Annotated[EpisodeOptions, arg(name="")] = field(default_factory=EpisodeOptions)
-    """Format of the observations. The defaults are those of the small base model."""
+    settings: Annotated[Settings, arg(name="")] = field(default_factory=lambda: SMALL_VIEW)
+    """Format and budgets of the episodes. The defaults are those of the small base model."""
 
     def run(self) -> int:
         """Add the missing demonstrations to the file and print its path."""
@@ -57,7 +56,7 @@ class Demonstrate:
                 self.out,
                 web,
                 chosen,
-                self.settings.override(SMALL_VIEW),
+                self.settings,
                 noise=self.noise,
                 seeds=range(self.seed, self.seed + self.num),
                 on_done=advance,
@@ -67,6 +66,7 @@ class Demonstrate:
         return 0
 
     def _chosen(self) -> list[Question]:
+        check_token_counter(self.settings.token_counter)
         if self.num < 1:
             raise UsageError(f"--num must be at least 1, got {self.num}")
         if not 0 <= self.noise <= 1:

@@ -26,11 +26,11 @@ class Export:
     and DPOTrainer (prompt, chosen, rejected); it has no ties, so they are left out. The format episodes is this project's own.
     A ranking of K answers is written as K(K-1)/2 pairs. Comparisons with a flagged question are left out.
 
-    Exit codes: 0 done, 1 failure, 2 usage.
+    Exit codes: 0 done, 1 failure, 2 usage error.
     """
 
     sources: Annotated[tuple[Path, ...], Positional, arg(metavar="FILE|DIR...")]
-    """File of records, or folder of recordings."""
+    """Files of records, or folders of recordings."""
     format: Literal["webgpt-comparisons", "trl-preference", "episodes"]
     """Format to write."""
     out: Annotated[Path, arg(metavar="FILE")]
@@ -70,7 +70,7 @@ class Export:
 class Import:
     """Convert openai/webgpt_comparisons, in either of its shapes, to comparisons of this project.
 
-    Exit codes: 0 done, 1 failure, 2 usage.
+    Exit codes: 0 done, 1 failure, 2 usage error.
     """
 
     file: Annotated[Path, Positional, arg(metavar="FILE")]

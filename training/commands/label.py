@@ -20,12 +20,12 @@ from training.scripted_people.labeler import ERROR, Labeler
 class Label:
     """Compare answers with a script that knows the gold evidence, instead of people (`webgpt compare`).
 
-    Takes episodes of `webgpt sample` with several answers to each question (--num). The script scores each answer by the
-    priorities of the paper's labelers (unsupported information, the core question, additional help, citation errors,
-    irrelevant information), adds a random error to each score, and rates the pair in five points with ties. The records
+    The inputs are files of episodes with several answers to each question (`webgpt sample --num N`). The script scores each
+    answer by the priorities of the paper's labelers (unsupported information, the core question, additional help, citation
+    errors, irrelevant information), adds a random error to each score, and rates the pair in five points with ties. The records
     have the labeler `script`. Running the command again on a larger file adds the missing comparisons.
 
-    Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
     """
 
     episodes: Annotated[tuple[Path, ...], Positional, arg(metavar="EPISODES")]
@@ -35,9 +35,9 @@ class Label:
     pairs: Annotated[int, arg(metavar="N")] = 8
     """Maximum number of pairs of answers to each question."""
     others: Annotated[UseAppendAction[tuple[Path, ...]], arg(metavar="FILE", help_behavior_hint="(repeatable)")] = ()
-    """File of good answers (`webgpt demonstrate`), the first to each question being used. Each is compared with an answer to
-    another question that quotes the text before or after it on the page: as well written, but off the subject. A small
-    reward model does not learn without such comparisons, and thousands of them cost nothing."""
+    """File of good answers, made by `webgpt demonstrate`; the first answer to each question is used. It is compared with an
+    answer to another question that quotes the text before or after it on the page: as well written, but off the subject. A
+    small reward model does not learn without such comparisons, and thousands of them cost nothing."""
     error: float = ERROR
     """Standard deviation of the labeler's error in an answer's score, which is from 0 to 1. With the default two labelers
     agree on 75 % of the pairs that neither rates as a tie; with 0 the labeler never errs."""

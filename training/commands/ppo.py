@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReinforcementLearning:
-    """Improve a cloned policy by PPO: run episodes, score their answers, and make high-scoring behaviour likelier (paper, 3.2).
+    """Improve a cloned policy by PPO: run episodes, score their answers, and make high-scoring behavior likelier (paper, 3.2).
 
     The policy is saved in the folder --out; use it as --policy hf:DIR. Each iteration appends its figures to
     DIR/run/metrics.jsonl and an episode to DIR/run/examples.jsonl (webgpt view shows episodes). After an interrupt, the same
@@ -38,13 +38,14 @@ class ReinforcementLearning:
 
     On several GPUs or processes, with the same steps: torchrun --nproc_per_node N -m agent.cli train ppo ...
 
-    Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
     """
 
     policy: Annotated[str, arg(metavar="PATH_OR_ID")]
-    """Cloned policy to start from, which the KL penalty refers to: a folder (`webgpt train bc`) or a hub name."""
+    """Cloned policy to start from and to measure the KL penalty against: a folder (`webgpt train bc`), or a name on the Hugging
+    Face hub."""
     reward_model: Annotated[str, arg(metavar="DIR")]
-    """Reward model that scores answers and initialises the value network, trained from the same policy (`webgpt train rm`)."""
+    """Reward model that scores answers and initializes the value network, trained from the same policy (`webgpt train rm`)."""
     questions: Annotated[str, arg(metavar="SET")]
     """Question set: pydoc:rl, a file of questions, or any other set that `webgpt questions` accepts."""
     out: Annotated[Path, arg(metavar="DIR")]
@@ -52,7 +53,7 @@ class ReinforcementLearning:
     limit: Annotated[int | None, arg(metavar="N")] = None
     """Number of questions to sample from the set. Default: all questions."""
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Offline web, a file that `webgpt index` wrote. Default: the documentation of this Python, indexed on first use."""
+    """Offline web to browse, made by `webgpt index`. Default: the documentation of this Python, indexed on first use."""
     zero_value: bool = False
     """Start the value network at 0 instead of the reward model's scores; use it with --group-size above 1."""
     bfloat16: bool = False
@@ -60,7 +61,7 @@ class ReinforcementLearning:
     weights: Literal["bfloat16", "float32"] = "bfloat16"
     """Data type of the saved weights."""
     threads: int = 1
-    """Torch threads in each process. Raise it on an idle machine; beside other jobs, 1 is fastest."""
+    """Number of CPU threads for torch in each process. Leave it at 1 if other jobs are running."""
     config: Annotated[PPOConfig, arg(name="")] = field(default_factory=PPOConfig)
     """Settings of PPO."""
 

@@ -23,7 +23,7 @@ class Reproduce:
     measured on modules that no training has seen. The report is DIR/report.md, with its plots beside it. If the command is
     stopped or killed, run it again to continue; finished stages are skipped.
 
-    Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
     """
 
     out: Annotated[Path, arg(metavar="DIR")]
@@ -39,7 +39,7 @@ class Reproduce:
     seed: int = 0
     """Random seed of every stage."""
     threads: int = 1
-    """Number of torch threads. One is faster than two if other jobs are running."""
+    """Number of CPU threads for torch. Leave it at 1 if other jobs are running."""
 
     def run(self) -> int:
         """Run the missing stages, with progress on stderr, and print the path of the report."""

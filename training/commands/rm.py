@@ -25,7 +25,7 @@ class RewardModel:
     format (prompt, chosen, rejected). A tie is learned as a preference of one half. With --part 1/2 and 2/2 two models learn
     from different questions: one to select answers with, one to validate the selection.
 
-    Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
     """
 
     out: Annotated[Path, arg(metavar="DIR")]

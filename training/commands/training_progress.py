@@ -64,7 +64,7 @@ def silence_libraries() -> None:
 
 @contextmanager
 def resumable(out: Path) -> Iterator[None]:
-    """Tell on interruption how to resume the training in a folder."""
+    """Add to the message of an interrupt how to resume the training in a folder."""
     try:
         yield
     except KeyboardInterrupt:

@@ -1,1 +1,1 @@
-"""Proximal policy optimisation of browsing and answering: experience, batches, the learner and the trainer."""
+"""Proximal policy optimization of browsing and answering: experience, batches, the learner and the trainer."""

@@ -49,9 +49,9 @@ class Batch:
     old_values: Tensor
     """Values before the update."""
     advantages: Tensor
-    """Advantages, normalised to mean 0 and variance 1 over the batch."""
+    """Advantages, normalized to mean 0 and variance 1 over the batch."""
     returns: Tensor
-    """Advantages before normalisation plus old values; the targets of the value network."""
+    """Advantages before normalization plus old values; the targets of the value network."""
 
     def tokens(self, chosen: Sequence[int]) -> Tensor:
         """Indices of the tokens of the chosen rows, row by row."""
@@ -78,7 +78,7 @@ def make_batch(evaluated: Sequence[Evaluated], rewards: Sequence[float], config:
     logprobs = padded([item.logprobs for item in evaluated])
     ref_logprobs = padded([item.ref_logprobs for item in evaluated])
     values = padded([item.values for item in evaluated])
-    lambdas = [action_lambdas(own, config.max_action_tokens, config.lam, config.gae_level) for own in lengths]
+    lambdas = [action_lambdas(turn_lengths, config.max_action_tokens, config.lam, config.gae_level) for turn_lengths in lengths]
     received = kl_rewards(logprobs, ref_logprobs, torch.tensor(rewards), mask, config.kl_coefficient)
     estimates = advantages(received, values, pad_sequence([*map(torch.tensor, lambdas)], batch_first=True), mask, config.gamma)
     is_token = mask.bool()
@@ -139,8 +139,13 @@ def token_indices(rows: Sequence[Row], starts: Sequence[int], chosen: Sequence[i
     return torch.cat([torch.arange(starts[row], starts[row] + rows[row].num_tokens) for row in chosen])
 
 
-def per_episode(evaluated: Sequence[Evaluated], estimate: Callable[[Tensor, Tensor], Tensor]) -> float:
-    """KL divergence from the cloned policy, summed over a browsing episode with its own answer; the mean over episodes."""
+def episode_kl(evaluated: Sequence[Evaluated], estimate: Callable[[Tensor, Tensor], Tensor]) -> float:
+    """KL divergence from the cloned policy in nats, summed over a browsing episode with its own answer; the mean over episodes.
+
+    Args:
+        evaluated: All experiences.
+        estimate: `kl_k1` or `kl_k3`.
+    """
     sums = []
     for item in evaluated:
         number = sum(len(turn.tokens) for turn in item.experience.trajectories[0])  # the episode's tokens come first

@@ -51,7 +51,7 @@ class PPOConfig:
     gamma: float = 1.0
     """Discount per token (Table 7: 1). Below 1, early commands get less of the final score."""
     lam: float = 0.95
-    """λ of generalised advantage estimation (Table 7: 0.95). Lower values rely more on the value network."""
+    """λ of generalized advantage estimation (Table 7: 0.95). Lower values rely more on the value network."""
     gae_level: Literal["action", "token"] = "action"
     """Where λ applies: between actions, as in the paper, or between tokens, as in InstructGPT."""
     score_shift: float = 0.0

@@ -1,8 +1,8 @@
 """Collection of experience: episodes of the policy in training, each answered several times.
 
-An episode is a sequence of turns, each with a prompt of its own and a completion. If it ends in an answer, more answers are
-sampled over the same references; each is an *answering-only* episode of one turn (Appendix E: "twice the sample efficiency").
-Episodes run on `agent.rollouts.rollout`; its step events become the turns.
+An episode is a sequence of turns, each with a prompt of its own and a completion. If it ends in an answer, more answers
+are sampled over the same references; each is an *answering-only* episode of one turn (Appendix E: "twice the sample
+efficiency"). Episodes run on `agent.rollouts.rollout`; its step events become the turns.
 """
 
 from collections import defaultdict
@@ -155,7 +155,9 @@ class _Collector:
         )
         by_id = {episode.id: episode for episode in further}
         ids = {episode.id: [answer_id(episode, number) for number in range(1, num + 1)] for episode in episodes}
-        return {browsed: [by_id[answered] for answered in own if answered in by_id] for browsed, own in ids.items()}
+        return {
+            browsed: [by_id[answered] for answered in answer_ids if answered in by_id] for browsed, answer_ids in ids.items()
+        }
 
     def experience(self, index: int, episode: Episode, further: Sequence[Episode]) -> Experience:
         """The experience of a browsing episode and its answering-only episodes; failed if any of them failed."""

@@ -67,7 +67,7 @@ class Learner:
         """
         finished = [number for number, item in enumerate(experiences) if item.episode.failure is None]
         rows_by_episode = [rows_of(experiences[number], self.overlap) for number in finished]
-        rows = [row for own_rows in rows_by_episode for row in own_rows]
+        rows = [row for episode_rows in rows_by_episode for row in episode_rows]
         outputs = torch.zeros(4, sum(row.num_tokens for row in rows))
         starts = starts_of(rows)
         for chosen in length_batches([row.length for row in rows], self.config.batch_tokens):
@@ -76,7 +76,7 @@ class Learner:
                 logprobs, entropies = self.policy(batch)
                 tensors = (logprobs, self.reference(batch)[0], self.value(batch), entropies)
             outputs[:, token_indices(rows, starts, chosen)] = torch.stack([tensor.float() for tensor in tensors]).cpu()
-        parts = torch.split(outputs, [sum(row.num_tokens for row in own_rows) for own_rows in rows_by_episode], dim=-1)
+        parts = torch.split(outputs, [sum(row.num_tokens for row in episode_rows) for episode_rows in rows_by_episode], dim=-1)
         return [
             Evaluated(experiences[number], scores[number], golds[number], *part.clone())
             for number, part in zip(finished, parts, strict=True)

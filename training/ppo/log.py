@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from browser_env.records import Episode
-from browser_env.records.storage import append_record
+from browser_env.records.storage import append_line, append_record
 from training.ppo.metrics import IterationMetrics, scalars
 
 METRICS_FILE, EXAMPLES_FILE, TENSORBOARD_FOLDER = "metrics.jsonl", "examples.jsonl", "tensorboard"
@@ -34,8 +34,7 @@ class RunLog:
     def write(self, metrics: IterationMetrics, example: Episode) -> None:
         """Append the line of an iteration and one of its episodes."""
         append_record(self._examples, example)
-        with self._metrics.open("a") as file:
-            file.write(json.dumps(asdict(metrics), allow_nan=False) + "\n")
+        append_line(self._metrics, json.dumps(asdict(metrics), allow_nan=False))
         if self._writer is not None:
             for name, value in scalars(metrics).items():
                 self._writer.add_scalar(name, value, metrics.iteration)

@@ -9,7 +9,7 @@ from typing import Self
 import torch
 
 from training.objectives import explained_variance, kl_k1, kl_k3
-from training.ppo.batch import Batch, Evaluated, per_episode
+from training.ppo.batch import Batch, Evaluated, episode_kl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,8 +160,8 @@ def measure(
         score=_mean([scores[first] for first in firsts]),
         answer_score=_mean([score for item in evaluated for score in item.scores]) if answers else None,
         gold_score=_mean(golds) if golds else None,
-        kl=per_episode(evaluated, kl_k1),
-        kl_k3=per_episode(evaluated, kl_k3),
+        kl=episode_kl(evaluated, kl_k1),
+        kl_k3=episode_kl(evaluated, kl_k3),
         entropy=float(torch.cat([item.entropies for item in evaluated]).mean()),
         explained_variance=explained_variance(batch.old_values, batch.returns),
         sampler_gap=float((sampled - batch.old_logprobs).abs().mean()),

@@ -50,7 +50,7 @@ class ValueNetwork(nn.Module):
     """The expected final score of an episode, before each completion token."""
 
     def __init__(self, model: Any, normalization: Normalization | None = None, *, starts_at_zero: bool = False) -> None:
-        """Initialise from a reward model, so that the value at an answer's last token is close to its score from the start.
+        """Initialize from a reward model, so that the value at an answer's last token is close to its score from the start.
 
         Args:
             model: A scalar model (`agent.models.scalar_model`).

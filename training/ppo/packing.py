@@ -4,7 +4,7 @@ The sixteen answers over the same references have their prompt as a shared prefi
 the prompt and itself and to no other completion: a boolean mask (T × T) ensures that, and position ids let each completion
 begin where the prompt ends. The results equal those of separate rows, up to rounding.
 
-Short convolutions (LFM2) mix neighbouring tokens and would mix the answers. Each completion is therefore preceded by an
+Short convolutions (LFM2) mix neighboring tokens and would mix the answers. Each completion is therefore preceded by an
 *overlap*: the last tokens of the prompt are repeated in front of it. The first convolution contaminates the first of these
 tokens with another completion, the next convolution a few more; with (kernel − 1) tokens for each convolution, nothing reaches
 the completion itself. Attention uses the prompt and never an overlap. Recurrences and sliding windows cannot be packed.

@@ -35,7 +35,7 @@ class PPORun:
     policy: str
     """Folder or hub name of the cloned policy."""
     reward_model: str
-    """Folder or hub name of the reward model, which scores answers and initialises the value network."""
+    """Folder or hub name of the reward model, which scores answers and initializes the value network."""
     questions: str
     """Name of the question set."""
     questions_digest: str
@@ -67,9 +67,20 @@ def train_ppo(
 ) -> Result:
     """Train a policy, or continue an interrupted training; the new policy is ``hf:OUT``.
 
-    `PPORun` describes `policy`, `reward_model` and `zero_value`; `World` describes `backend`, `questions` and `gold`; `PPO`
-    describes `accelerator`. The record of the run has `questions_name`. `settings` default to those that the policy was trained
-    on. `weights` is the data type of the saved weights, as torch names it.
+    Args:
+        out: Folder of the new policy; the files of the run are in ``OUT/run``.
+        policy: Folder or hub name of the cloned policy.
+        reward_model: Folder or hub name of the reward model, which scores answers and initializes the value network.
+        backend: The web.
+        questions: Questions to train on.
+        questions_name: Name of the question set in the configuration of the run.
+        settings: Format of the episodes. Default: that of the episodes that the policy was trained on.
+        config: Settings of PPO. Default: `PPOConfig()`.
+        zero_value: Start the value network with an output of 0 instead of the reward model's scores.
+        weights: Data type of the saved weights, as torch names it.
+        gold: A second judge, whose scores are logged and never learned from.
+        accelerator: The device and the processes. Default: those that accelerate finds.
+        callbacks: Called to report progress.
 
     Raises:
         UsageError: A question is invalid, a model cannot be loaded, or the two have different tokenizers.
@@ -100,7 +111,7 @@ def _check_questions(questions: Sequence[Question], name: str) -> None:
 def _load_models(
     policy: str, reward_model: str, zero_value: bool, config: PPOConfig, accelerator: "Accelerator"
 ) -> tuple[LanguageModel, RewardModelScore, ValueNetwork]:
-    """The cloned policy in float32, the reward model, and a value network that is initialised from it."""
+    """The cloned policy in float32, the reward model, and a value network that is initialized from it."""
     import torch
 
     cloned = LanguageModel.load(policy, options=SamplingOptions(free=config.free), device="cpu", dtype=torch.float32)

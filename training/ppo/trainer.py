@@ -1,4 +1,4 @@
-"""Proximal policy optimisation over browsing episodes (paper, §3.2 and Appendix E).
+"""Proximal policy optimization over browsing episodes (paper, §3.2 and Appendix E).
 
 An iteration runs episodes with the current policy (`training.ppo.experience`), scores every answer, computes values and the
 log-probabilities under the policy and the frozen cloned policy, turns them into advantages over the concatenated actions of
@@ -7,7 +7,7 @@ coefficient, no reward whitening and no entropy bonus. Training ends after a num
 from the cloned policy, summed over an episode, exceeds its budget.
 
 On several processes (``torchrun --nproc_per_node 2``) each runs its share of the episodes. Experience is gathered, so
-advantages are normalised over the whole batch and one process or several take the same steps. All randomness is derived from
+advantages are normalized over the whole batch and one process or several take the same steps. All randomness is derived from
 the seed, the iteration and the number of the episode, so a run that was killed continues from its last checkpoint and ends
 with the same weights.
 """
@@ -28,7 +28,7 @@ from agent.models.language_model import LanguageModel
 from browser_env.errors import PolicyError, UsageError
 from browser_env.records import Episode
 from training.objectives import kl_k1
-from training.ppo.batch import Evaluated, baselines, make_batch, per_episode
+from training.ppo.batch import Evaluated, baselines, episode_kl, make_batch
 from training.ppo.checkpoints import load_checkpoint, save_checkpoint
 from training.ppo.config import PPOConfig
 from training.ppo.experience import Experience, Sampler, collect
@@ -136,17 +136,17 @@ class PPO:
         with self._timed(seconds, "score"):
             answer_scores, golds = self._score(experiences)
         with self._timed(seconds, "evaluate"):
-            own = self.learner.evaluate(experiences, answer_scores, golds)
-            own_failures = [item.episode.failure for item in experiences if item.episode.failure is not None]
+            local = self.learner.evaluate(experiences, answer_scores, golds)
+            local_failures = [item.episode.failure for item in experiences if item.episode.failure is not None]
         with self._timed(seconds, "gather"):
-            evaluated = sorted(gather(own), key=lambda item: item.experience.index)
-            failures = gather(own_failures)
+            evaluated = sorted(gather(local), key=lambda item: item.experience.index)
+            failures = gather(local_failures)
         if not evaluated:
             raise PolicyError(f"all {len(failures)} episodes of an iteration failed; the first: {failures[0]}")
         with self._timed(seconds, "update"):
             scores = self._trajectory_scores(evaluated)
             batch = make_batch(evaluated, self._rewards(evaluated, scores), self.config, overlap=self.learner.overlap)
-            is_over_budget = per_episode(evaluated, kl_k1) > self.config.kl_budget
+            is_over_budget = episode_kl(evaluated, kl_k1) > self.config.kl_budget
             sums = StepSums() if is_over_budget else self.learner.learn(batch, iteration)
         self.progress = replace(self.progress, iteration=iteration + (not is_over_budget), is_over_budget=is_over_budget)
         metrics = measure(iteration, evaluated, batch, scores, sums, len(failures), seconds)

@@ -46,15 +46,15 @@ class Amounts:
     ppo_episodes: int
     """Number of episodes in each iteration of PPO."""
     ppo_group: int
-    """Number of these episodes for each question."""
+    """Number of episodes of each question in an iteration of PPO."""
     ppo_answers: int
-    """Number of answers to each episode."""
+    """Number of answers of each episode of PPO, its own included."""
     tested: int
     """Number of questions of the split test that every policy answers."""
     sampled: int
     """Number of the test questions that are also sampled several times for best-of-n."""
     samples: int
-    """Number of samples of each, the largest n."""
+    """Number of samples of each of these questions, the largest n."""
     deep: int
     """Number of the test questions that are sampled even more often."""
     deep_samples: int
@@ -117,7 +117,7 @@ class ReproduceConfig:
     settings: Settings = SMALL_VIEW
     """Format of the observations of the trained policies."""
     noise: float = 0.1
-    """Noise of the demonstrator."""
+    """Probability of detours of the demonstrator, 0 to 1."""
     temperature: float = 0.8
     """Sampling temperature of the tested policies and of best-of-n (§3.2)."""
     compared_temperature: float = 1.0

@@ -131,8 +131,8 @@ def _preferences(folders: Folders) -> str:
     for name, chosen in _compared(folders):
         pairs = [(scores.gold, baseline[scores.question]) for scores in chosen]
         gold, baseline_gold = zip(*pairs, strict=True)
-        preferred, own, other = estimates([[preference(*pair) for pair in pairs], gold, baseline_gold])
-        rows.append([name, str(len(pairs)), percent(preferred), number(own), number(other)])
+        preferred, gold_mean, baseline_mean = estimates([[preference(*pair) for pair in pairs], gold, baseline_gold])
+        rows.append([name, str(len(pairs)), percent(preferred), number(gold_mean), number(baseline_mean)])
     caption = (
         f"Share of the questions whose answer has a higher gold score than the answer of *{BASELINE}*; ties count as one half. "
         f"The last column is the gold score of *{BASELINE}* on the same questions."
@@ -142,7 +142,7 @@ def _preferences(folders: Folders) -> str:
 
 
 def _compared(folders: Folders) -> Iterator[tuple[str, list[EpisodeScores]]]:
-    """Names and scores of what is compared with the baseline: the other policies, and best-of-n of both trained ones."""
+    """Yield the name and scores of each policy to compare with the baseline, and of best-of-n of both trained policies."""
     for name in TESTED:
         if name != BASELINE:
             yield name, read_scores(folders, folders.tested_file(name))
@@ -293,7 +293,7 @@ def _iteration(metrics: IterationMetrics) -> list[str]:
     ]
 
 
-# ------------------------------------------------------------------------------------------------------------ the rest
+# -------------------------------------------------------------------------------------------------- time and episodes
 
 
 def _computing_time(folders: Folders) -> str:

@@ -165,12 +165,12 @@ class Reproduction:
         pairs = list(draw_pairs(read_episodes(folders.answer_file), self.config.amounts.pairs_each, seed))
         if not pairs:
             raise UsageError("no question has two different answers to compare; sample more of them")
-        for path, who in (
+        for path, rater in (
             (folders.comparison_file, labeler),
             (folders.second_rating_file, Labeler(seed + 1)),
             (folders.gold_comparison_file, Labeler(seed, error=0.0)),
         ):
-            add_comparisons(path, pairs, who, seed=seed)
+            add_comparisons(path, pairs, rater, seed=seed)
         self.log(f"  {len(pairs):,} comparisons of {len({first.question.id for first, _ in pairs}):,} questions")
         more = demonstrations(self.web, self.other_questions, self.config.settings, noise=self.config.noise, seed=seed)
         others = [*draw_others(read_episodes(folders.demonstration_file), seed), *draw_others(more, seed)]

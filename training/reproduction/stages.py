@@ -26,7 +26,7 @@ class Stages:
     """Runs the stages of one computation."""
 
     clock: Callable[[], float] = time.monotonic
-    """Seconds that never decrease."""
+    """A monotonic clock in seconds."""
     on_begin: Callable[[str, bool], None] = lambda name, is_done: None
     """Called with the name of each stage and whether it is skipped because it is done."""
 

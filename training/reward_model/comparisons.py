@@ -1,13 +1,13 @@
-"""Comparisons as preferences."""
+"""Conversion of comparison records to preferences."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 
+from agent.intervals import preference as level_preference
 from agent.models.reward_model import answering_text
 from browser_env.records import Comparison
 from training.reward_model.preferences import Candidate, PreferenceGroup
-from training.reward_model.preferences import preference as level_preference
 
 
 def levels(comparison: Comparison) -> tuple[float, ...] | None:

@@ -32,10 +32,10 @@ class RewardModelConfig:
     """Optimizer steps between evaluations of the averaged weights; the most accurate average is saved. 0: no evaluation, the
     final average is saved."""
     patience: Annotated[int | None, arg(metavar="N")] = None
-    """Evaluations without a higher accuracy after which training stops early. None: no early stopping."""
+    """Evaluations without a higher accuracy after which training stops early. Default: no early stopping."""
     replaced: float = 0.0
     """Share of the comparisons, 0 to 1, in which words are replaced by other words, anew in each epoch. Raise it if the model
-    memorises answers instead of relating them to their questions."""
+    memorizes answers instead of relating them to their questions."""
     learning_curve: bool = False
     """Train also on an eighth, a quarter and a half of the training questions, and report each model's accuracy."""
     normalization: NormalizationKind = "shift"

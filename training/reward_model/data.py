@@ -1,4 +1,4 @@
-"""From files of comparisons to batches: read preferences, split them by question, tokenise answers, pad them."""
+"""Data of reward-model training: preferences read from files, split by question, and made into padded batches of token ids."""
 
 import json
 import random
@@ -29,7 +29,7 @@ Augment = Callable[[PreferenceGroup, random.Random], PreferenceGroup]
 
 @dataclass(frozen=True, slots=True)
 class PreferenceData:
-    """The data of one training."""
+    """The training and validation groups of one training."""
 
     training: "GroupSource"
     validation: "GroupSource"
@@ -42,7 +42,7 @@ def make_data(
     tokenizer: Any,
     context: int | None,
 ) -> PreferenceData:
-    """Tokenise the training and validation groups of a configuration.
+    """Tokenize the training and validation groups of a configuration.
 
     Raises:
         UsageError: Some answers are longer than `context`, the number of tokens that the model can read (None: no limit).
@@ -158,12 +158,12 @@ class GroupSource:
         augment: Augment | None = None,
         seed: int = 0,
     ) -> None:
-        """Tokenise every answer.
+        """Tokenize every answer.
 
         Args:
             groups: The groups.
             tokenizer: The model's tokenizer.
-            context: Tokens that the model can read. None: no limit.
+            context: Context length of the model in tokens. None: no limit.
             name: The model's name, for the error message.
             augment: Changes the groups. Default: no augmentation.
             seed: The seed of the augmentation.
@@ -173,7 +173,7 @@ class GroupSource:
         """
         self.groups = groups
         self._tokenizer, self._context, self._name, self._augment, self._seed = tokenizer, context, name, augment, seed
-        self._ids = [self._tokenise(group) for group in groups]
+        self._ids = [self._tokenize(group) for group in groups]
         sizes = [len(ids) for group_ids in self._ids for ids in group_ids]
         if context is not None and (number := sum(size > context for size in sizes)):
             raise UsageError(
@@ -202,12 +202,12 @@ class GroupSource:
         """Token ids in an epoch. If an augmented answer is longer than the context, the original group is taken."""
         if self._augment is not None:
             draw = random.Random(f"{self._seed} {epoch} {index}")
-            ids = self._tokenise(self._augment(self.groups[index], draw))
+            ids = self._tokenize(self._augment(self.groups[index], draw))
             if self._context is None or max(map(len, ids)) <= self._context:
                 return ids
         return self._ids[index]
 
-    def _tokenise(self, group: PreferenceGroup) -> "list[array[int]]":
+    def _tokenize(self, group: PreferenceGroup) -> "list[array[int]]":
         return [array("i", answer_ids(self._tokenizer, candidate.text, candidate.answer)) for candidate in group.candidates]
 
     def scores(self, score: RewardModelScore) -> list[list[float]]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from agent.intervals import Estimate, estimate
-from training.reward_model.preferences import Candidate, PreferenceGroup, preference
+from agent.intervals import Estimate, estimate, preference
+from training.reward_model.preferences import Candidate, PreferenceGroup
 
 RESAMPLES = 2_000
 """Bootstrap resamples; few enough for thousands of questions."""

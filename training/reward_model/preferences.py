@@ -1,4 +1,4 @@
-"""Preferences among answers to a question: what a reward model learns from.
+"""Preferences among answers to a question, the training data of a reward model.
 
 A group covers a pair (two answers), a tie (two with equal levels) and a ranking of K answers.
 """
@@ -37,8 +37,3 @@ class PreferenceGroup:
     def is_tie(self) -> bool:
         """Whether all candidates have the same level."""
         return len(set(self.levels)) == 1
-
-
-def preference(first: float, second: float) -> float:
-    """1 if the first level is preferred, 0 if the second is, 0.5 for a tie."""
-    return 0.5 + 0.5 * ((first > second) - (first < second))

@@ -32,7 +32,7 @@ class _Question(_Model):
 
 
 class _Quotes(_Model):
-    """Parallel lists; some files have a list of quotes instead."""
+    """Quotes as parallel lists of titles and extracts; some files have a list of quotes instead."""
 
     title: tuple[str, ...] = ()
     extract: tuple[str, ...] = ()
@@ -144,7 +144,7 @@ def _answer(quotes: _Quotes, text: str) -> ComparedAnswer:
 def webgpt_comparison(comparison: Comparison, shape: Shape = "columns") -> str:
     """A comparison of two answers as a line of the published format, without its line feed.
 
-    The score is the final rating, or for ranked answers a third in favour of the better one, 0 for a tie. The lists of token
+    The score is the final rating, or for ranked answers a third in favor of the better one, 0 for a tie. The lists of token
     ids are empty: the published ones are GPT-2's.
 
     Raises:

@@ -61,15 +61,19 @@ def phrases(question: str, sentence: str) -> tuple[str, ...]:
     They begin where the longest common phrase does, without the verb at the beginning of the sentence: a reader of the question
     alone would choose the same.
     """
-    asked, answer = _tokens(question), [token.casefold() for token in _tokens(sentence)]
-    common = _common_phrases([token.casefold() for token in asked], answer)
+    question_tokens, sentence_tokens = _tokens(question), [token.casefold() for token in _tokens(sentence)]
+    common = _common_phrases([token.casefold() for token in question_tokens], sentence_tokens)
     start, answer_start, length = max(common, key=lambda phrase: (phrase[2], -phrase[0]), default=(0, 0, 0))
     if answer_start == 0 and length > 2:
         start, length = start + 1, length - 1
     sizes = [size for size in (PHRASE_WORDS + more for more in (0, 1, 3, 6)) if size < length]
-    starts = [" ".join(asked[start : start + size]) for size in (*sizes, length) if length]
+    starts = [" ".join(question_tokens[start : start + size]) for size in (*sizes, length) if length]
     single = sorted(
-        {token for token in asked if len(token) > 3 and token.casefold() in answer and not set(words(token)) <= STOP_WORDS},
+        {
+            token
+            for token in question_tokens
+            if len(token) > 3 and token.casefold() in sentence_tokens and not set(words(token)) <= STOP_WORDS
+        },
         key=lambda token: (-len(token), token),
     )
     return tuple(dict.fromkeys((*starts, *single)))

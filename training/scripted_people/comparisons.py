@@ -15,7 +15,7 @@ Pair = tuple[Episode, Episode]
 """Two episodes to compare as answers to the question of the first one."""
 
 
-def compared(episode: Episode) -> ComparedAnswer:
+def compared_answer(episode: Episode) -> ComparedAnswer:
     """An episode as a labeler sees it; the text is empty if it has no answer."""
     return ComparedAnswer(
         text=final_answer(episode),
@@ -25,23 +25,23 @@ def compared(episode: Episode) -> ComparedAnswer:
     )
 
 
-def draw_pairs(episodes: Iterable[Episode], most: int, seed: int) -> Iterator[Pair]:
+def draw_pairs(episodes: Iterable[Episode], max_pairs: int, seed: int) -> Iterator[Pair]:
     """Random pairs of episodes of the same question that differ in their answers or references.
 
     Args:
         episodes: Those without an answer are left out.
-        most: Maximum number of pairs for each question.
+        max_pairs: Maximum number of pairs for each question.
         seed: Seed of the draw.
     """
-    different: dict[str, dict[str, Episode]] = {}
+    distinct: dict[str, dict[str, Episode]] = {}
     for episode in episodes:
         if episode.failure is None and final_answer(episode):
             content = f"{final_answer(episode)}\0{episode.references}"
-            different.setdefault(episode.question.id, {}).setdefault(content, episode)
-    for question_id, answers in different.items():
+            distinct.setdefault(episode.question.id, {}).setdefault(content, episode)
+    for question_id, answers in distinct.items():
         pairs = list(combinations(answers.values(), 2))
         random.Random(stable_hash(seed, question_id)).shuffle(pairs)
-        yield from pairs[:most]
+        yield from pairs[:max_pairs]
 
 
 def draw_others(episodes: Iterable[Episode], seed: int) -> Iterator[Pair]:
@@ -86,7 +86,7 @@ def add_comparisons(
     path.touch()
     done = {comparison.id for comparison in read_records(path, Comparison)}
     for pair in pairs:
-        comparison = labeler.compare(pair[0].question, [compared(episode) for episode in pair], seed=seed)
+        comparison = labeler.compare(pair[0].question, [compared_answer(episode) for episode in pair], seed=seed)
         if comparison.id not in done:
             append_record(path, comparison)
         on_done(1)

@@ -28,7 +28,7 @@ def demonstrations(
         questions: Those without gold evidence are skipped.
         settings: Format of the observations and budgets.
         noise: Probability of detours; see `Demonstrator`.
-        seed: Other seeds give other demonstrations of the same questions.
+        seed: Random seed; different seeds give different demonstrations of the same questions.
         max_quote_words: Longer quotes are abbreviated; see `Demonstrator`.
         batch_size: Episodes in progress at once. It changes the order of the episodes, not their content.
     """

@@ -39,7 +39,7 @@ class Demonstrator:
 
     Args:
         noise: Probability of detours, from 0 (the shortest demonstrations) to 1.
-        seed: Other seeds take other detours.
+        seed: Random seed of the detours.
         max_quote_words: Longer quotes are abbreviated as ``start━end``.
     """
 

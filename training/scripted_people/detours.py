@@ -11,7 +11,7 @@ class Detours:
 
     Args:
         noise: Probability of taking a detour of factor 1, from 0 to 1.
-        seed: Other seeds take other detours.
+        seed: Random seed of the detours.
         question_id: Identifies the question, so that demonstrations of other questions take other detours.
     """
 
@@ -20,7 +20,7 @@ class Detours:
     question_id: str
 
     def takes(self, name: str, factor: float = 1.0) -> bool:
-        """Whether the named detour is taken; the same answer at every step of the episode.
+        """Whether the named detour is taken, which is the same at every step of the episode.
 
         Args:
             name: Identifies the detour within the episode.

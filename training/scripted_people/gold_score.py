@@ -55,7 +55,7 @@ class Assessment:
     core: float
     """Share of the core question that is answered."""
     helpful: float
-    """Whether the answer says more about the same subject."""
+    """Whether the answer gives additional information about the same subject, times `core`."""
     cited: float
     """Share of the sentences that have citations, all of them valid."""
     relevant: float

@@ -12,6 +12,7 @@ from typing import Final
 
 from agent.evaluation.metrics import UNANSWERABLE
 from agent.policies.passages import hits
+from agent.policies.scripted import after_last
 from agent.policies.topics import topics
 from browser_env.actions import Action, Back, Click, End, EndReason, Find, Quote, ScrollDown, ScrollUp, Search
 from browser_env.observation import view_lines
@@ -74,10 +75,10 @@ class Planner:
     # --------------------------------------------------------------------------------------------------------- history
 
     def _since_quote(self) -> Sequence[str]:
-        return _after_last(self.state.past_actions, "Quote")
+        return after_last(self.state.past_actions, "Quote")
 
     def _since_click(self) -> Sequence[str]:
-        return _after_last(self._since_quote(), "Click ")
+        return after_last(self._since_quote(), "Click ")
 
     def _searches(self) -> list[str]:
         """Queries since the last quote."""
@@ -234,12 +235,6 @@ def _steps_by_find(state: BrowserState, place: TargetPlace, text: str, max_finds
         if place.is_above(state):
             return number + 1
     return 0
-
-
-def _after_last(actions: Sequence[str], start: str) -> Sequence[str]:
-    """The actions after the last one that begins with a text; all actions if none does."""
-    last = max((index for index, action in enumerate(actions) if action.startswith(start)), default=-1)
-    return actions[last + 1 :]
 
 
 def _contains(page: Page, text: str) -> bool:

@@ -1,7 +1,7 @@
 """Quotations that include the line that defines the subject of a sentence.
 
-Nobody can check *Return a shallow copy of x.* alone, because it could describe ``copy(x)`` or anything else. A quotation
-therefore begins with the definition if that is near the sentence.
+*Return a shallow copy of x.* alone does not say which function it describes, so it supports no answer. A quotation therefore
+begins with the definition if that is near the sentence.
 """
 
 import re

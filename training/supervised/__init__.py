@@ -1,1 +1,1 @@
-"""Shared by behaviour cloning and the reward model: rows, batches, trainers, weight averaging, word replacement, splits."""
+"""Supervised training of policies and reward models: rows, batches, trainers, weight averaging, word replacement, splits."""

@@ -24,7 +24,7 @@ SPAN = (4, 32)
 
 @dataclass
 class Curriculum:
-    """The current length of the texts."""
+    """Curriculum of the copying task: the current length of its texts."""
 
     longest: int
     """Tokens at which texts stop growing."""

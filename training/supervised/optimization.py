@@ -1,4 +1,4 @@
-"""Optimizer options that behaviour cloning and the reward model share."""
+"""Optimizer options that behavior cloning and the reward model share."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -21,7 +21,7 @@ class Optimization:
     model a comparison (the paper: 64 pairs, Table 6)."""
     micro_batch_size: Annotated[int | None, arg(metavar="N")] = None
     """Micro-batch size: examples in memory at once. Gradients accumulate over the batch. It must divide the batch size; lower
-    it if memory runs out. None: the whole batch."""
+    it if memory runs out. Default: the whole batch."""
     learning_rate: float
     """Peak learning rate of AdamW. For models of 0.5 to 8 billion parameters take 1e-5 to 3e-5, for their LoRA adapters 2e-4.
     The paper scales the rate of pre-training by 0.1 for cloning and by 0.05 for the reward model (Tables 5 and 6)."""
@@ -38,4 +38,4 @@ class Optimization:
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, slower steps."""
     max_steps: Annotated[int | None, arg(metavar="N")] = None
-    """Number of optimizer steps to train for, in place of --epochs. None: as many as the epochs have."""
+    """Number of optimizer steps to train for, in place of --epochs. Default: as many as the epochs have."""

@@ -1,6 +1,6 @@
-"""Word replacement: an augmentation that prevents memorisation.
+"""Word replacement: an augmentation that prevents memorization.
 
-A model memorises a few hundred pages that are repeated for millions of tokens, and then recites instead of reading. If
+A model memorizes a few hundred pages that are repeated for millions of tokens, and then recites instead of reading. If
 *directory* becomes *lantern* in the question, on the page and in the quote alike, it can only learn to find and copy. Endings
 stay (*returns* becomes *lanterns* if *return* becomes *lantern*), and so do stop words and the words of the format.
 """

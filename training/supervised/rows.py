@@ -43,7 +43,7 @@ def step_row(step: Step, tokenizer: Any, weight: float = 1.0, choice_weight: flo
 def text_row(
     observation: str, completion: str, phase: Phase, tokenizer: Any, weight: float = 1.0, choice_weight: float = 1.0
 ) -> Row:
-    """The row of an observation and what was written after it.
+    """The row of an observation and its completion.
 
     Args:
         observation: The prompt.

@@ -1,4 +1,4 @@
-"""Losses of labelled tokens, without computing the logits of the others."""
+"""Losses of labeled tokens, without computing the logits of the others."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from training.supervised.batches import IGNORED, Batch
 
 
 def predicts_label(labels: Tensor) -> Tensor:
-    """Whether the prediction at each position has a loss: True at t if token t + 1 is labelled, shape (B, T - 1)."""
+    """Whether the prediction at each position has a loss: True at t if token t + 1 is labeled, shape (B, T - 1)."""
     return labels[:, 1:] != IGNORED
 
 
 def token_losses(model: Any, batch: Batch, unwrapped: Any = None) -> Tensor:
-    """Weighted cross-entropy of each labelled token, in nats.
+    """Weighted cross-entropy of each labeled token, in nats.
 
     The model needs no attention mask: it is causal, and rows are padded on the right.
 
@@ -24,7 +24,7 @@ def token_losses(model: Any, batch: Batch, unwrapped: Any = None) -> Tensor:
         unwrapped: The model without its wrapper. Default: `model` itself.
 
     Returns:
-        Shape (labelled tokens,), row by row.
+        Shape (labeled tokens,), row by row.
     """
     selected = predicts_label(batch["labels"])
     logits = _selected_logits(model, batch["input_ids"], selected, (unwrapped or model).get_output_embeddings())

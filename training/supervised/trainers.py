@@ -60,7 +60,7 @@ class _SourceTrainer:
 
 
 class CloningTrainer(_SourceTrainer, SFTTrainer):
-    """`SFTTrainer` with weighted rows, logits of labelled tokens only, and an optional auxiliary task."""
+    """`SFTTrainer` with weighted rows, logits of labeled tokens only, and an optional auxiliary task."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class CloningTrainer(_SourceTrainer, SFTTrainer):
         )
 
     def compute_loss(self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
-        """Mean over the labelled tokens of the optimizer step, plus the mean of the auxiliary rows where there are any."""
+        """Mean over the labeled tokens of the optimizer step, plus the mean of the auxiliary rows where there are any."""
         loss = self._token_losses(model, inputs).sum()
         if num_items_in_batch is None:
             loss = loss / predicts_label(inputs["labels"]).sum().clamp(min=1)

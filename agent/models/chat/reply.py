@@ -58,21 +58,22 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = tup
 command."""
 
 
-def read_command(reply: str, shown: str = "") -> str:
+def read_command(reply: str, observation: str = "") -> str:
     """The command in a reply, or the reply's first line if it contains none.
 
-    This is the first line labeled as the action, otherwise the first line that is a command, otherwise the first that rephrases
-    one. A quote continues over the following lines, or loses quotation marks around it, if the result is in view.
+    The command is the first line that is labeled as the action, or else the first line that is a command, or else the first
+    line that rephrases one. A quote continues over the following lines, or loses quotation marks around it, if the result is in
+    view.
 
     Args:
         reply: The reply, unchanged.
-        shown: The observation that the model replied to.
+        observation: The observation that the model replied to.
     """
     lines = without_thoughts(reply).splitlines()
-    for read in (_labelled, _exact, _rephrased):
+    for read in (_labeled, _exact, _rephrased):
         for index, line in enumerate(lines):
             if command := read(line):
-                return _as_shown(command, lines[index + 1 :], shown)
+                return _as_shown(command, lines[index + 1 :], observation)
     return next((line.strip() for line in lines if line.strip()), "")
 
 
@@ -88,7 +89,7 @@ def without_thoughts(reply: str) -> str:
     return _END_OF_THOUGHTS.split(_THOUGHTS.sub("", reply))[-1].strip()
 
 
-def _labelled(line: str) -> str | None:
+def _labeled(line: str) -> str | None:
     label = _LABEL.match(line)
     return label and (_exact(line[label.end() :]) or _rephrased(line[label.end() :]))
 
@@ -124,12 +125,12 @@ def _unquoted(text: str) -> str:
     return text
 
 
-def _as_shown(command: str, following: list[str], shown: str) -> str:
+def _as_shown(command: str, following: list[str], observation: str) -> str:
     """A command; the text of a quote or find is changed to one that is in view, if there is one."""
     action = parse_action(command)
     if not isinstance(action, Quote | Find):
         return first_line(command)
-    page = _squeezed(shown)
+    page = _squeezed(observation)
     lines = [action.text]
     if isinstance(action, Quote):
         lines += takewhile(str.strip, following[:MAX_QUOTE_LINES])

@@ -22,7 +22,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MultipleChoice:
     """A question and its options."""
 
     stem: Annotated[str, Field(min_length=1)]
@@ -34,7 +34,7 @@ class Row:
     """A line of the published file."""
 
     id: str
-    question: Asked
+    question: MultipleChoice
     answer_key: Annotated[str, Field(alias="answerKey")]
 
 

@@ -74,5 +74,5 @@ def _row(adapter: TypeAdapter[Row], where: str, value: object, *, is_json: bool)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"]))
-        what = "is not JSON" if first["type"] == "json_invalid" else f"{place}: {first['msg']}" if place else first["msg"]
-        raise RecordError(clean_line(f"{where}: {what}")[:300]) from error
+        problem = "is not JSON" if first["type"] == "json_invalid" else f"{place}: {first['msg']}" if place else first["msg"]
+        raise RecordError(clean_line(f"{where}: {problem}")[:300]) from error

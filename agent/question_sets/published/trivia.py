@@ -55,7 +55,7 @@ class OpenRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class TokenSpan:
     """A span of a document, in tokens."""
 
     start_token: int
@@ -66,7 +66,7 @@ class Tokens:
 class Annotation:
     """The answers that one annotator marked in a document."""
 
-    short_answers: list[Tokens]
+    short_answers: list[TokenSpan]
     yes_no_answer: Literal["YES", "NO", "NONE"] = "NONE"
 
 
@@ -77,7 +77,7 @@ class SimplifiedRow:
     question_text: Annotated[str, Field(min_length=1)]
     example_id: int | str
     document_text: str
-    """Tokens separated by spaces, HTML tags included."""
+    """TokenSpan separated by spaces, HTML tags included."""
     annotations: list[Annotation]
 
 

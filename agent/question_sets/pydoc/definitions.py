@@ -131,7 +131,7 @@ def _definition(page: Page, name: str, kind: DefinitionKind, heading: str, body:
 
 
 def docstring_sentences(lines: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
-    """The first sentence of a docstring, if it can be evidence, and all sentences that can."""
+    """The first sentence of a docstring (None if it cannot be evidence), and all sentences that can be evidence."""
     lines = _without_signature(lines)
     indent = min((_indent(line) for line in lines if line.strip()), default=0)
     summary: str | None = None
@@ -142,7 +142,8 @@ def docstring_sentences(lines: Sequence[str]) -> tuple[str | None, tuple[str, ..
             is_summary = number == position == 0
             if position == len(parts) - 1 and not is_whole and sentence[-1:] not in ".!?":
                 continue  # it continues in the indented text below
-            if is_fit(sentence, MIN_SUMMARY_WORDS if is_summary else MIN_WORDS) and not any(map(_NO_PROSE.match, block)):
+            min_words = MIN_SUMMARY_WORDS if is_summary else MIN_WORDS
+            if can_be_evidence(sentence, min_words) and not any(map(_NO_PROSE.match, block)):
                 summary = sentence if is_summary else summary
                 good.append(sentence)
     return summary, tuple(good)
@@ -153,8 +154,8 @@ def _sentences(text: str) -> list[str]:
     return [part for start, end in split_sentences(text) for part in _SMALL_START.split(text[start:end].strip())]
 
 
-def is_fit(sentence: str, min_words: int = MIN_WORDS) -> bool:
-    """Whether a sentence can be evidence on its own: it is complete, in words, and about the definition."""
+def can_be_evidence(sentence: str, min_words: int = MIN_WORDS) -> bool:
+    """Whether a sentence can be evidence on its own: it is complete, consists of words, and is about the definition."""
     words = sentence.split()
     letters = sum(character.isalpha() for character in sentence)
     return (

@@ -50,8 +50,8 @@ def describe(definition: Definition) -> Iterator[Draft]:
         return
     if definition.kind in ("function", "method") and verb_phrase(summary) is None:
         return
-    is_thing = definition.kind in ("class", "property", "module", "exception")
-    if is_thing and (summary[0].islower() or summary.partition(" ")[0].lower() in VERBS):
+    has_noun_summary = definition.kind in ("class", "property", "module", "exception")
+    if has_noun_summary and (summary[0].islower() or summary.partition(" ")[0].lower() in VERBS):
         return
     text = _ask(templates.DESCRIBE[definition.kind], definition, "describe")
     yield Draft("describe", (definition,), text, (summary,), (summary,))

@@ -15,7 +15,7 @@ SALT: Final = "pydoc-959"
 """Salt of the hash that decides a group's split: of 3,000 salts, the one with split sizes nearest to their shares on Python
 3.11."""
 SHARED: Final = 0.2
-"""Minimum share of a module's sentences that another module has, for the two to form a group."""
+"""Minimum share of a module's sentences that must occur in another module for the two to form a group."""
 
 
 def is_module(page: Page) -> bool:
@@ -31,9 +31,9 @@ def library_of(page: Page) -> str:
 class Groups:
     """Top-level modules grouped by shared sentences. A group has the name of its first module, and one split."""
 
-    def __init__(self, everything: Sequence[Definition]) -> None:
+    def __init__(self, all_definitions: Sequence[Definition]) -> None:
         self._libraries: Mapping[str, set[str]] = defaultdict(set)
-        for definition in everything:
+        for definition in all_definitions:
             for sentence in definition.sentences:
                 self._libraries[sentence].add(definition.library)
         totals = Counter(library for libraries in self._libraries.values() for library in libraries)
@@ -84,9 +84,9 @@ class PageIndex:
         candidates = self._candidates(words(sentence)[1:-1])
         return [page for number, page in enumerate(self._pages) if candidates >> number & 1 and wanted in page.normal.text]
 
-    def _candidates(self, row: Sequence[str]) -> int:
+    def _candidates(self, sought: Sequence[str]) -> int:
         """The pages with all of some words, as a bit mask over page numbers."""
         candidates = (1 << len(self._pages)) - 1
-        for word in row:
+        for word in sought:
             candidates &= self._where.get(word, 0)
         return candidates

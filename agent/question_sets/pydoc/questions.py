@@ -27,7 +27,8 @@ from browser_env.records.digests import hash_number
 
 DATASET: Final = "pydoc"
 LEFT_OUT: Final = frozenset(("distutils", "encodings", "idlelib", "lib2to3", "pydoc_data", "turtledemo"))
-"""Programs and tables inside the library; their pages are repetitive or only of internal use."""
+"""Modules that no question is about: programs and tables inside the library, whose pages are repetitive or only of internal
+use."""
 PLATFORMS: Final = frozenset(("genericpath", "nt", "ntpath", "posix", "posixpath"))
 """Modules that ``os`` is built on; definitions that they share with it are asked about under its name."""
 
@@ -37,12 +38,12 @@ class PythonDocsQuestions:
 
     def __init__(self, web: Collection) -> None:
         self._pages = [page for page in map(web.fetch, web.urls()) if is_module(page)]
-        everything = [definition for page in self._pages for definition in definitions(page)]
-        self._groups = Groups(everything)
+        all_definitions = [definition for page in self._pages for definition in definitions(page)]
+        self._groups = Groups(all_definitions)
         self._index = PageIndex(self._pages)
-        asked_about = _without_copies(definition for definition in everything if definition.library not in LEFT_OUT)
+        asked_about = _without_copies(definition for definition in all_definitions if definition.library not in LEFT_OUT)
         self._neighbors: dict[tuple[str, bool], list[Definition]] = defaultdict(list)
-        for definition in everything:
+        for definition in all_definitions:
             self._neighbors[_place(definition)].append(definition)
         self._definitions = [
             replace(definition, sentences=self._groups.own_sentences(definition)) for definition in asked_about
@@ -54,12 +55,12 @@ class PythonDocsQuestions:
 
     def questions(self, split: Split | None = None) -> tuple[Question, ...]:
         """The questions of a split, or all, in a random but fixed order."""
-        asked: set[str] = set()
+        asked_texts: set[str] = set()
         questions: list[Question] = []
         for draft in self._drafts():
             text = normal_form(draft.text).replace("'", "")
-            if text not in asked and self._has_unique_evidence(draft):
-                asked.add(text)
+            if text not in asked_texts and self._has_unique_evidence(draft):
+                asked_texts.add(text)
                 if split in (None, self._split(draft.about[0])):
                     questions.append(_question(draft))
         return tuple(sorted(questions, key=lambda question: hash_number(question.id)))
@@ -109,10 +110,10 @@ def _place(definition: Definition) -> tuple[str, bool]:
     return definition.owner, definition.kind == "function"
 
 
-def _without_copies(everything: Iterable[Definition]) -> list[Definition]:
+def _without_copies(all_definitions: Iterable[Definition]) -> list[Definition]:
     """Definitions without copies (same short name, same sentences); the one with the shortest full name is kept."""
     unique: dict[tuple[str, tuple[str, ...]], Definition] = {}
-    for definition in everything:
+    for definition in all_definitions:
         key = (definition.short_name, definition.sentences)
         if key not in unique or _rank(definition) < _rank(unique[key]):
             unique[key] = definition

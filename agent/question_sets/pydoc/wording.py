@@ -55,7 +55,7 @@ class VerbPhrase:
     base: str | None
     """*return ...*, as it follows *to*; None if another verb in it cannot be inflected."""
     third: str | None
-    """*returns ...*, as it follows *which function*; None likewise."""
+    """*returns ...*, as it follows *which function*; None if another verb in it cannot be inflected."""
 
 
 def third_person(verb: str) -> str:
@@ -139,7 +139,7 @@ _NOT_BEFORE_IF = frozenset(
 )
 _NOT_PLAIN = re.compile(r"\(| only | to be |\bor\b|\b(?:that|which|should|must)\b")
 """Words before an *if* that make it unclear what the condition belongs to."""
-_NOT_TOLD = re.compile(r"\b(?:should|must|you|users?|programmer)\b|\b(?:return|do|use)(?:s|es)? (?:that|this|so|it)\b")
+_NOT_CONSEQUENCE = re.compile(r"\b(?:should|must|you|users?|programmer)\b|\b(?:return|do|use)(?:s|es)? (?:that|this|so|it)\b")
 """Words of a consequence that address the reader or refer to earlier text."""
 _DEFAULT = re.compile(
     r"(?:The )?(?:optional )?(?:argument |parameter )?[`'*]*(?P<argument>\w+)[`'*]*(?: argument| parameter)?,? "
@@ -208,8 +208,8 @@ def _split_clause(text: str) -> tuple[str, str] | None:
     for comma in re.finditer(r",(?: then)? ", text):
         condition, main = text[: comma.start()], text[comma.end() :]
         if is_clause(condition) and re.search(r"\b(?:and|or|but) \w+$", condition) is None:
-            is_told = len(main.split()) >= 2 and not _ADVICE.match(main) and not _NOT_TOLD.search(main)
-            return (condition, main) if is_told else None
+            is_consequence = len(main.split()) >= 2 and not _ADVICE.match(main) and not _NOT_CONSEQUENCE.search(main)
+            return (condition, main) if is_consequence else None
     return None
 
 
@@ -234,7 +234,7 @@ def _balanced(text: str) -> bool:
 # --------------------------------------------------------------------------------------------------------------- names
 
 TOO_MUCH: Final = 0.5
-"""Share of a description's words that are parts of the name, from which on it gives the name away."""
+"""Minimum share of a description's words that are parts of the name for the description to give the name away."""
 _SEPARATORS = re.compile(r"[\W_]+")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
@@ -256,13 +256,13 @@ def gives_away(question: str, description: str, name: str) -> bool:
         description: The part of the question that describes the definition.
         name: The short name that is asked for.
     """
-    asked = words(question)
+    question_words = words(question)
     joined = _SEPARATORS.sub("", name).casefold()
-    if joined in {_SEPARATORS.sub("", token).casefold() for token in question.split()}.union(asked):
+    if joined in {_SEPARATORS.sub("", token).casefold() for token in question.split()}.union(question_words):
         return True
     parts = {stem(part.casefold()) for part in _PART.findall(name)}
     stems = content_stems(description)
     if sum(word in parts for word in stems) >= TOO_MUCH * len(stems):
         return True
-    content = [word for word in asked if len(word) > 3 and word not in STOP_WORDS]
+    content = [word for word in question_words if len(word) > 3 and word not in STOP_WORDS]
     return len(parts) == 1 and any(stem(word) in parts or word in joined or joined in word for word in content)

@@ -60,21 +60,21 @@ def test_a_judge_is_asked_once_in_all_runs(tmp_path: Path) -> None:
 
 def test_the_verdicts_of_one_judge_are_not_those_of_another(tmp_path: Path) -> None:
     verdicts = Verdicts(tmp_path / "v.jsonl")
-    verdicts.keep("first", SAME, True)
-    verdicts.keep("second", SAME, False)
+    verdicts.add("first", SAME, True)
+    verdicts.add("second", SAME, False)
     assert (verdicts.get("first", SAME), verdicts.get("second", SAME), verdicts.get("third", SAME)) == (True, False, None)
 
 
 def test_a_verdict_that_was_being_written_is_asked_for_again(tmp_path: Path) -> None:
     path = tmp_path / "v.jsonl"
     verdicts = Verdicts(path)
-    verdicts.keep("judge", SAME, True, "Yes \ud800")
-    verdicts.keep("judge", OTHER, False)
+    verdicts.add("judge", SAME, True, "Yes \ud800")
+    verdicts.add("judge", OTHER, False)
     whole = path.read_bytes()
     path.write_bytes(whole[:-5])
     again = Verdicts(path)
     assert (again.get("judge", SAME), again.get("judge", OTHER)) == (True, None)
-    again.keep("judge", OTHER, False)
+    again.add("judge", OTHER, False)
     assert path.read_bytes() == whole
 
 

@@ -52,7 +52,7 @@ def policy_of(kind: str, tokenizer: Any, **changes: Any) -> Any:
 
 
 def folders(kind: str, tokenizer: Any, folder: Path, **changes: Any) -> tuple[Path, Path]:
-    """The folders of a random policy and of a random reward model that is initialised from it."""
+    """The folders of a random policy and of a random reward model that is initialized from it."""
     policy, reward = folder / "policy", folder / "reward"
     policy_of(kind, tokenizer, **changes).save_pretrained(policy)
     tokenizer.save_pretrained(policy)

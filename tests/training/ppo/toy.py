@@ -1,8 +1,8 @@
 """A toy world with a known optimum: a web of two pages, and a language of a few words.
 
-Every command and every answer is one token, so a random model finds the right ones by chance. The optimal policy (search for the
-right animal, quote the right sentence, end, give the right answer with its citation) scores 1. The toy uses the real environment,
-sampler and trainer, and takes seconds.
+Every command and every answer is one token, so a random model finds the right ones by chance. The optimal policy (search for
+the right animal, quote the right sentence, end, give the right answer with its citation) scores 1. The toy uses the real
+environment, sampler and trainer, and takes seconds.
 """
 
 from collections.abc import Sequence
@@ -116,7 +116,7 @@ def toy_tokenizer() -> Any:
 
 
 def toy_models(folder: Path, *, seed: int = 0) -> Path:
-    """Write a tiny random policy with its tokenizer, which initialises the value network too; returns the folder."""
+    """Write a tiny random policy with its tokenizer, which initializes the value network too; returns the folder."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     tokenizer = toy_tokenizer()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from browser_env.records import ComparedAnswer, Episode, Evidence, Question, Reference, Settings, Step
 from training.reward_model.comparisons import preference
-from training.scripted_people.comparisons import compared, draw_others
+from training.scripted_people.comparisons import compared_answer, draw_others
 from training.scripted_people.gold_score import assess, gold_score, gold_score_of
 from training.scripted_people.labeler import EQUAL, ERROR, Labeler, agreement, error_for, five_points
 
@@ -137,8 +137,8 @@ def test_a_failed_episode_has_no_answer() -> None:
     )
     assert gold_score_of(episode) == gold(DESCRIBE, RIGHT)
     assert gold_score_of(replace(episode, failure="broken")) == 0
-    assert compared(episode) == replace(RIGHT, actor="a", episode="e")
-    assert compared(replace(episode, failure="broken")) == ComparedAnswer(text="", actor="a", episode="e")
+    assert compared_answer(episode) == replace(RIGHT, actor="a", episode="e")
+    assert compared_answer(replace(episode, failure="broken")) == ComparedAnswer(text="", actor="a", episode="e")
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_other_answers_are_about_the_same_page_if_possible() -> None:
     assert list(draw_others(episodes[:1], seed=0)) == []
 
 
-def test_other_answers_quote_neighbouring_text() -> None:
+def test_other_answers_quote_neighboring_text() -> None:
     episodes = [answered(number, PAGE, start=1000 * number) for number in (4, 2, 0, 3, 1, 5)]
     again = [replace(episode, id=f"{episode.id} again") for episode in episodes]
     pairs = list(draw_others([*episodes, *again], seed=0))
