@@ -19,10 +19,10 @@ from tests.completions_server import CompletionsServer
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-hypothesis.settings.register_profile("untimed", deadline=None)  # how busy the machine is says nothing of the code
+hypothesis.settings.register_profile("untimed", deadline=None)  # the load of the machine is no property of the code
 hypothesis.settings.load_profile("untimed")
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's threads: more than one process tests at a time already
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's threads: several processes run tests at the same time
 
 LONG = (
     "tests/test_examples.py",
@@ -47,7 +47,7 @@ def interruptible() -> None:
 
 @pytest.fixture(scope="session")
 def chromium_path() -> Path:
-    """Chromium as it is installed; without it the test is skipped, where everything must be tested it fails."""
+    """Chromium as it is installed; without it the test is skipped, or fails where all tests must run."""
     path = find_chromium()
     if path is None:
         missing = "there is no Chromium or Chrome (Debian: apt-get install chromium)"

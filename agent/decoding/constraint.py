@@ -119,8 +119,8 @@ class ConstraintState:
         """The tokens that may come next.
 
         Args:
-            remaining: Tokens that may still be written, the next one included. If no command can be completed within them, the
-                limit is ignored, and the command will be cut off.
+            remaining: Number of tokens that may still be written, the next one included. If no command can be completed within
+                them, the limit is ignored, and the command will be cut off.
 
         Returns:
             Token ids; None if all are allowed, because the completion is outside the constraint.
@@ -167,7 +167,7 @@ class ConstraintLogitsProcessor:
         Args:
             constraint: The constraint for the model's tokenizer.
             states: The browser state of each row; ``generate`` must use one beam and return one sequence for each.
-            prompt_length: Tokens of the padded prompts.
+            prompt_length: Number of tokens of the padded prompts.
             max_tokens: The value passed as ``max_new_tokens``.
         """
         self._states = [constraint.start(state) for state in states]

@@ -68,8 +68,8 @@ class State(Protocol):
 
         Args:
             node: The trie node that the token's first bytes, read in earlier states, have led to; 0 at the token's start.
-            remaining: Tokens that may still be written, this one included. A token is left out if the command cannot be
-                completed within them.
+            remaining: Number of tokens that may still be written, this one included. A token is left out if the command cannot
+                be completed within them.
             allowed: The collection to add the tokens to.
         """
         ...
@@ -121,7 +121,7 @@ class QueryTokens:
         Args:
             node: The trie node that the token's first bytes have led to.
             has_visible: Whether the query has a visible character.
-            remaining: Tokens that may still be written.
+            remaining: Number of tokens that may still be written.
             tail: The last two bytes of the query.
             is_full: Whether the query has reached `MAX_TEXT` and must end.
         """

@@ -159,7 +159,7 @@ def make_policy(
 
 
 def find_kind(spec: str) -> Kind | None:
-    """The kind of policy that a spec names; None if there is none, or its argument is missing or not wanted."""
+    """The kind of policy that a spec names; None if there is no such kind, or its argument is missing or not expected."""
     name, colon, argument = spec.partition(":")
     kind = POLICIES.get(name)
     if kind is None or {bool(colon), bool(argument)} != {bool(kind.argument)}:

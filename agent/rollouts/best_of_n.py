@@ -143,7 +143,7 @@ def sample_answers(
         policy: The policy that made the episode.
         episode: A finished episode.
         n: Number of answers, the episode's own included.
-        batch_size: Answers in progress at a time.
+        batch_size: Number of answers in progress at a time.
         count_tokens: Counts the tokens of references.
     """
     _check_number(n)

@@ -110,10 +110,11 @@ def rollout(
             progress are finished before it is raised here.
         settings: Format and budgets of plain questions. Default: the paper's.
         seed: Seed of plain questions. Results do not depend on the batch size or the order of the tasks.
-        batch_size: Episodes in progress at a time.
+        batch_size: Number of episodes in progress at a time.
         count_tokens: Counts the tokens of references.
         on_step: Called with every step, in the calling thread, before the step's episode is yielded.
-        threads: Threads that wait for the backend; 1 is the calling thread. Default: one per episode in progress, at most 16.
+        threads: Number of threads that wait for the backend; 1 is the calling thread. Default: one per episode in progress, at
+            most 16.
         prompt_seed: Maps a task and the number of a step to the seed of its completion.
         clock: A monotonic clock in seconds, for `Step.seconds`. None leaves steps untimed.
     """
@@ -268,10 +269,10 @@ def answer(
     Args:
         policy: The policy to run.
         episodes: Finished episodes; those without an answering phase are skipped.
-        num: Answers for each episode.
+        num: Number of answers for each episode.
         seed: Seed of the answers. They do not depend on the batch size.
         skip: Ids of answers that exist already.
-        batch_size: Answers in progress at a time.
+        batch_size: Number of answers in progress at a time.
         count_tokens: Counts the tokens of references.
         on_step: Called with every step before its episode is yielded.
         prompt_seed: Maps an episode and the number of an answer, from 1, to the seed of the answer. Default: a hash of `seed`,

@@ -69,9 +69,9 @@ class Samples:
 
         Args:
             questions: Questions to answer.
-            num: Episodes of each question.
-            num_answers: Further answers for each episode.
-            batch_size: Episodes in progress at a time.
+            num: Number of episodes of each question.
+            num_answers: Number of further answers for each episode.
+            batch_size: Number of episodes in progress at a time.
             best_of: Number of samples that each episode is the best of.
             answering: Chooses the best sample; used if `best_of` is above 1.
             progress: Shows the progress of the sampling.

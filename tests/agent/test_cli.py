@@ -1,4 +1,4 @@
-"""The behaviour that all commands share, tested on the real program in a process of its own."""
+"""The behavior that all commands share, tested on the real program in a process of its own."""
 
 import json
 import re
@@ -47,7 +47,7 @@ def test_help_is_styled_for_terminals_alone() -> None:
     assert "\033" not in help_text(styled=False)
 
 
-def test_version_is_the_package_s(webgpt: Run) -> None:
+def test_version_is_that_of_the_package(webgpt: Run) -> None:
     from importlib.metadata import version
 
     assert webgpt("--version").stdout == f"webgpt {version('open-webgpt')}\n"
@@ -68,7 +68,7 @@ def test_the_environment_loads_neither_models_nor_terminal_programs() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_command_explains_itself_without_loading_a_model(webgpt: Run, name: str) -> None:
+def test_each_command_prints_its_help_without_loading_a_model(webgpt: Run, name: str) -> None:
     module, _, cls = COMMANDS[name].target.partition(":")
     assert callable(getattr(import_module(module), cls).run)
     assert "torch" not in loaded_by(f"import {module}")
@@ -115,7 +115,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_a_mistake_is_one_line_on_stderr(webgpt: Run, arguments: list[str], code: int, message: str) -> None:
+def test_a_usage_error_is_one_line_on_stderr(webgpt: Run, arguments: list[str], code: int, message: str) -> None:
     done = webgpt(*arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(f"webgpt: {message}")
@@ -138,7 +138,7 @@ def test_a_closed_pipe_ends_the_program_quietly(program: Path, small_collection:
     assert (done.returncode, done.stdout, done.stderr) == (141, "♦Question\n", "")
 
 
-def test_text_that_the_terminal_cannot_show_is_escaped(webgpt: Run, small_collection: Path) -> None:
+def test_text_that_the_terminal_cannot_encode_is_escaped(webgpt: Run, small_collection: Path) -> None:
     done = webgpt("browse", "--collection", small_collection, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.returncode == 0
     assert done.stdout.startswith("\\u2666Question\n")

@@ -56,14 +56,14 @@ def given_json(text: str) -> object:
         st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
     )
 )
-def test_a_script_holds_its_value_and_nothing_that_ends_it(value: object) -> None:
+def test_a_script_contains_its_value_and_no_text_that_ends_it(value: object) -> None:
     text = script("episodes/1", value)
     assert given_json(text) == value
     assert not set("<>&\u2028\u2029") & set(text)
     assert text.count("\n") == 1
 
 
-def test_a_script_holds_no_number_that_json_lacks() -> None:
+def test_a_script_refuses_numbers_that_json_cannot_represent() -> None:
     with pytest.raises(ValueError, match="JSON"):
         script("episodes/1", float("nan"))
 
@@ -102,7 +102,7 @@ VERDICTS = {
 
 
 @pytest.mark.parametrize(("given_episode", "correct", "verdict", "flags"), VERDICTS.values(), ids=VERDICTS.keys())
-def test_a_verdict_says_what_can_be_filtered_by(
+def test_the_verdict_and_the_filters_of_an_episode(
     given_episode: Episode, correct: float | None, verdict: str, flags: tuple[str, ...]
 ) -> None:
     assert judge(given_episode, correct) == (verdict, flags)
@@ -126,7 +126,7 @@ def test_the_step_that_quoted_a_reference_is_found(steps: list[Step], expected: 
     assert quoting_step(reference(EXTRACT), tuple(steps)) == expected
 
 
-def test_what_a_policy_wrote_around_its_command_is_kept() -> None:
+def test_the_full_output_around_a_command_is_kept() -> None:
     steps = (step("I think.\nSearch crows", command="Search crows"), step("Search crows"))
     view = view_of(replace(episode(), steps=steps))
     assert [(found.command, found.completion) for found in view.steps] == [
@@ -150,7 +150,7 @@ def test_a_page_is_kept_whole() -> None:
         max_size=40,
     )
 )
-def test_of_a_long_page_all_that_was_quoted_is_kept_once(spans: list[tuple[int, int]]) -> None:
+def test_all_quoted_parts_of_a_long_page_are_kept_once(spans: list[tuple[int, int]]) -> None:
     text = "".join(map(chr, range(0x21, 0x2021))) * (MAX_PAGE // 2_000)
     view = page_view(page_text(text), spans)
     kept = [(part.start, part.start + len(part.text)) for part in view.parts]
@@ -191,13 +191,13 @@ def test_a_file_of_episodes_has_a_policy_for_each_actor_and_each_time(tmp_path: 
     assert written == ["000000-0.js", "000000-1.js", "000000-2.js", "000001-0.js"]
 
 
-def test_a_benchmark_without_results_is_shown_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_a_benchmark_without_results_is_shown_with_its_episodes(tmp_path: Path) -> None:
     write_episodes(tmp_path / "episodes" / "careful.jsonl", episode("Yes."))
     found = overview(write_site(read_material(tmp_path), tmp_path / "view").parent)
     assert (found["policies"], found["metrics"], found["title"]) == (["careful"], [], tmp_path.name)
 
 
-def test_policies_stand_in_the_order_of_the_configuration_under_their_names(tmp_path: Path) -> None:
+def test_policies_are_in_the_order_of_the_configuration_under_their_names(tmp_path: Path) -> None:
     for stem in ("a", "hf-x-y", "b"):
         write_episodes(tmp_path / "episodes" / f"{stem}.jsonl", episode("Yes."))
     (tmp_path / "config.json").write_text(json.dumps({"policies": ["hf:x/y", "b", "not yet"], "versions": {"python": "3"}}))
@@ -206,7 +206,7 @@ def test_policies_stand_in_the_order_of_the_configuration_under_their_names(tmp_
     assert ("versions.python", "3") in material.facts
 
 
-def test_results_are_the_list_s_verdicts_and_numbers(tmp_path: Path) -> None:
+def test_the_list_has_the_verdicts_and_numbers_of_the_results(tmp_path: Path) -> None:
     write_episodes(tmp_path / "episodes" / "careful.jsonl", episode("Yes."))
     row = {"question": "q", "policy": "careful", "kind": None, "failure": None, "correct": 0.0, "f1": 0.123456, "tokens": None}
     write_lines(tmp_path / "results.jsonl", row)
@@ -240,7 +240,7 @@ def test_writing_again_removes_old_episodes(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out" / "episodes").iterdir()] == ["000000-0.js"]
 
 
-def test_a_folder_with_something_else_is_not_written_to(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_overwritten(tmp_path: Path) -> None:
     file = write_episodes(tmp_path / "mine.jsonl", episode("Yes."))
     (tmp_path / "episodes").mkdir()
     (tmp_path / "episodes" / "careful.jsonl").write_text("")

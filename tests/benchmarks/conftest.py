@@ -15,12 +15,12 @@ from browser_env.offline_web.sources.python_docs import PythonDocs
 from browser_env.records import Episode, Question
 
 MODEL = "WEBGPT_BENCHMARK_MODEL"
-"""Names a folder with a trained model, whose commands have the lengths of real ones; without it the model is random."""
+"""Environment variable with the folder of a trained model, whose commands have realistic lengths. Default: a random model."""
 
 
 @pytest.fixture(scope="session")
 def is_measured(request: pytest.FixtureRequest) -> bool:
-    """Whether anything is timed; if not, everything is small and only has to run."""
+    """Whether the benchmarks are timed; otherwise they run once, with small inputs."""
     return bool(request.config.getoption("benchmark_enable")) or not request.config.getoption("benchmark_disable")
 
 
@@ -40,7 +40,7 @@ def questions(docs: Collection) -> tuple[Question, ...]:
 
 @pytest.fixture(scope="session")
 def demonstrations(docs: Collection, questions: tuple[Question, ...], is_measured: bool) -> list[Episode]:
-    """Of the scripted demonstrator, in the small model's format."""
+    """Demonstrations of the scripted demonstrator, in the small model's format."""
     from training.base_model.config import SMALL_VIEW
     from training.scripted_people.demonstrations import demonstrations
 

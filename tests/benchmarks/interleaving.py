@@ -1,4 +1,4 @@
-"""Two ways to do the same work, compared on a machine that others use too."""
+"""Comparison of the speed of two implementations on a machine that other programs use at the same time."""
 
 import time
 from collections.abc import Callable
@@ -6,37 +6,37 @@ from statistics import median
 from typing import Any
 
 
-def compare(benchmark: Any, what: str, ours: Callable[[], float], theirs: Callable[[], float], *, rounds: int) -> None:
-    """Measure both, round by round, in alternating order, and print medians and the median ratio.
+def compare(benchmark: Any, unit: str, ours: Callable[[], float], theirs: Callable[[], float], *, rounds: int) -> None:
+    """Measure two implementations in alternating order, and print their median rates and the median ratio.
 
-    Rates are per second of this process's CPU time, which other jobs hardly change, and with one thread are what an idle core
-    would give.
+    Rates are per second of this process's CPU time, which other programs hardly affect; with one thread they are those of an
+    idle core.
 
     Args:
-        benchmark: The fixture.
-        what: Name of the work.
-        ours: Does it and says how much it was, like the next.
-        theirs: See there.
-        rounds: Of both; the first is a warm-up.
+        benchmark: The fixture of pytest-benchmark.
+        unit: Name of the units of work, such as *episodes*.
+        ours: Runs this project's implementation; returns the number of units of work.
+        theirs: Runs the other implementation, likewise.
+        rounds: Number of measured rounds, which follow a warm-up round.
     """
     rates: dict[str, list[float]] = {"ours": [], "theirs": []}
-    ways = {"ours": ours, "theirs": theirs}
+    implementations = {"ours": ours, "theirs": theirs}
 
-    def one_round() -> None:
-        order = [*ways] if len(rates["ours"]) % 2 else [*reversed(ways)]
+    def run_round() -> None:
+        order = [*implementations] if len(rates["ours"]) % 2 else [*reversed(implementations)]
         for name in order:
             before = time.process_time()
-            amount = ways[name]()
+            amount = implementations[name]()
             rates[name].append(amount / (time.process_time() - before))
 
     if benchmark.disabled:
-        benchmark.pedantic(one_round, rounds=1)
+        benchmark.pedantic(run_round, rounds=1)
         return
-    benchmark.pedantic(one_round, rounds=rounds + 1)
-    mine, others = rates["ours"][1:], rates["theirs"][1:]
-    ratios = sorted(one / other for one, other in zip(mine, others, strict=True))
-    benchmark.extra_info.update(ours=median(mine), theirs=median(others), ratio=median(ratios))
+    benchmark.pedantic(run_round, rounds=rounds + 1)
+    our_rates, their_rates = rates["ours"][1:], rates["theirs"][1:]
+    ratios = sorted(our_rate / their_rate for our_rate, their_rate in zip(our_rates, their_rates, strict=True))
+    benchmark.extra_info.update(ours=median(our_rates), theirs=median(their_rates), ratio=median(ratios))
     print(
-        f"\n{what} per CPU second: {median(mine):,.4g} ours, {median(others):,.4g} theirs; "
+        f"\n{unit} per CPU second: {median(our_rates):,.4g} ours, {median(their_rates):,.4g} theirs; "
         f"{median(ratios):.2f} times as many ({ratios[0]:.2f} to {ratios[-1]:.2f} in {len(ratios)} rounds)"
     )

@@ -30,14 +30,14 @@ def is_measured(config: pytest.Config) -> bool:
 
 @pytest.fixture(scope="session")
 def templates(request: pytest.FixtureRequest) -> list[str]:
-    """Real pages: all of the Python documentation but the largest."""
+    """HTML pages of the Python documentation, without the largest."""
     modules = None if is_measured(request.config) else ("json", "shutil", "string", "textwrap")
     pages = [item.body.decode() for item in PythonDocs(modules=modules) if isinstance(item, Document)]
     return [page for page in pages if len(page) < 60_000]
 
 
 class Variations:
-    """As many pages as one likes: real ones, a third of their words replaced by others."""
+    """A source of any number of pages: real pages in which a third of the words are replaced by others."""
 
     label = "synthetic"
     addresses: frozenset[str] = frozenset()
@@ -61,7 +61,7 @@ def replaced(page: str, other: dict[str, str]) -> str:
 
 
 class Listed:
-    """Documents that are there already, so that only the indexing is measured."""
+    """A source of documents in memory, so that only the indexing is measured."""
 
     label = "listed"
     addresses: frozenset[str] = frozenset()
@@ -96,8 +96,8 @@ def large(
         yield collection
 
 
-def test_questions_are_answered(benchmark: BenchmarkFixture, large: Collection) -> None:
-    """Each round is one query that was never asked before."""
+def test_queries_are_answered(benchmark: BenchmarkFixture, large: Collection) -> None:
+    """Each round is one query that has not been asked before."""
     chooser = random.Random(0)
     words = [sorted(set(re.findall(r"[A-Za-z_]{4,}", large.fetch(url).text))) for url in chooser.sample(large.urls(), 50)]
     numbers = iter(range(1_000_000))
@@ -116,6 +116,6 @@ def test_questions_are_answered(benchmark: BenchmarkFixture, large: Collection) 
 
 
 def test_pages_are_fetched(benchmark: BenchmarkFixture, large: Collection) -> None:
-    """A visit to a page that was visited before."""
+    """Each round fetches a page that was fetched before."""
     url = large.urls()[0]
     benchmark(large.fetch, url)

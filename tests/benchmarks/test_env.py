@@ -1,4 +1,4 @@
-"""Commands per second of the environment, on real pages that are in its caches."""
+"""Commands per second of the environment on real pages in its caches."""
 
 from itertools import cycle, islice
 from pathlib import Path
@@ -45,11 +45,11 @@ def browse(env: BrowserEnv) -> int:
     return problems
 
 
-def test_steps_on_pages_that_were_visited(benchmark: BenchmarkFixture, docs: Collection) -> None:
+def test_steps_on_visited_pages(benchmark: BenchmarkFixture, docs: Collection) -> None:
     assert benchmark(browse, BrowserEnv(docs)) == 0
 
 
-def test_an_environment_for_each_session_of_many(benchmark: BenchmarkFixture, docs: Collection, tmp_path: Path) -> None:
+def test_many_environments_on_one_web(benchmark: BenchmarkFixture, docs: Collection, tmp_path: Path) -> None:
     """A thousand environments on one web, a session each."""
 
     def sessions() -> None:

@@ -1,6 +1,7 @@
 """Training tokens per second compared with TRL's own trainer, and PPO episodes per hour.
 
-``pytest tests/benchmarks/test_training.py --benchmark-enable --capture=no``; `WEBGPT_BENCHMARK_MODEL` names the folder of a trained model.
+``pytest tests/benchmarks/test_training.py --benchmark-enable --capture=no``; `WEBGPT_BENCHMARK_MODEL` names the folder of a
+trained model.
 """
 
 import copy
@@ -75,7 +76,7 @@ def test_cloning(
 
 
 class Rows:
-    """The first rows of a row source."""
+    """A source of the first rows of another source."""
 
     def __init__(self, source: StepSource, number: int) -> None:
         self.source = source

@@ -59,7 +59,7 @@ def open_episode(window: Any) -> Any:
     citation = page.locator(".citation a").first
     citation.click()
     page.locator("mark.own").first.wait_for()
-    for _ in range(20):  # a page that is still scrolling takes the tooltip away again
+    for _ in range(20):  # a page that is still scrolling hides the tooltip
         page.mouse.move(0, 0)
         citation.hover()
         with suppress(TimeoutError):
@@ -72,7 +72,7 @@ SHOTS: dict[str, tuple[Callable[[Any], Any], int]] = {
     "viewer.png": (open_episode, 1000),
     "viewer-benchmark.png": (open_list, 1360),
 }
-"""File: what it shows, and its height in pixels."""
+"""By file name: the function that opens the page to show, and the height of the picture in pixels."""
 
 
 @pytest.mark.parametrize("name", SHOTS)

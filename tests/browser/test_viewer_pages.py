@@ -54,7 +54,7 @@ def listed(page: "Page") -> list[str]:
 
 
 def wait_for_address(page: "Page", end: str) -> None:
-    # Asked of the page itself: wait_for_url waits for a navigation event, and one that came just before it is never told again.
+    # Not wait_for_url, which waits for a navigation event and misses one that came just before.
     page.wait_for_function("end => location.href.endsWith(end)", arg=end)
 
 
@@ -143,12 +143,12 @@ FILTERS: dict[str, tuple[str, list[str]]] = {
 
 
 @pytest.mark.parametrize(("query", "expected"), FILTERS.values(), ids=FILTERS.keys())
-def test_the_list_is_filtered_and_sorted_by_its_address(visit: Open, site: Path, query: str, expected: list[str]) -> None:
+def test_the_url_decides_the_filter_and_order_of_the_list(visit: Open, site: Path, query: str, expected: list[str]) -> None:
     page = visit(site).open(f"?{query}")
     assert listed(page) == expected
 
 
-def test_the_filters_make_the_address(visit: Open, site: Path) -> None:
+def test_filters_are_written_to_the_url(visit: Open, site: Path) -> None:
     page = visit(site).open()
     page.get_by_role("radio", name="Unsupported 1").check()
     wait_for_address(page, "#?show=unsupported")
@@ -166,7 +166,7 @@ def test_the_filters_make_the_address(visit: Open, site: Path) -> None:
     assert listed(page) == ["count"]
 
 
-def test_what_is_opened_is_loaded_and_nothing_else(visit: Open, site: Path) -> None:
+def test_only_the_data_of_the_opened_page_is_loaded(visit: Open, site: Path) -> None:
     window = visit(site)
     page = window.open()
     assert window.loaded == FIRST_PAGE
@@ -214,7 +214,7 @@ def test_a_reference_is_marked_in_its_page_where_it_was_quoted(visit: Open, site
     assert "<script>window.hacked = 1</script>" in page.locator(".page pre").inner_text()
 
 
-def test_of_a_long_page_what_is_around_the_reference_is_shown(visit: Open, site: Path) -> None:
+def test_the_surroundings_of_a_reference_on_a_long_page_are_shown(visit: Open, site: Path) -> None:
     page = visit(site).open("ravens/careful/1")
     page.get_by_role("button", name="Show it in the page").click()
     assert page.locator(".page mark.own").text_content() == "Ravens count to seven."
@@ -250,13 +250,13 @@ def test_a_citation_shows_its_quote_and_jumps_to_it(visit: Open, site: Path, wid
     assert page.locator(".reference.chosen blockquote").inner_text() == "remember faces"
 
 
-def test_doubtful_sentences_and_citations_of_nothing_are_marked(visit: Open, site: Path) -> None:
+def test_doubtful_sentences_and_invalid_citations_are_marked(visit: Open, site: Path) -> None:
     page = visit(site).open("crows/careful/1")
     assert page.locator(".answer .weak").all_inner_texts() == ["Nobody knows why. [1, 7]"]
     assert page.locator(".answer .unknown").all_inner_texts() == ["7"]
 
 
-def test_an_unsupported_answer_is_called_that(visit: Open, site: Path) -> None:
+def test_an_unsupported_answer_is_labeled(visit: Open, site: Path) -> None:
     page = visit(site).open(f"crows/{quote(policies(site)[1], safe='')}/1")
     page.locator(".answer").wait_for()
     assert page.locator(".pane-head .flag").inner_text() == "unsupported"
@@ -271,7 +271,7 @@ def test_a_failure_and_an_unknown_policy_are_shown(visit: Open, site: Path) -> N
     assert page.locator(".pane-head .verdict").inner_text() == "! failed"
 
 
-def test_two_policies_stand_side_by_side_and_move_alone(visit: Open, site: Path) -> None:
+def test_two_policies_are_shown_side_by_side_and_stepped_separately(visit: Open, site: Path) -> None:
     page = visit(site).open("crows/careful/4")
     page.locator(".observation pre").wait_for()
     page.keyboard.press("c")
@@ -292,7 +292,7 @@ def test_two_policies_stand_side_by_side_and_move_alone(visit: Open, site: Path)
     wait_for_address(page, "#crows/careful/6")
 
 
-def test_the_keyboard_reaches_everything(visit: Open, site: Path) -> None:
+def test_every_view_can_be_reached_by_keyboard(visit: Open, site: Path) -> None:
     page = visit(site).open()
     page.keyboard.press("j")
     assert focused(page) == "What do crows bring?"
@@ -312,7 +312,7 @@ def test_the_keyboard_reaches_everything(visit: Open, site: Path) -> None:
     page.keyboard.press("p")
     wait_for_address(page, "#ravens/careful/1")
     page.evaluate("for (const key of 'np') document.body.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }))")
-    wait_for_address(page, "#ravens/careful/1")  # though the browser had no time to tell of the address between them
+    wait_for_address(page, "#ravens/careful/1")  # the browser had no time to report the URL in between
     page.keyboard.press("u")
     page.locator("[data-question]:focus").wait_for()
     assert focused(page) == "How far do ravens count?"
@@ -329,7 +329,7 @@ def test_the_keyboard_reaches_everything(visit: Open, site: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["list", "episode", "side by side"])
-def test_tab_goes_through_everything_that_can_be_used_and_shows_where(visit: Open, site: Path, name: str) -> None:
+def test_tab_reaches_every_control_and_shows_the_focus(visit: Open, site: Path, name: str) -> None:
     page = visit(site).open(place(name, site))
     page.wait_for_timeout(200)
     wanted = page.evaluate(
@@ -342,8 +342,8 @@ def test_tab_goes_through_everything_that_can_be_used_and_shows_where(visit: Ope
     while seen <= wanted + 1:
         page.keyboard.press("Tab")
         where = page.evaluate(
-            """() => { const e = document.activeElement; const style = getComputedStyle(e.matches(".chip input") ? e.nextSibling : e);
-                return e === document.body ? null : [style.outlineStyle, style.outlineWidth]; }"""
+            """() => { const e = document.activeElement; const style = getComputedStyle(e.matches(".chip input") ? e.nextSibling
+                : e); return e === document.body ? null : [style.outlineStyle, style.outlineWidth]; }"""
         )
         if where is None:
             break
@@ -407,7 +407,7 @@ def test_a_missing_episode_is_reported_and_the_rest_works(browser: Any, site: Pa
         page.locator(".observation pre").wait_for()
 
 
-def test_a_file_of_episodes_alone_is_enough(visit: Open, benchmark_folder: Path, tmp_path: Path) -> None:
+def test_a_file_of_episodes_is_shown_without_a_benchmark(visit: Open, benchmark_folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "episodes.jsonl"
     file.write_bytes((benchmark_folder / "episodes" / "careful.jsonl").read_bytes() * 2)
     page = visit(write_site(read_material(file), tmp_path / "view").parent).open()
@@ -418,7 +418,7 @@ def test_a_file_of_episodes_alone_is_enough(visit: Open, benchmark_folder: Path,
     assert page.get_by_role("button", name="Show it in the page").count() == 0
 
 
-def test_of_three_policies_any_two_stand_side_by_side(visit: Open, benchmark_folder: Path, tmp_path: Path) -> None:
+def test_any_two_of_three_policies_can_be_shown_side_by_side(visit: Open, benchmark_folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "episodes.jsonl"
     careful, hasty = sorted((benchmark_folder / "episodes").iterdir())
     file.write_bytes(careful.read_bytes() * 2 + hasty.read_bytes())

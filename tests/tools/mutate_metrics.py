@@ -1,8 +1,8 @@
 """Mutation tests of the metrics: ``python tests/tools/mutate_metrics.py``.
 
-Each mutation of `MUTATIONS` is made in a copy of the sources, in which the tests of that module are run. A mutation that no test
-notices *survives* and shows that a test is missing. The exit code is 1 if a mutation survives, or if its text is not in the
-module any more. A run takes several minutes, so it is not part of the test suite.
+Each mutation of `MUTATIONS` is made in a copy of the sources, in which the tests of that module are run. A mutation that no
+test notices *survives* and shows that a test is missing. The exit code is 1 if a mutation survives, or if its text is not in
+the module any more. A run takes several minutes, so it is not part of the test suite.
 """
 
 import argparse
@@ -49,7 +49,7 @@ class Mutation(NamedTuple):
 
     module: str
     """A key of `MODULES`."""
-    what: str
+    effect: str
     """The wrong behavior that it causes."""
     old: str
     new: str
@@ -393,7 +393,7 @@ def main() -> int:
             return 1
         outcomes = []
         for mutation, outcome in zip(mutations, pool.map(_outcome, mutations), strict=True):
-            print(f"{outcome:9} {mutation.module:18} {mutation.what}", flush=True)
+            print(f"{outcome:9} {mutation.module:18} {mutation.effect}", flush=True)
             outcomes.append(outcome)
     print(f"{outcomes.count('killed')} of {len(outcomes)} mutations were noticed, in {time.monotonic() - began:.0f} s")
     return int(set(outcomes) != {"killed"})

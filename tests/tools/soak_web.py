@@ -175,7 +175,7 @@ def soak(url: str, num_sessions: int, seconds: float, with_browser: bool) -> int
     print(
         f"memory: {samples[0].megabytes:.0f} to {samples[-1].megabytes:.0f} MB, last third to first {growth:.2f}; after: {after}"
     )
-    failed = {what: count for what, count in results.items() if what.startswith("failed")}
+    failed = {outcome: count for outcome, count in results.items() if outcome.startswith("failed")}
     return int(bool(ours or failed or stuck or num_contexts or results["wrong"] or growth > MAX_GROWTH or files > num_sessions))
 
 

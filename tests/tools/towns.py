@@ -21,7 +21,7 @@ from math import log
 from urllib.parse import parse_qs, urlsplit
 
 DRAWN_EVERY = 10
-"""The page of every so many-th town is drawn by a script."""
+"""The page of every tenth town is drawn by a script."""
 _STARTS = [
     "Bel",
     "Cor",

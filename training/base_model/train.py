@@ -32,7 +32,7 @@ from training.supervised.copying import Curriculum
 TOKENIZER_EXAMPLES: Final = 1000
 """Number of pretext examples that the tokenizer is trained on, in addition to the pages."""
 SAVE_EVERY, LOG_EVERY, MEASURE_EVERY = 200, 50, 500
-"""Steps from one checkpoint, log entry and measurement to the next."""
+"""Number of steps from one checkpoint, log entry and measurement to the next."""
 WEIGHT_DECAY: Final = 0.02
 """AdamW weight decay of the matrices; vectors have none."""
 MAX_GRAD_NORM: Final = 1.0

@@ -26,12 +26,12 @@ class CloningConfig:
     held_out: float = 0.04
     """Share of the questions, from 0 to below 1, whose demonstrations are held out of training for evaluation (§3.2)."""
     eval_every: int = 200
-    """Optimizer steps between evaluations of the averaged weights."""
+    """Number of optimizer steps between evaluations of the averaged weights."""
     eval_questions: int = 32
     """Number of held-out questions to answer in each evaluation. The latest average whose score is within a standard error,
     0.5 / sqrt(this number), of the best is saved. 0: no evaluation, the final average is saved."""
     patience: Annotated[int | None, arg(metavar="N")] = 5
-    """Evaluations without a higher score after which training stops early. None: no early stopping."""
+    """Number of evaluations without a higher score after which training stops early. None: no early stopping."""
     replaced: float = 0.0
     """Share of the examples, 0 to 1, in which words are replaced by other words. Raise it for small models that would memorize
     the pages."""
@@ -41,8 +41,8 @@ class CloningConfig:
     learn_mistakes: bool = False
     """Learn also the steps that the demonstrator took back or that found nothing. The recovery from them is always learned."""
     copying_every: int = 0
-    """Optimizer steps from one step with the copying task to the next. 0: the task is off. Use it for a base model that cannot
-    copy yet."""
+    """Number of optimizer steps from one step with the copying task to the next. 0: the task is off. Use it for a base model
+    that cannot copy yet."""
     lora_rank: int = 0
     """Rank of LoRA adapters on all linear layers, to train in place of the weights. Use 16, say, if the model is too large to
     train whole. 0: no adapters."""

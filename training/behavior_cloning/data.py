@@ -235,7 +235,7 @@ class StepSource:
 
     @property
     def longest_completion(self) -> int:
-        """Tokens of the longest command or answer."""
+        """Length of the longest command or answer in tokens."""
         return max((len(row.ids) - row.start for row in self._rows), default=0)
 
     def prompts(self) -> list[tuple[int, ...]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from training.supervised.averaging import Evaluate, Evaluation
 
 BATCH_SIZE = 32
-"""Episodes in progress at the same time in rollouts."""
+"""Number of episodes in progress at the same time in rollouts."""
 
 
 class Judge:

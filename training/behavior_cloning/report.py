@@ -23,9 +23,9 @@ class CloningReport:
     """Number of training rows, one for each step of an episode."""
     held_out_rows: int
     tokens: int
-    """Tokens of the training rows in one epoch, prompts included."""
+    """Number of tokens of the training rows in one epoch, prompts included."""
     action_tokens: int
-    """Tokens of the training rows that have a loss."""
+    """Number of tokens of the training rows that have a loss."""
     steps: int
     """Optimizer steps."""
     best_step: int | None

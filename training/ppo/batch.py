@@ -102,7 +102,7 @@ def baselines(evaluated: Sequence[Evaluated], scores: Sequence[float], group_siz
     Args:
         evaluated: All experiences; the episodes of a question have consecutive numbers.
         scores: Score of each trajectory, in order.
-        group_size: Episodes of each question.
+        group_size: Number of episodes of each question.
     """
     numbers = [len(item.experience.trajectories) for item in evaluated]
     remaining = iter(scores)

@@ -11,12 +11,13 @@ class PPOConfig:
     iterations: int = 20
     """Maximum number of iterations (the paper's runs stopped after 19, 30 and 18)."""
     episodes: int = 32
-    """Browsing episodes per iteration (Table 7: 256 environments with 256 commands each). More make less noisy steps."""
+    """Number of browsing episodes per iteration (Table 7: 256 environments with 256 commands each). More make less noisy
+    steps."""
     group_size: int = 1
-    """Episodes of each question per iteration; must divide --episodes. Default: plain scores, as in the paper.
+    """Number of episodes of each question per iteration; must divide --episodes. 1: plain scores, as in the paper.
     Above 1, the reward is the score minus the mean score of the question's other episodes; 4 helps if --episodes is small."""
     answers: int = 16
-    """Answers per browsing episode, its own included (Table 7: 16). More answers are cheaper than more browsing."""
+    """Number of answers per browsing episode, its own included (Table 7: 16). More answers are cheaper than more browsing."""
     min_actions: int = 10
     """Smallest action budget of an episode, in commands (Appendix E: 20); see --max-actions."""
     max_actions: int = 30
@@ -28,9 +29,9 @@ class PPOConfig:
     max_answer_tokens: int = 256
     """Maximum tokens of a sampled answer. A batch takes as long as its longest answer."""
     minibatches: int = 16
-    """Optimizer steps per epoch (Table 7: 128, of 512 completions each). More make smaller and noisier steps."""
+    """Number of optimizer steps per epoch (Table 7: 128, of 512 completions each). More make smaller and noisier steps."""
     epochs: int = 1
-    """Passes over the experience of an iteration (Table 7: 1). More passes clip more tokens."""
+    """Number of passes over the experience of an iteration (Table 7: 1). More passes clip more tokens."""
     learning_rate: float = 3e-5
     """AdamW learning rate of the policy (Table 7: 0.004 times that of pre-training). The most important setting.
     Lower it if more than 2 % of tokens are clipped."""
@@ -66,17 +67,17 @@ class PPOConfig:
     free: bool = False
     """Disable constrained decoding; the model may emit any text, as the paper's could."""
     value_only_iterations: int = 0
-    """Iterations at the start that train the value network alone. Raise it if the first steps lower the score."""
+    """Number of iterations at the start that train the value network alone. Raise it if the first steps lower the score."""
     separate_answers: bool = False
     """Train each answer in a row of its own instead of packed behind a shared prompt; slower, to compare the two."""
     batch_size: int = 64
-    """Completions sampled at a time. Lower it if memory is short; the results do not change."""
+    """Number of completions sampled at a time. Lower it if memory is short; the results do not change."""
     batch_tokens: int = 8192
     """Maximum tokens of a micro-batch, padding included. Lower it if memory is short; the results do not change."""
     sampling_dtype: Literal["float32", "bfloat16"] | None = None
     """Data type of a copy of the policy that samples faster. Default: sample with the trained weights themselves."""
     checkpoint_every: int = 1
-    """Iterations between checkpoints. Raise it if writing them takes long."""
+    """Number of iterations between checkpoints. Raise it if writing them takes long."""
     seed: int = 0
     """Seed of the order of questions, the action budgets, the samples and the minibatches."""
 

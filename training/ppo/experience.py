@@ -97,8 +97,8 @@ def collect(
         backend: The web.
         tasks: Tasks by their number in the iteration.
         tokenizer: Tokenizer of the sampler.
-        num_answers: Answers for each browsing episode, its own included.
-        batch_size: Completions sampled at a time.
+        num_answers: Number of answers for each browsing episode, its own included.
+        batch_size: Number of completions sampled at a time.
         threads: See `rollout`.
         count_tokens: Counts the tokens of references.
         on_episode: Called with each browsing episode when it ends.

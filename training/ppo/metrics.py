@@ -101,7 +101,7 @@ class StepSums:
 
     totals: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     first_ratio_error: float | None = None
-    """See `IterationMetrics`. None: the policy has not taken a step."""
+    """As in `IterationMetrics`. None: the policy has not taken a step."""
 
     @classmethod
     def merged(cls, parts: Iterable["StepSums"]) -> Self:

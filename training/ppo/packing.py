@@ -84,7 +84,7 @@ def collate(rows: Sequence[Row], device: torch.device | str = "cpu", *, overlap:
     Args:
         rows: Rows. The prompt of a packed row has at least `overlap` tokens.
         device: Device of the result.
-        overlap: Prompt tokens to repeat in front of each completion of a packed row.
+        overlap: Number of prompt tokens to repeat in front of each completion of a packed row.
     """
     is_packed = any(len(row.completions) > 1 for row in rows)
     width = max(row.length + (overlap * len(row.completions) if is_packed else 0) for row in rows)

@@ -25,9 +25,9 @@ class Amounts:
     demonstrations_each: int
     """Number of demonstrations of each question, each with other detours."""
     cloning_epochs: float
-    """Passes over the demonstrations."""
+    """Number of passes over the demonstrations."""
     cloning_eval_every: int
-    """Optimizer steps from one evaluation of the cloned policy to the next."""
+    """Number of optimizer steps from one evaluation of the cloned policy to the next."""
     cloning_eval_questions: int
     """Number of held-out questions answered in each evaluation."""
     compared: int
@@ -40,7 +40,7 @@ class Amounts:
     """Number of questions of the split rm that are demonstrated in order to compare their answers with answers to other
     questions, in addition to those of the demonstrations."""
     reward_epochs: float
-    """Passes over the comparisons."""
+    """Number of passes over the comparisons."""
     ppo_iterations: int
     """Maximum number of iterations of PPO."""
     ppo_episodes: int

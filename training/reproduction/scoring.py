@@ -32,7 +32,7 @@ class EpisodeScores:
     reward: float
     """Score by the reward model, `NO_ANSWER` if the episode has no answer."""
     validation: float
-    """Score by the validation reward model, likewise."""
+    """Score by the validation reward model, `NO_ANSWER` if the episode has no answer."""
     gold: float
     """Gold score, from 0 to 1."""
 

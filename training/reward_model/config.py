@@ -29,10 +29,10 @@ class RewardModelConfig:
     """Share of the questions, between 0 and 1, whose comparisons are held out for validation (the paper: a quarter of 21,500
     comparisons)."""
     eval_every: int = 0
-    """Optimizer steps between evaluations of the averaged weights; the most accurate average is saved. 0: no evaluation, the
-    final average is saved."""
+    """Number of optimizer steps between evaluations of the averaged weights; the most accurate average is saved. 0: no
+    evaluation, the final average is saved."""
     patience: Annotated[int | None, arg(metavar="N")] = None
-    """Evaluations without a higher accuracy after which training stops early. Default: no early stopping."""
+    """Number of evaluations without a higher accuracy after which training stops early. Default: no early stopping."""
     replaced: float = 0.0
     """Share of the comparisons, 0 to 1, in which words are replaced by other words, anew in each epoch. Raise it if the model
     memorizes answers instead of relating them to their questions."""

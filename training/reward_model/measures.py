@@ -10,7 +10,7 @@ from agent.intervals import Estimate, estimate, preference
 from training.reward_model.preferences import Candidate, PreferenceGroup
 
 RESAMPLES = 2_000
-"""Bootstrap resamples; few enough for thousands of questions."""
+"""Number of bootstrap resamples; few enough for thousands of questions."""
 BINS = 10
 """Number of calibration bins, of equal width in confidence from 0.5 to 1."""
 

@@ -25,9 +25,9 @@ class RewardModelReport:
     groups: int
     """Number of training comparisons."""
     ties: int
-    """Training comparisons whose answers are all tied."""
+    """Number of training comparisons whose answers are all tied."""
     tokens: int
-    """Tokens of the training answers in one epoch, question and references included."""
+    """Number of tokens of the training answers in one epoch, question and references included."""
     steps: int
     """Optimizer steps."""
     normalization: Normalization

@@ -30,7 +30,7 @@ def demonstrations(
         noise: Probability of detours; see `Demonstrator`.
         seed: Random seed; different seeds give different demonstrations of the same questions.
         max_quote_words: Longer quotes are abbreviated; see `Demonstrator`.
-        batch_size: Episodes in progress at once. It changes the order of the episodes, not their content.
+        batch_size: Number of episodes in progress at once. It changes the order of the episodes, not their content.
     """
     policy = Demonstrator(noise, seed, max_quote_words)
     known = (question for question in questions if can_demonstrate(question))

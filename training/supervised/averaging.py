@@ -51,8 +51,8 @@ class Averaging(TrainerCallback):
             decay: The share of the average that a step keeps. At step t it is at most (1 + t) / (10 + t), so that the start
                 does not dominate the average of a short training.
             evaluate: Scores the model with the averaged weights. None: no evaluation; the result is the final average.
-            every: Optimizer steps between evaluations; the last step is evaluated too.
-            patience: Evaluations without a higher score after which training stops. None: no early stopping.
+            every: Number of optimizer steps between evaluations; the last step is evaluated too.
+            patience: Number of evaluations without a higher score after which training stops. None: no early stopping.
             tolerance: Scores this close to the highest count as equal to it; the latest of them is the best.
             on_evaluation: Called after each evaluation.
         """
@@ -94,7 +94,7 @@ class Averaging(TrainerCallback):
         self._average = {name: value.to(weights[name].device) for name, value in self._average.items()}
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        """Update the average, and evaluate it every so many steps."""
+        """Update the average, and evaluate it at the steps that `every` selects."""
         model, step = kwargs["model"], state.global_step
         self._update(model, step)
         is_last = step >= state.max_steps

@@ -13,7 +13,8 @@ from training.supervised.rows import Row
 IGNORED = -100
 """Label of positions without a loss."""
 MEGABATCH = 50
-"""Batches that are sorted by length together: enough for little padding, few enough that their mixture varies by epoch."""
+"""Number of batches that are sorted by length together: enough for little padding, few enough that their mixture varies by
+epoch."""
 
 Batch = dict[str, Tensor]
 

@@ -1,4 +1,4 @@
-"""The copying task: repeat a span of a text that stands earlier in the prompt.
+"""The copying task: repeat a span of a text that occurs earlier in the prompt.
 
 Browsing is mostly copying: a query from the question, a quote from the page, an answer from the quotes. A small transformer
 that is trained on demonstrations alone takes millions of tokens before it copies at all. Here spans of a text are repeated
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from training.supervised.rows import Row
 
 FIRST_LENGTH = 16
-"""Tokens of the first texts."""
+"""Length of the first texts in tokens."""
 GROWTH = 1.3
 """Factor by which texts grow."""
 MASTERED = 0.8
@@ -27,7 +27,7 @@ class Curriculum:
     """Curriculum of the copying task: the current length of its texts."""
 
     longest: int
-    """Tokens at which texts stop growing."""
+    """Length in tokens at which texts stop growing."""
     length: float = FIRST_LENGTH
     accuracy: float = 0.0
     """Running average of the share of correctly predicted tokens."""

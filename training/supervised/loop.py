@@ -11,7 +11,7 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from training.supervised.averaging import Averaging, checkpoint_step, last_checkpoint
 
 LOSS_STEPS = 10
-"""Optimizer steps whose mean loss is reported."""
+"""Number of optimizer steps whose mean loss is reported."""
 
 
 @dataclass(frozen=True, slots=True)

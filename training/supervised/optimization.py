@@ -17,8 +17,8 @@ class Optimization:
     """Maximum number of passes over the training data. The paper chose 2 to 5 of at most 12 for cloning, and 1 of at most 6 for
     the reward model."""
     batch_size: int = 32
-    """Examples per optimizer step. For cloning an example is a step of an episode (the paper: 512, Table 5), for the reward
-    model a comparison (the paper: 64 pairs, Table 6)."""
+    """Number of examples per optimizer step. For cloning an example is a step of an episode (the paper: 512, Table 5), for the
+    reward model a comparison (the paper: 64 pairs, Table 6)."""
     micro_batch_size: Annotated[int | None, arg(metavar="N")] = None
     """Micro-batch size: examples in memory at once. Gradients accumulate over the batch. It must divide the batch size; lower
     it if memory runs out. Default: the whole batch."""
@@ -34,7 +34,7 @@ class Optimization:
     ema_decay: float = 0.99
     """Decay per optimizer step of the moving average of the weights; the average is what is saved (Tables 5 and 6)."""
     save_every: int = 100
-    """Optimizer steps between checkpoints. A stopped training resumes from the last one."""
+    """Number of optimizer steps between checkpoints. A stopped training resumes from the last one."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, slower steps."""
     max_steps: Annotated[int | None, arg(metavar="N")] = None

@@ -34,7 +34,7 @@ class AuxiliaryTask(NamedTuple):
 
     draw_row: Callable[[random.Random], Row]
     every: int
-    """Optimizer steps from one step with the task to the next."""
+    """Number of optimizer steps from one step with the task to the next."""
 
 
 class _SourceTrainer:

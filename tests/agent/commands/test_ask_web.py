@@ -101,7 +101,7 @@ def test_benchmark_on_the_live_web(towns: TownServer, asked: Path, tmp_path: Pat
         ),
     ],
 )
-def test_wrong_usage_is_one_line_and_code_2(
+def test_a_usage_error_is_one_line_and_exits_2(
     arguments: tuple[str, ...],
     variables: dict[str, str],
     expected: str,
@@ -119,7 +119,7 @@ def test_wrong_usage_is_one_line_and_code_2(
     assert err.count("\n") == 1
 
 
-def test_refused_key_ends_the_run_and_is_shown_nowhere(webgpt: Run, tmp_path: Path) -> None:
+def test_a_refused_key_ends_the_run_and_is_never_shown(webgpt: Run, tmp_path: Path) -> None:
     with serving() as server:
         server.answers["/res/v1/web/search"] = Answer(b'{"error": "bad key secret-key-7f3a9"}', "application/json", 401)
         saved = tmp_path / "episodes.jsonl"
@@ -131,7 +131,7 @@ def test_refused_key_ends_the_run_and_is_shown_nowhere(webgpt: Run, tmp_path: Pa
     assert "secret-key-7f3a9" not in done.stdout + done.stderr + saved.read_text()
 
 
-def test_what_was_recorded_is_replayed_with_the_server_gone(webgpt: Run, chromium_path: Path, tmp_path: Path) -> None:
+def test_a_recording_is_replayed_without_the_server(webgpt: Run, chromium_path: Path, tmp_path: Path) -> None:
     with serving_towns() as server:
         flags = ("--web", "--search-url", server.url, "--loopback-port", server.port)
         drawn = next(town for town in server.country.towns if town.is_drawn)

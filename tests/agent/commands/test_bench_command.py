@@ -32,7 +32,7 @@ def results(folder: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
-def test_a_benchmark_prints_its_table_and_keeps_everything(webgpt: Run, small_collection: Path, tmp_path: Path) -> None:
+def test_a_benchmark_prints_its_table_and_writes_its_folder(webgpt: Run, small_collection: Path, tmp_path: Path) -> None:
     policies = ("--policy", "scripted", "--policy", "search-only")
     done = webgpt("bench", *SET, *policies, "--out", tmp_path / "out", "--collection", small_collection, "--max-actions", 30)
     assert done.returncode == 0
@@ -52,7 +52,7 @@ def test_a_benchmark_prints_its_table_and_keeps_everything(webgpt: Run, small_co
     assert found == names
 
 
-def test_the_default_policy_is_measured_if_none_is_named(webgpt: Run, small_collection: Path, tmp_path: Path) -> None:
+def test_the_default_policy_is_measured_if_no_policy_is_given(webgpt: Run, small_collection: Path, tmp_path: Path) -> None:
     done = webgpt("bench", *SET[:2], "--limit", 2, "--out", tmp_path / "out", "--collection", small_collection)
     assert done.stdout.startswith("|  | n | scripted |\n")
 
@@ -97,7 +97,7 @@ def browse(exchange: Any, observe: Callable[[str, bool], None] = lambda question
             reply = f"Quote: {lines[0].strip()}" if lines else "End: Nonsense"
         case _:
             reply = "End: Answer"
-    with suppress(ConnectionError):  # a program that was killed hears nothing
+    with suppress(ConnectionError):  # the program was killed
         exchange.say(reply)
 
 
@@ -112,7 +112,7 @@ def ids(path: Path) -> list[str]:
     return [json.loads(line)["question"]["id"] for line in lines]
 
 
-def test_killed_five_times_at_random_it_ends_with_the_same_table(
+def test_a_benchmark_killed_five_times_ends_with_the_same_table(
     webgpt: Run, program: Path, environment: dict[str, str], small_collection: Path, chat_server: Any, tmp_path: Path
 ) -> None:
     asked: list[str] = []
@@ -148,8 +148,8 @@ def test_killed_five_times_at_random_it_ends_with_the_same_table(
         reached.wait(60)
         time.sleep(generator.random() * 0.03)
         process.kill()
-        assert process.wait() == -signal.SIGKILL  # it was at work still
-        assert not {texts[known] for known in before} & set(asked)  # what was finished was not run again
+        assert process.wait() == -signal.SIGKILL  # it was still running
+        assert not {texts[known] for known in before} & set(asked)  # finished questions were not run again
         after = ids(finished)
         assert after[: len(before)] == before
     asked.clear()
@@ -166,7 +166,7 @@ def test_killed_five_times_at_random_it_ends_with_the_same_table(
     assert quoted <= set(pages)
 
 
-def test_an_interrupt_keeps_what_is_there_and_says_how_to_go_on(
+def test_an_interrupt_keeps_finished_episodes_and_says_how_to_continue(
     webgpt: Run, program: Path, environment: dict[str, str], small_collection: Path, chat_server: Any, tmp_path: Path
 ) -> None:
     silent, never = threading.Event(), threading.Event()
@@ -184,7 +184,7 @@ def test_an_interrupt_keeps_what_is_there_and_says_how_to_go_on(
         assert silent.wait(60)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=20)  # the server is silent for longer: nobody waits for it
+        stdout, stderr = process.communicate(timeout=20)  # the program does not wait for the server, which is silent for longer
     finally:
         never.set()
         process.kill()
@@ -198,7 +198,7 @@ def test_an_interrupt_keeps_what_is_there_and_says_how_to_go_on(
     assert ids(tmp_path / "out" / "episodes" / "openai-test.jsonl")[: len(kept)] == kept
 
 
-def test_a_question_on_which_the_policy_hangs_fails_alone_and_the_program_ends(
+def test_only_the_question_on_which_the_policy_hangs_fails_and_the_program_ends(
     webgpt: Run, small_collection: Path, chat_server: Any, tmp_path: Path
 ) -> None:
     never = threading.Event()
@@ -236,7 +236,7 @@ def test_a_chat_model_can_judge_and_is_named(webgpt: Run, small_collection: Path
         assert done.returncode == 0
         assert "Citations were judged by: openai:judge. Truth was judged by: openai:sage." in done.stdout
         assert "| truthful and informative, % | 1 | 100.0 [100.0, 100.0] |" in done.stdout
-        assert len(chat_server.requests) == 3  # once each, however often the table is made
+        assert len(chat_server.requests) == 3  # each pair once, however often the table is made
     assert {request.body["model"] for request in chat_server.requests} == {"judge", "sage"}
 
 
@@ -260,7 +260,7 @@ REFUSED: list[tuple[str, tuple[str, ...], str]] = [
 
 
 @pytest.mark.parametrize(("options", "message"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_wrong_options_are_reported_before_the_work(
+def test_wrong_options_are_reported_before_the_first_episode(
     webgpt: Run, small_collection: Path, tmp_path: Path, options: tuple[str, ...], message: str
 ) -> None:
     done = webgpt("bench", "--questions", "pydoc", "--collection", small_collection, "--out", tmp_path / "out", *options)

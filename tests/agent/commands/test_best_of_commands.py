@@ -78,7 +78,7 @@ def test_ask_gives_the_answer_that_the_reward_model_likes_most(
     assert len(answers) == len(samples) == 4
     if mode == "episodes":  # further answers have seeds of their own in the two commands
         assert found["answer"] == (chosen_by(reward_model, samples).answer or "").strip()
-    assert len(re.findall(r"^ +\d+  ", done.stderr, re.MULTILINE)) == 4  # the steps of one sample, not of all
+    assert len(re.findall(r"^ +\d+  ", done.stderr, re.MULTILINE)) == 4  # the steps of one sample only
 
 
 def test_bench_measures_best_of_n_and_refuses_to_mix_it(
@@ -96,7 +96,7 @@ def test_bench_measures_best_of_n_and_refuses_to_mix_it(
     assert "another configuration" in again.stderr
 
 
-def test_sample_keeps_the_best_of_each_group_and_goes_on(
+def test_sample_keeps_the_best_of_each_group_and_can_continue(
     webgpt: Run, server: Any, reward_model: Path, small_collection: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "best.jsonl"
@@ -128,13 +128,15 @@ def test_conflicting_options_are_refused(options: dict[str, Any], problem: str) 
 
 
 @pytest.mark.parametrize("spec", ["hf:somewhere", "openai:test"])
-def test_only_the_policy_that_ships_has_a_reward_model_that_ships(spec: str) -> None:
+def test_only_the_shipped_policy_has_a_shipped_reward_model(spec: str) -> None:
     with pytest.raises(UsageError, match=f"--best-of with --policy {spec} needs --reward-model"):
         PolicyOptions(best_of=4).check(spec)
     PolicyOptions(best_of=4).check("learned")
 
 
-def test_a_policy_whose_samples_are_all_the_same_is_refused(webgpt: Run, reward_model: Path, small_collection: Path) -> None:
+def test_best_of_n_is_refused_for_a_policy_whose_samples_are_equal(
+    webgpt: Run, reward_model: Path, small_collection: Path
+) -> None:
     chooses = ("--best-of", 2, "--reward-model", reward_model, "--collection", small_collection)
     done = webgpt("ask", QUESTION, "--policy", "scripted", *chooses)
     assert done.returncode == 2

@@ -48,7 +48,7 @@ def test_stdout_is_exactly_what_a_policy_sees(webgpt: Run, small_collection: Pat
     assert (episode.actor, episode.ending, episode.answer, episode.failure) == ("human:ada", "answer", ANSWER, None)
 
 
-def test_problems_and_notes_are_said_on_stderr(webgpt: Run, small_collection: Path) -> None:
+def test_problems_and_notes_are_printed_to_stderr(webgpt: Run, small_collection: Path) -> None:
     script = "Search copytree\n\nTop\nScrolled up 1\nClicked on link 9999\nfoo\n"
     done = webgpt("browse", "--collection", small_collection, stdin=script)
     note, no_link, no_command = done.stderr.splitlines()
@@ -59,7 +59,7 @@ def test_problems_and_notes_are_said_on_stderr(webgpt: Run, small_collection: Pa
 
 
 @pytest.mark.parametrize("end", ["", "quit\nSearch never\n", "exit\n"])
-def test_leaving_is_no_failure_and_keeps_what_was_done(webgpt: Run, small_collection: Path, tmp_path: Path, end: str) -> None:
+def test_leaving_exits_0_and_saves_the_steps_so_far(webgpt: Run, small_collection: Path, tmp_path: Path, end: str) -> None:
     saved = tmp_path / "episodes.jsonl"
     done = webgpt("browse", "--collection", small_collection, "--save", saved, stdin=f"Search copytree\n{end}")
     assert (done.returncode, done.stderr) == (0, "")
@@ -67,15 +67,13 @@ def test_leaving_is_no_failure_and_keeps_what_was_done(webgpt: Run, small_collec
     assert ([step.completion for step in episode.steps], episode.ending) == (["Search copytree"], None)
 
 
-def test_a_browser_that_was_left_at_once_saves_an_episode_without_steps(
-    webgpt: Run, small_collection: Path, tmp_path: Path
-) -> None:
+def test_leaving_at_once_saves_an_episode_without_steps(webgpt: Run, small_collection: Path, tmp_path: Path) -> None:
     saved = tmp_path / "episodes.jsonl"
     assert webgpt("browse", "--collection", small_collection, "--save", saved).returncode == 0
     assert [episode.steps for episode in read_records(saved, Episode)] == [()]
 
 
-def test_help_costs_no_action_and_goes_to_stderr(webgpt: Run, small_collection: Path) -> None:
+def test_help_is_printed_to_stderr_and_is_not_an_action(webgpt: Run, small_collection: Path) -> None:
     done = webgpt("browse", "--collection", small_collection, stdin="help\n?\n", COLUMNS="120")
     assert done.stdout.count("♦Actions left: 100") == 1
     for command, _, meaning in COMMANDS:

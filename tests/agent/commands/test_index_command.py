@@ -55,14 +55,14 @@ def test_second_run_renders_only_what_has_changed(webgpt: Run, folder: Path, tmp
     assert "2 pages: 1 new or changed, 0 removed" in webgpt("index", folder, "--out", tmp_path / "c").stderr
 
 
-def test_label_and_base_url_name_and_place_it(webgpt: Run, folder: Path, tmp_path: Path) -> None:
+def test_label_and_base_url_set_the_name_and_the_addresses(webgpt: Run, folder: Path, tmp_path: Path) -> None:
     webgpt("index", folder, "--out", tmp_path / "c", "--label", "animals", "--base-url", "https://animals.example/")
     with Collection.open(tmp_path / "c") as collection:
         assert collection.name.startswith("animals-")
         assert collection.urls() == ("https://animals.example/index.html", "https://animals.example/walrus.html")
 
 
-def test_file_goes_into_the_cache_unless_told_otherwise(webgpt: Run, folder: Path, tmp_path: Path) -> None:
+def test_the_default_file_is_in_the_cache_folder(webgpt: Run, folder: Path, tmp_path: Path) -> None:
     done = webgpt("index", folder, XDG_CACHE_HOME=str(tmp_path / "cache"), HOME=str(tmp_path))
     path = Path(done.stdout.strip())
     assert path.is_relative_to(tmp_path)
@@ -70,7 +70,7 @@ def test_file_goes_into_the_cache_unless_told_otherwise(webgpt: Run, folder: Pat
     assert webgpt("index", folder, XDG_CACHE_HOME=str(tmp_path / "cache"), HOME=str(tmp_path)).stdout == done.stdout
 
 
-def test_stats_say_what_is_in_the_file_and_build_nothing(webgpt: Run, folder: Path, tmp_path: Path) -> None:
+def test_stats_describe_the_file_without_building_it(webgpt: Run, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "c"
     assert webgpt("index", folder, "--out", out, "--stats").returncode == 1
     webgpt("index", folder, "--out", out)
@@ -80,7 +80,7 @@ def test_stats_say_what_is_in_the_file_and_build_nothing(webgpt: Run, folder: Pa
     assert out.stat().st_mtime_ns == before.st_mtime_ns
 
 
-def test_site_on_this_machine_is_read_only_if_allowed(webgpt: Run, server: str, tmp_path: Path) -> None:
+def test_a_site_on_this_machine_is_indexed_only_if_allowed(webgpt: Run, server: str, tmp_path: Path) -> None:
     options = ("--out", tmp_path / "c", "--seconds-between", 0)
     refused = webgpt("index", server, *options)
     assert refused.returncode == 1
@@ -104,14 +104,14 @@ def test_site_on_this_machine_is_read_only_if_allowed(webgpt: Run, server: str, 
         ([".", "--base-url", "example.org"], "--base-url must be an http or https URL"),
     ],
 )
-def test_bad_usage_is_one_line_and_exit_code_two(webgpt: Run, arguments: list[str], expected: str) -> None:
+def test_a_usage_error_of_index_is_one_line_and_exits_2(webgpt: Run, arguments: list[str], expected: str) -> None:
     done = webgpt("index", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert expected in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_file_that_is_no_collection_is_not_overwritten(webgpt: Run, folder: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_collection_is_not_overwritten(webgpt: Run, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "letter.txt"
     out.write_text("Dear reader")
     done = webgpt("index", folder, "--out", out)
@@ -120,7 +120,7 @@ def test_file_that_is_no_collection_is_not_overwritten(webgpt: Run, folder: Path
     assert out.read_text() == "Dear reader"
 
 
-def test_interrupt_leaves_nothing_behind(program: Path, environment: dict[str, str], tmp_path: Path) -> None:
+def test_an_interrupt_leaves_no_files_behind(program: Path, environment: dict[str, str], tmp_path: Path) -> None:
     out = tmp_path / "c"
     child = subprocess.Popen(
         [program, "index", "pydoc", "--out", out], env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True

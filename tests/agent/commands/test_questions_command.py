@@ -34,7 +34,7 @@ def test_two_runs_give_the_same_bytes(webgpt: Run, small_collection: Path, tmp_p
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
 
-def test_what_was_written_can_be_read_again_and_cut(webgpt: Run, small_collection: Path, tmp_path: Path) -> None:
+def test_a_written_set_can_be_loaded_and_limited(webgpt: Run, small_collection: Path, tmp_path: Path) -> None:
     first, second, third = tmp_path / "a.jsonl", tmp_path / "b.jsonl", tmp_path / "c.jsonl"
     webgpt("questions", "pydoc", "--collection", small_collection, "--out", first)
     assert webgpt("questions", first, "--out", second, "--limit", "5").returncode == 0
@@ -70,7 +70,7 @@ def test_an_invalid_line_is_reported_and_those_before_it_are_written(webgpt: Run
     ],
     ids=lambda value: value if isinstance(value, str) and value.isalpha() else "",
 )
-def test_a_mistake_is_one_line_and_writes_nothing(
+def test_a_usage_error_is_one_line_and_writes_no_file(
     webgpt: Run, tmp_path: Path, name: str, arguments: list[str], message: str
 ) -> None:
     arguments = [str(tmp_path / argument) if argument == "x.jsonl" else argument for argument in arguments]

@@ -48,7 +48,7 @@ def test_each_question_has_its_number_of_episodes_with_different_seeds(small_col
     assert {episode.actor for episode in episodes} == {"scripted"}
 
 
-def test_a_larger_number_adds_to_what_is_there(
+def test_a_larger_number_adds_episodes_to_the_file(
     small_collection: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "e.jsonl"
@@ -80,7 +80,7 @@ def test_the_options_that_decide_the_episodes_are_saved_beside_them(small_collec
         sample(small_collection, out, seed=1, policy_options=PolicyOptions(temperature=0.5))
 
 
-def test_a_file_of_something_else_is_left_alone(small_collection: Path, tmp_path: Path) -> None:
+def test_a_file_that_was_not_sampled_is_left_unchanged(small_collection: Path, tmp_path: Path) -> None:
     out = tmp_path / "e.jsonl"
     out.write_text("mine\n")
     with pytest.raises(UsageError, match="was not sampled by this command"):
@@ -107,7 +107,7 @@ def test_wrong_arguments_are_named(options: dict[str, Any], problem: str, small_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_run_goes_on_where_it_was(small_collection: Path, tmp_path: Path) -> None:
+def test_a_killed_run_continues_where_it_stopped(small_collection: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed.jsonl"
     arguments = ("--questions", "pydoc", "--policy", "scripted", "--num", "3", "--limit", "30", "--batch-size", "2")
     command = [sys.executable, "-c", PROGRAM, *arguments, "--out", str(out), "--collection", str(small_collection)]
@@ -130,6 +130,6 @@ def test_a_killed_run_goes_on_where_it_was(small_collection: Path, tmp_path: Pat
     assert done(episodes) == done(whole)
 
 
-def test_the_settings_are_those_that_were_given(small_collection: Path, tmp_path: Path) -> None:
+def test_episodes_have_the_settings_of_the_options(small_collection: Path, tmp_path: Path) -> None:
     [episode] = sample(small_collection, tmp_path / "e.jsonl", limit=1, settings=EpisodeOptions(view_height=12, max_actions=30))
     assert episode.settings == Settings(view_height=12, max_actions=30)

@@ -7,7 +7,7 @@ from pathlib import Path
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def test_what_ask_saved_can_be_viewed(webgpt: Run, small_collection: Path, tmp_path: Path) -> None:
+def test_an_episode_saved_by_ask_can_be_viewed(webgpt: Run, small_collection: Path, tmp_path: Path) -> None:
     saved = tmp_path / "episodes.jsonl"
     webgpt("ask", "What does shutil.copytree do?", "--collection", small_collection, "--save", saved)
     done = webgpt("view", saved)
@@ -23,7 +23,9 @@ def test_a_benchmark_can_be_viewed_in_its_folder_or_elsewhere(webgpt: Run, small
     assert webgpt("view", folder).stdout == f"{folder / 'view' / 'index.html'}\n"
     assert len(list((folder / "view" / "episodes").iterdir())) == 3
     assert webgpt("view", folder, "--out", tmp_path / "pages").stdout == f"{tmp_path / 'pages' / 'index.html'}\n"
-    assert webgpt(*run, "--out", folder).returncode == 0  # the pages are not in the way of going on
+    assert (
+        webgpt(*run, "--out", folder).returncode == 0
+    )  # the benchmark can be continued although the folder contains the pages
 
 
 def test_a_path_that_is_neither_benchmark_nor_file_is_an_error(webgpt: Run, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_every_page_that_a_reference_points_at_is_kept_once(folder: Path) -> Non
 
 
 @pytest.mark.parametrize("stop_after", range(4))
-def test_an_interrupted_run_goes_on_where_it_was(folder: Path, tmp_path: Path, stop_after: int) -> None:
+def test_an_interrupted_benchmark_continues_where_it_stopped(folder: Path, tmp_path: Path, stop_after: int) -> None:
     whole = run(tmp_path / "whole", Quoting())
     stopped = Quoting(stop_after=stop_after)
     with pytest.raises(KeyboardInterrupt):
@@ -205,7 +205,7 @@ def test_versions_and_judges_may_change(folder: Path) -> None:
     assert json.loads((folder / "config.json").read_text())["judge"] == "hf:nli"
 
 
-def test_a_folder_of_something_else_is_left_alone(folder: Path) -> None:
+def test_a_folder_with_other_files_is_left_unchanged(folder: Path) -> None:
     folder.mkdir()
     (folder / "thesis.tex").write_text("x")
     with pytest.raises(UsageError, match=r"contains thesis\.tex and is not a benchmark"):
@@ -213,7 +213,7 @@ def test_a_folder_of_something_else_is_left_alone(folder: Path) -> None:
     assert [file.name for file in folder.iterdir()] == ["thesis.tex"]
 
 
-def test_a_start_that_was_killed_before_its_configuration_is_begun_anew(folder: Path) -> None:
+def test_a_benchmark_killed_before_writing_its_configuration_starts_over(folder: Path) -> None:
     folder.mkdir()
     (folder / "questions.jsonl").write_text("half a li")
     (folder / ".questions.jsonl.unfinished").write_text("half")
@@ -231,7 +231,7 @@ def test_a_damaged_folder_is_named(folder: Path, name: str, content: str) -> Non
         run(folder, Quoting())
 
 
-def test_one_process_is_at_work_at_a_time(folder: Path) -> None:
+def test_a_folder_is_used_by_one_process_at_a_time(folder: Path) -> None:
     with Benchmark.open(folder, QUESTIONS, CONFIG), pytest.raises(UsageError, match="another program is at work"):
         run(folder, Quoting())
     run(folder, Quoting())
@@ -262,14 +262,14 @@ def test_a_sample_is_random() -> None:
     assert 30 < sum(int(name) < 500 for name in first) < 70
 
 
-def test_no_question_and_two_alike_are_refused() -> None:
+def test_an_empty_set_and_a_repeated_id_are_refused() -> None:
     with pytest.raises(UsageError, match="there are no questions"):
         choose([], None, 0)
     with pytest.raises(UsageError, match="two questions have the id '1'"):
         choose([*numbered(3), Question(id="1", text="other")], None, 0)
 
 
-def test_the_digest_is_that_of_all_that_is_in_the_questions() -> None:
+def test_the_digest_covers_all_fields_and_the_order_of_questions() -> None:
     changed = [QUESTIONS[0], replace(QUESTIONS[1], answers=("mouse",)), *QUESTIONS[2:]]
     assert len({digest(QUESTIONS), digest(changed), digest(QUESTIONS[1:]), digest(QUESTIONS[::-1])}) == 4
 
@@ -315,7 +315,7 @@ def test_swapping_the_policies_flips_differences_and_preferences() -> None:
     assert list(forth.preferences["a", "b"]) == ["correct"]  # seconds prefer nobody
 
 
-def test_a_figure_is_over_the_questions_that_have_it() -> None:
+def test_a_mean_is_over_the_questions_that_the_metric_applies_to() -> None:
     first = rows(correct=FIRST, f1=[None, 0.5, None, 1.0, None, None], tokens=[None] * 6)
     second = rows(correct=SECOND, f1=[None, 0.25, 0.5, None, None, None], tokens=[1.0] * 6)
     summary = summarize({"a": first, "b": second}, ["x", "y", "x", "y", "x", None])
@@ -352,7 +352,7 @@ def test_the_table_shows_every_n_and_what_is_missing() -> None:
     assert lines[-1] == "| tokens written in all | 5–6 | – | 1.00 [1.00, 1.00] | 2.00 [2.00, 2.00] | – | – |"
 
 
-def test_many_kinds_are_in_the_summary_alone() -> None:
+def test_many_kinds_are_only_in_the_summary() -> None:
     kinds = [str(number) for number in range(13)]
     summary = summarize({"a": rows(correct=[1.0] * 13)}, kinds)
     assert len(summary.policies["a"]) == 14

@@ -26,11 +26,11 @@ LEXICAL = [
 
 
 @pytest.mark.parametrize(("premise", "hypothesis", "expected"), [case[1:] for case in LEXICAL], ids=[c[0] for c in LEXICAL])
-def test_the_lexical_judge_wants_four_of_five_words(premise: str, hypothesis: str, expected: bool) -> None:
+def test_the_lexical_judge_requires_four_of_five_words(premise: str, hypothesis: str, expected: bool) -> None:
     assert Lexical().entails([Pair(premise, hypothesis)]) == [expected]
 
 
-def test_the_lexical_judge_says_what_it_is() -> None:
+def test_the_lexical_judge_is_named_with_its_threshold() -> None:
     assert make_entailment("lexical", Verdicts(Path("unused"))).name == "lexical, 80% of words"
 
 
@@ -51,7 +51,7 @@ class Counting:
 SAME, OTHER = Pair("a", "a"), Pair("a", "b")
 
 
-def test_a_judge_is_asked_once_in_all_runs(tmp_path: Path) -> None:
+def test_a_judge_is_asked_once_about_a_pair_over_all_runs(tmp_path: Path) -> None:
     first, second = Counting(), Counting()
     assert CachedEntailment(first, Verdicts(tmp_path / "v.jsonl")).entails([SAME, OTHER, SAME]) == [True, False, True]
     assert CachedEntailment(second, Verdicts(tmp_path / "v.jsonl")).entails([OTHER, SAME]) == [False, True]
@@ -65,7 +65,7 @@ def test_the_verdicts_of_one_judge_are_not_those_of_another(tmp_path: Path) -> N
     assert (verdicts.get("first", SAME), verdicts.get("second", SAME), verdicts.get("third", SAME)) == (True, False, None)
 
 
-def test_a_verdict_that_was_being_written_is_asked_for_again(tmp_path: Path) -> None:
+def test_an_incomplete_verdict_is_dropped_and_asked_for_again(tmp_path: Path) -> None:
     path = tmp_path / "v.jsonl"
     verdicts = Verdicts(path)
     verdicts.add("judge", SAME, True, "Yes \ud800")
@@ -159,7 +159,7 @@ def test_a_sentence_that_a_classifier_cannot_read_whole_is_not_entailed(words_to
     assert judge.entails([Pair("crows", long)]) == [False]
 
 
-def test_a_classifier_without_such_a_label_is_refused(words_tokenizer: Any) -> None:
+def test_a_classifier_without_an_entailment_label_is_refused(words_tokenizer: Any) -> None:
     with pytest.raises(
         UsageError, match="cats cannot judge entailment: none of its labels begins with entail, they are cat, dog"
     ):
@@ -179,7 +179,7 @@ def true_model() -> Any:
 
 
 @pytest.mark.parametrize(("written", "expected"), [("1", True), ("0", False), ("fly", False)])
-def test_a_model_that_writes_says_1(true_model: Any, words_tokenizer: Any, written: str, expected: bool) -> None:
+def test_an_encoder_decoder_entails_if_it_writes_1(true_model: Any, words_tokenizer: Any, written: str, expected: bool) -> None:
     import torch
 
     read: list[str] = []
@@ -199,7 +199,7 @@ def test_a_model_that_writes_says_1(true_model: Any, words_tokenizer: Any, writt
     assert read == ["premise : crows fly hypothesis : crows", "premise : hypothesis : gifts"]
 
 
-def test_a_model_that_writes_is_loaded_as_one(tmp_path: Path, true_model: Any, words_tokenizer: Any) -> None:
+def test_an_encoder_decoder_is_loaded_as_such(tmp_path: Path, true_model: Any, words_tokenizer: Any) -> None:
     true_model.save_pretrained(tmp_path / "true")
     words_tokenizer.save_pretrained(tmp_path / "true")
     judge = LanguageInference.load(str(tmp_path / "true"))

@@ -135,7 +135,7 @@ EVIDENCE: list[tuple[str, Sequence[Evidence], list[Reference], float]] = [
 
 
 @pytest.mark.parametrize(("evidence", "cited", "expected"), [case[1:] for case in EVIDENCE], ids=[case[0] for case in EVIDENCE])
-def test_gold_sentences_are_found_as_quotes_are(evidence: list[Evidence], cited: list[Reference], expected: float) -> None:
+def test_gold_sentences_are_matched_as_quotes_are(evidence: list[Evidence], cited: list[Reference], expected: float) -> None:
     assert evidence_share(evidence, cited) == expected
 
 

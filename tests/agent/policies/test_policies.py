@@ -15,7 +15,7 @@ PROGRAMS = [("default", Scripted), ("scripted", Scripted), ("search-only", Searc
 
 
 @pytest.mark.parametrize(("spec", "kind"), PROGRAMS, ids=[spec for spec, _ in PROGRAMS])
-def test_a_program_is_made_by_its_name(spec: str, kind: type[object]) -> None:
+def test_a_scripted_policy_is_made_by_its_name(spec: str, kind: type[object]) -> None:
     assert isinstance(make_policy(spec), kind)
 
 
@@ -27,7 +27,7 @@ def test_a_language_model_is_constrained_unless_it_is_free(tiny_model: Path) -> 
     assert held.name != free.name
 
 
-def test_a_chat_model_is_named_as_it_was_asked_for() -> None:
+def test_a_chat_model_has_the_name_of_its_spec() -> None:
     policy = make_policy("openai:llama3:8b", base_url="http://localhost:1/v1", environ={})
     assert isinstance(policy, Chat)
     assert policy.name == "openai:llama3:8b"

@@ -28,7 +28,7 @@ TEN = [
     ("What does urllib.parse.urljoin do?", "urllib.parse", "Join a base URL and a possibly relative URL"),
     ("What is string.ascii_letters?", "string", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"),
 ]
-"""A question, the page that must be cited, and what must stand in the quote."""
+"""A question, the page that must be cited, and words that the quote must contain."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def all_docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(300)
-def test_at_least_eight_of_ten_questions_are_answered_with_a_quote_that_holds_the_answer(all_docs: Path) -> None:
+def test_at_least_eight_of_ten_questions_are_answered_with_a_quote_that_contains_the_answer(all_docs: Path) -> None:
     questions = [Question(id=str(number), text=text) for number, (text, _, _) in enumerate(TEN)]
     unanswerable = Question(id="no", text="What does shutil.copytreeish do?")
     pair = Question(id="pair", text="What do heapq.nlargest and base64.b64encode do?")
@@ -61,7 +61,7 @@ def test_at_least_eight_of_ten_questions_are_answered_with_a_quote_that_holds_th
     assert [reference.title for reference in episodes["pair"].references] == ["heapq", "base64"]
 
 
-def test_a_web_that_fails_is_given_up() -> None:
+def test_browsing_ends_if_the_web_fails() -> None:
     class Down(FakeBackend):
         def search(self, query: str) -> tuple[SearchHit, ...]:
             raise FetchError("the search engine is down")
@@ -70,7 +70,7 @@ def test_a_web_that_fails_is_given_up() -> None:
     assert [step.completion for step in episode.steps] == ["Search shutil.copytree", "End: Nonsense"]
 
 
-def test_a_result_that_fails_is_left_for_the_next() -> None:
+def test_a_result_that_cannot_be_opened_is_followed_by_the_next() -> None:
     good = Page("http://a.org/shutil", "shutil", "copytree(src, dst)\n    Copy a whole directory tree.")
     hits = [SearchHit("http://gone.org/", "shutil", "copytree(src)"), SearchHit(good.url, "shutil copies", "copytree(src)")]
     backend = FakeBackend([good], {"shutil.copytree": hits})

@@ -27,7 +27,7 @@ MODULES = (
     "bz2", "builtins", "collections", "inspect", "json", "lzma", "ntpath", "os", "os.path", "posix", "random", "shutil", "sndhdr", "stat",
     "statistics", "string", "textwrap", "time", "unittest", "unittest.mock", "zipfile",
 )  # fmt: skip
-"""Of all splits; some tell the same, as ``os`` and ``posix`` do."""
+"""Modules of all splits; some share sentences, such as ``os`` and ``posix``."""
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_case_that_a_sentence_tells_of(name: str) -> None:
+def test_condition_of_a_sentence(name: str) -> None:
     sentence, expected = CASES[name]
     assert list(conditionals(sentence)) == ([] if expected is None else [expected])
 
@@ -223,13 +223,13 @@ def test_description_that_gives_a_name_away(description: str, name: str, expecte
 # ---------------------------------------------------------------------------------------------------------------- drafts
 
 
-def test_which_does_not_ask_for_what_a_neighbor_does_too() -> None:
+def test_which_does_not_ask_for_a_description_that_fits_a_neighbor() -> None:
     ledger = define("total", "Return the sum of all open invoices.")
     assert texts(which(ledger, [ledger, define("mean", "Return the mean of all open invoices.")]))
     assert not texts(which(ledger, [ledger, define("everything", "Return the sum of all open and closed invoices.")]))
 
 
-def test_which_answers_with_the_name_long_and_short() -> None:
+def test_which_accepts_the_short_and_the_full_name() -> None:
     (draft,) = which(define("Ledger.total", "Return the sum of all open invoices.", kind="method"), [])
     assert draft.answers == ("total", "Ledger.total", "shop.Ledger.total")
     assert "method of shop.Ledger" in draft.text
@@ -248,7 +248,7 @@ def test_default_is_asked_only_of_an_argument() -> None:
     assert not texts(conditions(define("cut", "Cut it up.", sentence, heading="cut(text)")))
 
 
-def test_describe_leaves_a_case_to_condition() -> None:
+def test_describe_skips_a_summary_with_a_condition() -> None:
     definition = define("is_open", "Return True if the shop is open.")
     assert not texts(describe(definition))
     assert len(texts(conditions(definition))) == 1
@@ -268,7 +268,7 @@ def test_unanswerable_has_neither_answer_nor_evidence() -> None:
     assert len({draft.text for draft in drafts}) > 3
 
 
-def test_wordings_vary_and_names_stand_early_and_late() -> None:
+def test_wordings_vary_and_names_occur_early_and_late() -> None:
     found = [text for n in range(300) for text in texts(describe(define(f"f{n}", "Return a thing.")))]
     assert len({re.sub(r"\bf\d+", "", text) for text in found}) == 11
     assert any("`" in text for text in found) and any("`" not in text for text in found)
@@ -309,10 +309,10 @@ def test_answerable_questions_have_answers_and_evidence_and_the_others_neither(q
     for question in questions:
         is_answerable = question.kind != "unanswerable"
         assert bool(question.answers) is bool(question.evidence) is is_answerable, question
-        assert question.reference_answer is None  # the censor would take the page away
+        assert question.reference_answer is None  # the censor would hide the page
 
 
-def test_questions_are_one_good_line(questions: tuple[Question, ...]) -> None:
+def test_questions_are_one_clean_line(questions: tuple[Question, ...]) -> None:
     for question in questions:
         assert re.fullmatch(r"[^\s].*[?.]", question.text), question
         assert "  " not in question.text and ".?" not in question.text and "`" * 3 not in question.text
@@ -337,7 +337,7 @@ def test_pairs_are_of_two_modules_of_one_split(made: PythonDocsQuestions, questi
             assert splits[first.url] == splits[second.url]
 
 
-def test_names_that_do_not_exist_are_on_no_page(web: Collection, questions: tuple[Question, ...]) -> None:
+def test_made_up_names_are_on_no_page(web: Collection, questions: tuple[Question, ...]) -> None:
     everything = {word for url in web.urls() for word in re.findall(r"\w+", web.fetch(url).text)}
     style = re.compile(rf"(?:{'|'.join(MADE_UP_VERBS)})_?(?:{'|'.join(MADE_UP_NOUNS)})")
     made_up = {name for q in questions if q.kind == "unanswerable" for name in style.findall(q.text)}
@@ -357,7 +357,7 @@ def test_questions_go_to_the_split_of_their_page(made: PythonDocsQuestions) -> N
             assert {splits[evidence.url] for evidence in question.evidence} <= {split}
 
 
-def test_no_evidence_stands_on_a_page_of_another_split(made: PythonDocsQuestions, web: Collection) -> None:
+def test_no_evidence_is_on_a_page_of_another_split(made: PythonDocsQuestions, web: Collection) -> None:
     """Every evidence sentence is looked for on every page, with the environment's text matching."""
     pages = page_splits(made, web)
     assert len({split for _, split in pages}) == len(SPLITS)
@@ -371,7 +371,7 @@ def test_no_evidence_stands_on_a_page_of_another_split(made: PythonDocsQuestions
 @pytest.mark.parametrize(
     "together", [("os", "os.path"), ("os", "posix"), ("os", "ntpath"), ("bz2", "lzma"), ("unittest", "unittest.mock")]
 )
-def test_modules_that_tell_the_same_are_in_one_split(made: PythonDocsQuestions, together: tuple[str, str]) -> None:
+def test_modules_with_the_same_sentences_are_in_one_split(made: PythonDocsQuestions, together: tuple[str, str]) -> None:
     splits = {url.rpartition("/")[2].removesuffix(".html"): split for url, split in made.page_splits().items()}
     assert splits[together[0]] == splits[together[1]]
 
@@ -388,7 +388,7 @@ def test_modules_that_share_sentences_form_groups_and_sentences_of_two_groups_ar
     assert groups.own_sentences(everything[2]) == ("Return five things.", "Six is told.")
 
 
-def test_what_is_documented_twice_is_asked_once(questions: tuple[Question, ...]) -> None:
+def test_a_definition_documented_twice_is_asked_about_once(questions: tuple[Question, ...]) -> None:
     about = {evidence.url.rpartition("/")[2] for question in questions for evidence in question.evidence}
     assert "os.html" in about and "os.path.html" in about
     assert not [q for q in questions if q.kind == "describe" and "posix.getcwd" in q.id]
@@ -398,7 +398,7 @@ def test_the_same_documentation_gives_the_same_questions(web: Collection, questi
     assert PythonDocsQuestions(web).questions() == questions
 
 
-def test_any_first_part_is_a_fair_sample(questions: tuple[Question, ...]) -> None:
+def test_the_first_questions_are_a_fair_sample(questions: tuple[Question, ...]) -> None:
     kinds = Counter(question.kind for question in questions)
     first = Counter(question.kind for question in questions[:300])
     for kind, number in kinds.items():

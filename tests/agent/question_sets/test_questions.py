@@ -77,7 +77,7 @@ def test_splits_of_a_file_are_disjoint_and_leave_nothing_out(
 # ------------------------------------------------------------------------------------------------------------------ own
 
 
-def test_records_come_back_as_they_are(tmp_path: Path) -> None:
+def test_records_are_read_unchanged(tmp_path: Path) -> None:
     questions = [
         Question(id="1", text="Why?"),
         Question(
@@ -133,7 +133,7 @@ def test_truthfulqa_loads_whole(tmp_path: Path) -> None:
     assert all(question.kind and question.answers and question.incorrect_answers for question in questions)
 
 
-def test_a_question_that_a_file_has_twice_keeps_an_id_of_its_own(tmp_path: Path) -> None:
+def test_a_repeated_question_gets_a_numbered_id(tmp_path: Path) -> None:
     first, second = load(f"truthfulqa:{write_csv(tmp_path / 'q.csv', COLUMNS, BEANS, BEANS)}")
     assert second.id == f"{first.id}-2"
 
@@ -239,7 +239,7 @@ def test_simplified_nq_line_has_its_short_answers_without_tags_and_yes_or_no(tmp
     assert (question.id, question.answers) == ("nq--42", ("Ada L", "yes"))
 
 
-def test_squad_has_answers_and_questions_without(tmp_path: Path) -> None:
+def test_squad_questions_have_answers_or_are_unanswerable(tmp_path: Path) -> None:
     asked = [
         {"id": "a", "question": "Who?", "answers": [{"text": "Ada", "answer_start": 0}, {"text": "Ada", "answer_start": 9}]},
         {
@@ -314,7 +314,9 @@ def test_hugging_face_lists_of_tables_are_read_through(rows: list[Mapping[str, A
     ],
     ids=lambda value: value if value.isalpha() else "",
 )
-def test_hugging_face_mistake_is_named(rows: list[Mapping[str, Any]], name: str, spec: str, message: str) -> None:
+def test_the_error_of_a_wrong_mapping_names_the_field_or_column(
+    rows: list[Mapping[str, Any]], name: str, spec: str, message: str
+) -> None:
     rows += [{"question": "Who?", "nope": "x"}, {"question": "Why?"}]
     with pytest.raises((UsageError, RecordError), match=message):
         load(spec)
@@ -348,7 +350,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_file_is_one_line_and_good_lines_before_it_are_not_lost(tmp_path: Path, name: str) -> None:
+def test_the_error_of_a_wrong_line_is_one_line_and_earlier_questions_are_read(tmp_path: Path, name: str) -> None:
     kind, file, text, message, num_good = WRONG[name]
     path = tmp_path / file
     path.write_text(text, "utf-8")

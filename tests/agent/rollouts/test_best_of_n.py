@@ -112,7 +112,7 @@ def test_the_best_of_n_is_the_highest_of_its_samples(mode: str) -> None:
     assert score.asked > 12
 
 
-def test_the_best_of_one_is_a_rollout() -> None:
+def test_best_of_1_is_a_rollout() -> None:
     ours = {e.question.id: plain(e) for e in best_of_n(Sampling(), WEB, QUESTIONS, SHORT, Number(), 1, seed=2)}
     assert ours == {e.question.id: plain(e) for e in rollout(Sampling(), WEB, QUESTIONS, SHORT, seed=2)}
 

@@ -251,7 +251,7 @@ class Broken(FakeBackend):
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_a_defect_of_the_backend_is_recorded_with_the_steps_before_it(threads: int) -> None:
+def test_an_exception_of_the_backend_is_recorded_with_the_steps_before_it(threads: int) -> None:
     episodes = run(say("Search ravens", "Clicked on link 0"), backend=Broken([RAVENS]), threads=threads)
     for episode in episodes.values():
         assert episode.failure == "ZeroDivisionError: cannot render http://a.org/ravens"
@@ -296,7 +296,7 @@ ODD_QUESTIONS = [
 
 
 @pytest.mark.parametrize("text", [case[1] for case in ODD_QUESTIONS], ids=[case[0] for case in ODD_QUESTIONS])
-def test_an_odd_question_is_answered_and_stored(tmp_path: Path, text: str) -> None:
+def test_a_question_with_unusual_characters_is_answered_and_stored(tmp_path: Path, text: str) -> None:
     episode = run(SearchOnly(), [Question(id="odd", text=text)])["odd"]
     assert episode.failure is None
     assert all(step.observation.count("♦Next action") <= 1 for step in episode.steps)

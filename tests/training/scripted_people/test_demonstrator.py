@@ -90,7 +90,7 @@ def view(step: Step) -> str:
 
 
 @pytest.mark.parametrize("noise", ["clean", "noisy"])
-def test_every_action_can_be_told_from_the_observation(noise: str, request: pytest.FixtureRequest) -> None:
+def test_every_action_follows_from_the_observation(noise: str, request: pytest.FixtureRequest) -> None:
     episodes: dict[str, Episode] = request.getfixturevalue(noise)
     for episode in filter(is_demonstration, episodes.values()):
         asked = set(words(episode.question.text))
