@@ -24,7 +24,7 @@ class SearchHit:
 
 
 class Backend(Protocol):
-    """A web to browse: live, offline, recorded or made for a test."""
+    """A web to browse: live, offline, recorded, or fake for tests."""
 
     @property
     def name(self) -> str:
@@ -32,7 +32,7 @@ class Backend(Protocol):
         ...
 
     def search(self, query: str) -> tuple[SearchHit, ...]:
-        """Search for a query; returns the best results first, and none if nothing matches, whatever characters it contains.
+        """Search for a query of any characters; returns the best results first, or none if nothing matches.
 
         Raises:
             FetchError: The search failed.
@@ -40,7 +40,7 @@ class Backend(Protocol):
         ...
 
     def fetch(self, url: str) -> Page:
-        """Get the page at an address, whose fragment is ignored.
+        """Fetch the page at an address; its fragment is ignored.
 
         Raises:
             FetchError: The page is not available; the message is shown to the policy.
@@ -55,7 +55,7 @@ class FakeBackend:
 
     Args:
         pages: The pages of the web.
-        results: Search results of particular queries.
+        results: Search results to return for particular queries.
     """
 
     def __init__(self, pages: Iterable[Page], results: Mapping[str, Iterable[SearchHit]] | None = None) -> None:

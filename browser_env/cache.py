@@ -47,7 +47,7 @@ class Cache(Generic[K, V]):
 
 
 class SingleFlight(Generic[K, V]):
-    """Runs one call per key at a time; threads that ask meanwhile share its result.
+    """Runs one call per key at a time; threads that ask for the same key meanwhile share its result.
 
     `cachetools.cached` with a condition is no replacement: there each waiting thread repeats a call that fails.
     """

@@ -1,4 +1,4 @@
-"""The text browser as an environment: commands in, observations out. Only this module calls a `Backend`."""
+"""The text browser as an environment: commands in, observations out. Its only I/O is through a `Backend`."""
 
 from typing import NamedTuple
 from urllib.parse import urldefrag
@@ -21,7 +21,7 @@ MAX_COMMAND = 10_000
 
 
 class Info(NamedTuple):
-    """Diagnostics of a step, beside the observation."""
+    """Diagnostics of a step, in addition to the observation."""
 
     action: Action | Invalid | None
     """The parsed command. None: the step gave the answer."""
@@ -100,7 +100,7 @@ class BrowserEnv:
         return observe(self._state)
 
     def step(self, text: str) -> StepResult:
-        """Carry out one reply: the command in its first line, or in the answering phase all of it as the answer.
+        """Take a step with a reply: its first line is the command, or all of it is the answer in the answering phase.
 
         Raises:
             RuntimeError: The episode has not begun or has ended.

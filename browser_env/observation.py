@@ -29,13 +29,13 @@ def view_lines(state: BrowserState) -> tuple[str, ...]:
 
 
 def scrollbar(state: BrowserState) -> tuple[int, int]:
-    """The part of the page in view, as first and last percent (Figure 1b)."""
-    lines = len(state.layout.lines)
-    if not lines:
+    """The first and last percent of the page that are in view (Figure 1b)."""
+    num_lines = len(state.layout.lines)
+    if not num_lines:
         return 0, 100
     top = state.visit.top
-    bottom = min(lines, top + state.settings.view_height)
-    return 100 * top // lines, -(-100 * bottom // lines)
+    bottom = min(num_lines, top + state.settings.view_height)
+    return 100 * top // num_lines, -(-100 * bottom // num_lines)
 
 
 def _browsing(state: BrowserState) -> str:

@@ -1,4 +1,4 @@
-"""Search results as a page: a link and a snippet for each result (Figure 1b)."""
+"""The page of search results, with a link and a snippet for each result (Figure 1b)."""
 
 from collections.abc import Iterable
 

@@ -116,7 +116,7 @@ class Outcome:
     problem: str | None = None
     """Reason that the action was invalid and had no effect but its cost. None: it was valid."""
     note: str | None = None
-    """Remark about a valid action without effect."""
+    """Remark about a valid action that had no effect."""
 
 
 ReadingAction = Find | Quote | ScrollDown | ScrollUp | Top | Back | End
@@ -124,7 +124,7 @@ ReadingAction = Find | Quote | ScrollDown | ScrollUp | Top | Back | End
 
 
 def apply(state: BrowserState, action: ReadingAction) -> Outcome:
-    """Apply an action on open pages to a state; `count_action` adds its cost."""
+    """Apply an action to a state, without counting it against the budget (`count_action` does)."""
     match action:
         case Find(text):
             return _find(state, text)
@@ -190,11 +190,11 @@ def _with_past_action(state: BrowserState, past_action: str) -> BrowserState:
 def _find(state: BrowserState, text: str) -> Outcome:
     visit, layout = state.visit, state.layout
     past_action = f"Find in page {shorten(text)}"
-    hit = find_next(visit.page.normal, text, visit.find_from)
-    if hit is None:
+    span = find_next(visit.page.normal, text, visit.find_from)
+    if span is None:
         return Outcome(_with_past_action(state, f"{past_action} (not found)"), note="the text is not on this page")
-    is_same_match = hit[1] == visit.find_from
-    visit = replace(_at_line(state.settings, visit, layout.line_at(hit[0]) - FIND_LINE), find_from=hit[1])
+    is_same_match = span[1] == visit.find_from
+    visit = replace(_at_line(state.settings, visit, layout.line_at(span[0]) - FIND_LINE), find_from=span[1])
     note = "there is no other occurrence on this page" if is_same_match else None
     return Outcome(_with_past_action(_with_visit(state, visit), past_action), note=note)
 
@@ -224,8 +224,8 @@ def _fragment_offset(page: Page, fragment: str) -> int | None:
         # Text fragment: [prefix-,]start[,end][,-suffix]; the first part without a dash at its border is the start.
         parts = [unquote(part) for part in directive.partition("&")[0].split(",")]
         start = next((part for part in parts if not part.endswith("-") and not part.startswith("-")), "")
-        if hit := find_next(page.normal, start, 0):
-            return hit[0]
+        if span := find_next(page.normal, start, 0):
+            return span[0]
     offset = page.anchor(name)
     return page.anchor(unquote(name)) if offset is None else offset
 
@@ -251,8 +251,8 @@ def _reference(page: Page, span: Span) -> Reference:
     """Make a reference from a span of a page. On a results page it refers to the page of the search result."""
     start, end = span
     title, url = page.title, urldefrag(page.url)[0]
-    if page.kind == "results" and (hit := page.link_before(start)):
-        title, url = page.text[hit.start : hit.end], urldefrag(hit.url)[0]
+    if page.kind == "results" and (link := page.link_before(start)):
+        title, url = page.text[link.start : link.end], urldefrag(link.url)[0]
     return Reference(title=title, url=url, extract=page.text[start:end], page=page.digest, start=start, end=end)
 
 
@@ -283,4 +283,5 @@ def _fitting(extract: str, room: int, count_tokens: TokenCounter) -> int:
     if count_tokens(extract) <= room:
         return len(extract)
     ends = [match.end() for match in re.finditer(r"\S+", extract)]
-    return ends[fitting - 1] if (fitting := bisect_right(ends, room, key=lambda end: count_tokens(extract[:end]))) else 0
+    num_fitting = bisect_right(ends, room, key=lambda end: count_tokens(extract[:end]))
+    return ends[num_fitting - 1] if num_fitting else 0

@@ -33,7 +33,7 @@ from browser_env.backends import Backend
 from browser_env.errors import RecordError, UsageError
 from browser_env.pages.page import Page
 from browser_env.records import Episode, Question, Settings
-from browser_env.records.files import Json, lock_folder, write_whole
+from browser_env.records.files import Json, lock_folder, write_atomically
 from browser_env.records.storage import append_line, append_record, drop_torn_line, read_records, storable
 
 UNCOMPARED: Final = frozenset({"versions", "batch_size", "max_seconds", "judge", "truth_judge"})
@@ -82,8 +82,8 @@ class Benchmark:
                 _check_same(path, config)
             else:
                 records = "".join(f"{json.dumps(asdict(question), ensure_ascii=False)}\n" for question in questions)
-                write_whole(folder / "questions.jsonl", storable(records))
-            write_whole(path, storable(_pretty(config)))
+                write_atomically(folder / "questions.jsonl", storable(records))
+            write_atomically(path, storable(_pretty(config)))
             (folder / "episodes").mkdir(exist_ok=True)
             for file in (*(folder / "episodes").glob("*.jsonl"), folder / "pages.jsonl"):
                 drop_torn_line(file)
@@ -157,13 +157,13 @@ class Benchmark:
         kinds = [question.kind for question in self.questions]
         summary = summarize(rows, kinds)
         table = markdown_table(summary, kinds)
-        write_whole(self.folder / "results.jsonl", storable("".join(lines)))
-        write_whole(self.folder / "summary.json", storable(_pretty(summary.as_json())))
+        write_atomically(self.folder / "results.jsonl", storable("".join(lines)))
+        write_atomically(self.folder / "summary.json", storable(_pretty(summary.as_json())))
         return table
 
     def write_table(self, text: str) -> None:
         """Write table.md: the table with its caption."""
-        write_whole(self.folder / "table.md", storable(text))
+        write_atomically(self.folder / "table.md", storable(text))
 
     def _add(self, policy: str, episode: Episode, pages: Mapping[str, Page]) -> None:
         """Write an episode, after the pages that it quotes, so that the pages of every episode are complete."""

@@ -20,7 +20,7 @@ from browser_env.errors import UsageError
 from browser_env.offline_web.collection import Collection
 from browser_env.offline_web.default_collection import default_collection
 from browser_env.records import Question
-from browser_env.records.question_file import own_questions
+from browser_env.records.question_file import read_questions
 
 FILES: Final[Mapping[str, Callable[[Path], Iterator[Question]]]] = {
     "truthfulqa": truthfulqa,
@@ -57,7 +57,7 @@ def load_questions(spec: str, *, open_docs: Callable[[], Collection] = default_c
         return _of_split(_with_unique_ids(FILES[kind](_file(rest, spec))), split)
     if kind in FILES:
         raise UsageError(f"the set {kind!r} needs its published file; pass {kind}:PATH")
-    return _of_split(own_questions(_file(name, spec)), split)
+    return _of_split(read_questions(_file(name, spec)), split)
 
 
 def _parse(spec: str) -> tuple[str, Split | None]:

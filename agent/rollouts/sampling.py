@@ -12,7 +12,7 @@ from agent.rollouts.rollout import Task, answer, answer_id, episode_id, has_answ
 from browser_env.backends import Backend
 from browser_env.errors import RecordError, UsageError
 from browser_env.records import Episode, Question, Settings
-from browser_env.records.files import Json, write_whole
+from browser_env.records.files import Json, write_atomically
 from browser_env.records.storage import append_record, drop_torn_line, read_records
 
 ShowProgress = Callable[[str, int, int], AbstractContextManager[Callable[[], None]]]
@@ -52,7 +52,7 @@ class Samples:
             raise UsageError(f"{self.path} exists and was not sampled by this command; choose another --out")
         else:
             # The configuration is on disk before the first episode, because it marks the file as one of samples.
-            write_whole(config_path, f"{json.dumps(config, indent=2)}\n")
+            write_atomically(config_path, f"{json.dumps(config, indent=2)}\n")
         drop_torn_line(self.path)
 
     def run(

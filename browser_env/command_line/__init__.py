@@ -1,1 +1,1 @@
-"""What commands share: web options, opening a web, progress bars and exit codes."""
+"""Shared parts of the commands: web options, opening a web, progress bars and exit codes."""

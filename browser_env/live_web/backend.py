@@ -1,7 +1,7 @@
 """The live web as a backend: a search engine, and pages fetched through the network client.
 
-Results and pages are cached for some minutes, because rollouts request the same ones again and again. An episode keeps the
-pages that it has visited in any case.
+Results and pages are cached for ten minutes, because many rollouts request the same ones. The pages that an episode has
+visited stay in its state, whatever their age.
 """
 
 import time
@@ -22,18 +22,18 @@ V = TypeVar("V")
 MAX_AGE: Final = 600.0
 """Seconds for which pages and results are cached."""
 MAX_CHARACTERS: Final = 16_000_000
-"""Size of each cache, for pages and for results; *find* and *quote* need about nine more bytes a character."""
+"""Capacity of the page cache and of the result cache, in characters. Find and Quote need about 9 more bytes a character."""
 OVERHEAD: Final = 2_000
-"""Size of a cached page or list of results without its text, in characters."""
+"""Characters that a cached page or list of results counts for, in addition to its text."""
 
 
 class LiveWeb:
-    """A `browser_env.backends.Backend` on the internet. Thread-safe.
+    """A `browser_env.backends.Backend` for the live web. Thread-safe.
 
     Args:
         engine: Search engine.
         load: Loads documents.
-        robots: Rules of robots.txt files. Default: they are not checked.
+        robots: Rules of robots.txt files. Default: the files are not checked.
         mode: Whether to show pages in full or their main content only.
         clock: Returns the time in seconds, from any origin.
     """
@@ -52,8 +52,10 @@ class LiveWeb:
         self._load = load
         self._robots = robots
         self._mode: ReadingMode = mode
-        self._results: _Recent[tuple[SearchHit, ...]] = _Recent(clock, lambda hits: sum(len(hit.snippet) for hit in hits))
-        self._pages: _Recent[Page] = _Recent(clock, lambda page: len(page.text))
+        self._results: _RequestCache[tuple[SearchHit, ...]] = _RequestCache(
+            clock, lambda hits: sum(len(hit.snippet) for hit in hits)
+        )
+        self._pages: _RequestCache[Page] = _RequestCache(clock, lambda page: len(page.text))
 
     def search(self, query: str) -> tuple[SearchHit, ...]:
         return self._results.get(query, self._engine.search)
@@ -70,8 +72,8 @@ class LiveWeb:
         return render(document, mode=self._mode)
 
 
-class _Recent(Generic[V]):
-    """Cache of the answers to requests; an answer is reused for `MAX_AGE` seconds."""
+class _RequestCache(Generic[V]):
+    """Cache of results by request, each for `MAX_AGE` seconds. Concurrent equal requests are made once."""
 
     def __init__(self, clock: Callable[[], float], size: Callable[[V], int]) -> None:
         self._cache: Cache[str, V] = Cache(MAX_CHARACTERS, lambda value: OVERHEAD + size(value), max_age=MAX_AGE, clock=clock)

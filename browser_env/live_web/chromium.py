@@ -1,12 +1,12 @@
-"""A Chromium process for pages that scripts draw, without a network of its own.
+"""A Chromium process, without a network of its own, for pages that are drawn by scripts.
 
-Chromium is started so that no host name and no address resolves for it. The requests of its pages are answered by
+Chromium is started with flags by which no host name and no IP address resolves. The requests of its pages are answered by
 `browser_env.network.client.Network`, so the same rules, limits and snapshots hold for scripts as for pages. Only GET and HEAD
-requests for what shows text are sent. Each visit has a browser context of its own and leaves nothing for the next. The drawn
-page is returned as a `Document` of HTML, and rendered like any other.
+requests for documents, scripts, style sheets and data are sent. Each visit has its own browser context, so it leaves no
+cookies or storage behind. The drawn page is returned as a `Document` of HTML, and rendered like any other.
 
-Playwright's asynchronous API runs on an event loop in a thread of its own, so that it can be used from any thread, also where
-another event loop is running, as in a terminal program.
+Playwright's asynchronous API runs on an event loop in its own thread, so that a `Chromium` can be used from any thread,
+even from one that runs another event loop, as in a terminal program.
 """
 
 import asyncio
@@ -46,11 +46,11 @@ CLOSING_SECONDS: Final = 5
 
 
 class Chromium:
-    """One browser for many threads, started by the first page and closed when it has been idle for a while.
+    """A browser shared by threads. It is started for the first page and closed when it has been idle for a while.
 
     Args:
-        network: Answers the requests of pages.
-        executable: Path of the browser. Default: the one that is installed.
+        network: Client that sends the requests of pages.
+        executable: Path of the browser. Default: the installed browser.
         max_tabs: Maximum number of pages that are drawn at the same time.
         max_seconds: Seconds that drawing one page may take.
         idle_seconds: Seconds without a page after which the browser is closed; the next page starts it again.
@@ -152,7 +152,7 @@ class Chromium:
                     self._idle = self._loop.call_later(self._idle_seconds, self._stop_soon)
 
     async def _started(self, url: str) -> Browser:
-        """The browser; it is started if it does not run or has crashed."""
+        """The running browser, started first if there is none or it has crashed."""
         async with self._starting:
             if self._browser is not None and self._browser.is_connected():
                 return self._browser
@@ -202,7 +202,7 @@ class Chromium:
 
 
 async def _is_lost(browser: Browser) -> bool:
-    """Whether a browser has crashed; it takes a moment after a failed call until that is known."""
+    """Whether a browser has crashed. Waits up to two seconds, because the crash is reported after the call that failed."""
     for _ in range(20):
         if not browser.is_connected():
             return True
@@ -211,5 +211,5 @@ async def _is_lost(browser: Browser) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of an error message of Playwright."""
+    """The first line of a Playwright error message."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,6 +1,6 @@
-"""Decides which pages Chromium draws: those that show little text until their scripts have run, all, or none.
+"""Loading of documents with Chromium: for pages that show little text until their scripts have run, for all, or for none.
 
-Each page is first fetched without a browser, so that most pages need none and the same rules hold for all.
+Each page is first fetched without a browser, because most pages do not need one.
 """
 
 from collections.abc import Iterator
@@ -19,35 +19,35 @@ if TYPE_CHECKING:
     from browser_env.live_web.chromium import Chromium
 
 BrowserUse = Literal["auto", "never", "always"]
-"""Pages that Chromium draws: those that need it, none, or all."""
+"""Use of Chromium: for pages that need it, for none, or for all."""
 
 
 @contextmanager
 def document_loader(network: Network, browser: BrowserUse) -> Iterator[Load]:
-    """Yield a loader of documents; its browser, if any, is closed at the end.
+    """Yield a function that loads documents; its browser, if any, is closed at the end of the block.
 
     Raises:
-        UsageError: All pages are to be drawn, and no browser is installed.
+        UsageError: `browser` is *always*, and no browser is installed.
     """
     if browser == "never":
         yield Fetcher(network)
     elif browser == "auto" and not is_installed():
-        yield Drawer(network, None)
+        yield DrawingFetcher(network, None)
     else:
         executable = require_chromium()
         from browser_env.live_web.chromium import Chromium  # imports Playwright, which is optional
 
         with Chromium(network, executable=executable) as chromium:
-            yield Drawer(network, chromium, always=browser == "always")
+            yield DrawingFetcher(network, chromium, always=browser == "always")
 
 
 @dataclass(frozen=True, slots=True)
-class Drawer:
-    """Loads documents, drawn by a browser where they need one; implements `browser_env.live_web.loading.Load`."""
+class DrawingFetcher:
+    """Loads documents, with Chromium where they need it; implements `browser_env.live_web.loading.Load`."""
 
     network: Network
     chromium: "Chromium | None"
-    """The browser; None if none is installed, so that a page that needs one is an error."""
+    """The browser. None: no browser is installed, and loading a page that needs one is an error."""
     always: bool = False
     """Whether to draw every page."""
 
@@ -66,7 +66,7 @@ class Drawer:
 
 
 def needs_drawing(document: Document) -> bool:
-    """Whether a page has little text in its source, and scripts that would show more."""
+    """Whether a page has little text in its source, and scripts that may show more."""
     try:
         return "embedded" in render(document).notes
     except NeedsJavaScript:

@@ -1,4 +1,4 @@
-"""Finds the Chromium or Chrome that is installed, and checks that it can be used."""
+"""Search for an installed Chromium or Chrome, and the check that Playwright can use it."""
 
 import shutil
 from importlib.util import find_spec
@@ -20,7 +20,7 @@ MISSING: Final = (
     "no Chromium or Chrome is installed, which pages drawn by scripts need: install one (Debian and Ubuntu: "
     "apt install chromium), or do without them by --browser never"
 )
-"""Message for users; part of error pages, too."""
+"""Message that says how to install a browser; also part of error pages."""
 
 
 def find_chromium() -> Path | None:

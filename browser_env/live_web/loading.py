@@ -1,4 +1,4 @@
-"""Loads documents of the live web."""
+"""Loading of documents from the live web without a browser."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,10 @@ from browser_env.rendering.kinds import is_html
 from browser_env.rendering.refresh import refresh_target
 
 Load = Callable[[str], Document]
-"""Returns the document at an address; raises FetchError. Implemented by `Fetcher` and `browser_env.live_web.drawing.Drawer`."""
+"""Returns the document at an address; raises FetchError.
+
+Implemented by `Fetcher` and `browser_env.live_web.drawing.DrawingFetcher`.
+"""
 
 
 NOT_READ: Final = re.compile(
@@ -22,7 +25,7 @@ NOT_READ: Final = re.compile(
 
 
 def is_readable(media_type: str) -> bool:
-    """Whether a document of a media type may be shown as text; its first bytes decide in the end."""
+    """Whether a document of a media type may contain text; its first bytes decide later."""
     return NOT_READ.fullmatch(media_type) is None
 
 

@@ -1,4 +1,4 @@
-"""One visit of a page in Chromium: its scripts run, the network client answers their requests, the result is HTML."""
+"""One visit of a page in Chromium: scripts run, the network client answers their requests, and the result is HTML."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -23,9 +23,9 @@ FETCHED: Final = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
 MAX_REQUESTS: Final = 100
 """Maximum number of requests of one visit."""
 MAX_BYTES: Final = 20_000_000
-"""Bytes of all responses of one visit after which no request is sent."""
+"""Maximum bytes of all responses of one visit; once they are exceeded, no further request is sent."""
 MAX_HTML: Final = 5_000_000
-"""Maximum characters of HTML that are taken from the drawn page."""
+"""Maximum characters of HTML taken from the drawn page."""
 SHORT: Final = 200
 """Characters of text below which a page may still be loading."""
 QUIET_SECONDS: Final = 5
@@ -35,7 +35,7 @@ LOADING_SECONDS: Final = 15
 PATIENCE_SECONDS: Final = 2
 """Seconds to wait for a page with little text to show more."""
 POLL_SECONDS: Final = 0.1
-"""Seconds between two looks at a page."""
+"""Seconds between two checks of a page."""
 _BROWSER_HEADERS: Final = ("sec-", "user-agent", "referer", "upgrade-insecure-requests", "cache-control", "pragma")
 """Prefixes of request headers that Chromium adds by itself; they are not sent."""
 _WITHOUT_WEBRTC: Final = (
@@ -66,8 +66,8 @@ class Visit:
         """Open the page, wait until its scripts have run, and return the result.
 
         Raises:
-            FetchError: It crashed, kept navigating, or navigated to an address that is not http or https.
-            playwright.async_api.Error: It could not be opened.
+            FetchError: The page crashed its tab, kept navigating, or navigated to an address that is not http or https.
+            playwright.async_api.Error: The page could not be opened.
         """
         self._context = await browser.new_context(
             user_agent=self._network.settings.user_agent, service_workers="block", accept_downloads=False
@@ -97,7 +97,7 @@ class Visit:
             await self._context.close()
 
     async def _drawn(self, page: Page) -> tuple[str, str]:
-        """Address and HTML of the page, when it has text or time is up."""
+        """Address and HTML of the page, as soon as it shows text or the time is up."""
         await page.goto(self._url, wait_until="commit", timeout=0)
         with suppress(PlaywrightTimeout):
             await page.wait_for_load_state("networkidle", timeout=1000 * QUIET_SECONDS)
@@ -122,7 +122,7 @@ class Visit:
             waited += POLL_SECONDS
 
     async def _answer(self, route: Route) -> None:
-        """Answer a request of the page, or block it."""
+        """Give the page the response to one of its requests, or block the request."""
         response = await self._response(route)
         is_page = route.request.is_navigation_request()
         with suppress(Error):  # the page has been closed
@@ -140,7 +140,7 @@ class Visit:
                 await route.fulfill(status=response.status, headers=dict(response.headers), body=response.body)
 
     async def _response(self, route: Route) -> Response | None:
-        """The server's answer to a request; None if it is not sent, or fails."""
+        """The server's response to a request of the page; None if the request is blocked or fails."""
         request = route.request
         self._num_requests += 1
         if (
@@ -172,7 +172,7 @@ def _serializer() -> str:
 
 
 async def _run(session: CDPSession, script: str) -> Any:
-    """The value of a script (None if it throws), run in a world that the scripts of the page cannot reach."""
+    """Run a script where the page's scripts cannot interfere, and return its value; None if it throws."""
     frames = await session.send("Page.getFrameTree")
     frame = frames["frameTree"]["frame"]["id"]
     world = await session.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": "open-webgpt"})

@@ -1,7 +1,7 @@
-"""Web addresses in the form in which they are requested, and public IP addresses.
+"""Parsing of web addresses, and the test whether an IP address is public.
 
-Rules hold for the IP address that a host name resolves to, not for its spelling: ``2130706433``, ``0x7f.1`` and ``localhost``
-are all refused as 127.0.0.1. `browser_env.network.connection` applies them.
+Rules apply to the IP address that a host name resolves to, not to its spelling: ``2130706433``, ``0x7f.1`` and ``localhost``
+are all refused as 127.0.0.1. The rules are applied in `browser_env.network.connection`.
 """
 
 import ipaddress
@@ -18,7 +18,7 @@ from browser_env.errors import Refused
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-"""IPv6 addresses whose last 32 bits are an IPv4 address that a gateway connects to."""
+"""IPv6 addresses whose last 32 bits are an IPv4 address, to which a gateway connects."""
 GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 """The only IPv6 block from which public addresses are assigned."""
 NOT_PUBLIC: Final = tuple(map(ipaddress.ip_network, ("192.88.99.0/24", "3fff::/20")))
@@ -28,11 +28,11 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _CONTROLS = re.compile("[\x00-\x1f\x7f]")
 _SAFE = "!$%&'()*+,/:;=?@[]~"
-"""Characters that are not escaped in a path or query; a percent sign is taken for the start of an escape."""
+"""Characters that are not escaped in a path or query; a percent sign is assumed to start an escape."""
 
 
 def embedded_addresses(address: IPAddress) -> Iterator[IPAddress]:
-    """IPv4 addresses that an IPv6 address may lead to: mapped, translated or tunnelled."""
+    """Yield the IPv4 addresses that an IPv6 address may lead to: mapped, translated or tunneled."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
             yield address.ipv4_mapped
@@ -62,7 +62,7 @@ def is_public(address: IPAddress) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class WebAddress:
-    """An http or https address, its parts as they are sent."""
+    """An http or https address, with its parts as they are sent."""
 
     scheme: str
     host: str
@@ -90,7 +90,7 @@ def parse_address(url: str) -> WebAddress:
     """Parse a web address.
 
     Raises:
-        Refused: It is not an http(s) address with a plain host name, or it contains a user name or password.
+        Refused: The text is not an http(s) address with a plain host name, or contains a user name or password.
     """
     try:
         parts = urlsplit(url)
@@ -114,7 +114,7 @@ def _reason(error: Exception) -> str:
 
 
 def _shown(url: str) -> str:
-    """An address for a message, without what may be a password."""
+    """An address as shown in a message: shortened, and without a part that may be a password."""
     return repr(f"{url.partition(':')[0][:20]}:…{url.rpartition('@')[2][:200]}" if "@" in url else url[:200])
 
 

@@ -1,7 +1,7 @@
-"""The network client: every request of this project to the outside, except those to servers that the user has configured.
+"""The network client, which sends every request except those to servers that the user has configured.
 
-It checks where a request goes, waits so that no host is asked too often, follows redirects, and sends a request again when a
-busy server asks for that. A request that a rule forbids raises `Refused`; a failure of the network or of a server, a plain
+It checks where a request goes, limits the rate of requests to each host, follows redirects, and repeats a request when a busy
+server asks for it. A request that a rule forbids raises `Refused`; a failure of the network or of a server, a plain
 `FetchError`.
 """
 
@@ -25,7 +25,7 @@ from browser_env.pages.document import Document
 
 ACCEPT: Final = "text/html, text/*;q=0.9, */*;q=0.5"
 TRY_LATER: Final = frozenset({429, 503})
-"""Statuses after which a request is sent once more, if the server names a short time to wait."""
+"""Statuses after which a request is sent once more, if the Retry-After header is short."""
 _NOT_SETTABLE = frozenset(
     """accept-encoding connection content-length cookie host keep-alive proxy-authorization te transfer-encoding
     upgrade""".split()  # noqa: SIM905 - a list of words reads best as text
@@ -39,7 +39,7 @@ class Network:
     Args:
         settings: Rules and limits.
         resolver: Returns the addresses of a host name.
-        on_response: Called with every response to a GET, redirects included; records snapshots.
+        on_response: Called with every response to a GET, redirects included, to record snapshots.
         clock: Returns the time in seconds, from any origin, for the rate limit.
         sleep: Waits for a number of seconds.
     """
@@ -67,7 +67,7 @@ class Network:
         return create_default_context()
 
     def get(self, url: str, *, wanted: Callable[[str], bool] | None = None) -> Document:
-        """Fetch a document to render, whatever its status; see `request`."""
+        """Fetch a document, whatever its status; see `request`."""
         return self.request(url, wanted=wanted).document
 
     def request(
@@ -88,16 +88,16 @@ class Network:
             headers: Additional headers. Cookies and headers of the connection are ignored; after a redirect to another origin
                 only those that every visitor sends are kept.
             body: Request body.
-            wanted: Whether to read a body of a media type (``text/html``). Default: any.
+            wanted: Returns whether to read a body, given its media type such as ``text/html``. Default: every body is read.
             follow: Whether to follow redirects; otherwise a redirect is the response.
 
         Raises:
             Refused: A rule forbids the request; the message names the rule.
             FetchError: No complete response came within the limits.
         """
-        given = {name.lower(): value for name, value in (headers or {}).items()}
+        custom = {name.lower(): value for name, value in (headers or {}).items()}
         sent = {"user-agent": self.settings.user_agent, "accept": ACCEPT}
-        sent |= {name: value for name, value in given.items() if name not in _NOT_SETTABLE}
+        sent |= {name: value for name, value in custom.items() if name not in _NOT_SETTABLE}
         request = Request(parse_address(url), method, sent, body)
         if method != "GET":
             return self._follow(request, wanted, follow)
@@ -106,7 +106,7 @@ class Network:
 
     def _follow(self, request: Request, wanted: Callable[[str], bool] | None, follow: bool) -> Response:
         """Follow redirects to the last response; they share one time limit."""
-        passed: tuple[str, ...] = ()
+        redirects: tuple[str, ...] = ()
         self._check_port(request.address)
         self._pace.wait(request.address.host)
         deadline = time.monotonic() + self.settings.max_seconds
@@ -116,14 +116,14 @@ class Network:
                 self._on_response(response)
             location = response.headers.get("location")
             if not follow or response.status not in REDIRECTS or location is None:
-                return Response(response.url, response.status, response.headers, response.body, passed)
-            if len(passed) == self.settings.max_redirects:
-                raise Refused(f"{response.url} was reached after {len(passed)} redirects, and redirects again")
-            passed = (*passed, response.url)
+                return Response(response.url, response.status, response.headers, response.body, redirects)
+            if len(redirects) == self.settings.max_redirects:
+                raise Refused(f"{response.url} was reached after {len(redirects)} redirects, and redirects again")
+            redirects = (*redirects, response.url)
             request = request.redirected(response.status, location)
 
     def _send_with_retry(self, request: Request, wanted: Callable[[str], bool] | None, deadline: float) -> Response:
-        """Send a request, and once more if the server is busy and asks to come back soon."""
+        """Send a request, and once more if the server is busy and sends a short Retry-After."""
         response = self._send(request, wanted, deadline)
         if response.status not in TRY_LATER:
             return response
@@ -150,7 +150,7 @@ class Network:
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
-    """Seconds until a server wants the request to be sent again; None without a valid Retry-After."""
+    """Seconds to wait according to the Retry-After header; None without a valid header."""
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:10])

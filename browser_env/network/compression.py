@@ -1,6 +1,6 @@
 """Decompression of bodies in small pieces, so that a caller can limit their size.
 
-An ordinary decompressor turns 10 kB into gigabytes at once. These return at most a piece at a time.
+An ordinary decompressor can turn 10 kB into gigabytes at once. These functions yield pieces of limited size.
 """
 
 import sys
@@ -28,7 +28,7 @@ def decompress(chunks: Iterable[bytes], content_encoding: str) -> Iterator[bytes
 
     Args:
         chunks: The compressed body.
-        content_encoding: The Content-Encoding header; the encoding that was applied last is at its end.
+        content_encoding: The Content-Encoding header, whose last encoding was applied last.
 
     Raises:
         ValueError: An encoding is unknown, or the body does not match it, or ends early.

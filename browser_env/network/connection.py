@@ -1,8 +1,7 @@
 """TCP connections to checked addresses, each with a deadline.
 
-A page decides where its links lead, so a host name is not trusted because it looks public. It is resolved here, once; every
-address that it has must be allowed; and the connection goes to an address that was checked, with the name kept for the Host
-header and for TLS.
+A page decides where its links lead, so a host name is not trusted because it looks public. It is resolved once, here. All of
+its IP addresses must be allowed, and the connection goes to one of them; the name is used only for the Host header and TLS.
 """
 
 import ipaddress
@@ -32,7 +31,7 @@ class CheckedConnections(httpcore.NetworkBackend):
     """Connects to public addresses, or those that the settings allow, before a deadline.
 
     Args:
-        settings: Says whether loopback and private addresses are allowed.
+        settings: Whether loopback and private addresses are allowed.
         resolver: Returns the addresses of a host name.
         deadline: Time of `time.monotonic` after which every operation fails.
     """
@@ -71,7 +70,7 @@ class CheckedConnections(httpcore.NetworkBackend):
         return _DeadlineStream(stream, self._deadline)
 
     def _resolve(self, host: str, port: int) -> list[IPAddress]:
-        """Resolve in a thread, which is abandoned at the deadline: the system's resolver has no timeout."""
+        """Resolve a host name in a thread that is abandoned at the deadline, because the system's resolver has no timeout."""
         answer: list[str] | OSError | None = None
 
         def ask() -> None:
@@ -96,7 +95,7 @@ class CheckedConnections(httpcore.NetworkBackend):
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    """A connection whose reads and writes all end at one deadline, so that a server cannot hold it by sending slowly."""
+    """A connection whose reads and writes all end at one deadline, so that a server that sends slowly cannot keep it open."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
         self._stream = stream

@@ -1,6 +1,6 @@
 """One HTTP request and its response, within limits on headers, body and time.
 
-Each request has a connection of its own. Nothing of the environment is used: no proxies, no credentials, no cookies.
+Each request has its own connection. Proxies, credentials and cookies of the environment are not used.
 """
 
 import time
@@ -18,7 +18,7 @@ from browser_env.network.settings import NetworkSettings
 
 _PDF = b"%PDF-"
 _NOT_KEPT = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive", "set-cookie"})
-"""Response headers that do not describe the decompressed body, and cookies."""
+"""Response headers that are dropped: cookies, and those that do not describe the decompressed body."""
 
 
 def exchange(
@@ -30,7 +30,7 @@ def exchange(
     deadline: float,
     wanted: Callable[[str], bool] | None = None,
 ) -> Response:
-    """Send a request and read the response; redirects are not followed, and their bodies not read.
+    """Send a request and read the response. Redirects are not followed, and their bodies are not read.
 
     Args:
         request: The request; its port has been checked.
@@ -38,11 +38,11 @@ def exchange(
         resolver: Returns the addresses of a host name.
         ssl_context: Certificates for https; None for http.
         deadline: Time of `time.monotonic` at which the body must be complete.
-        wanted: Whether to read a body of a media type (``text/html``). Default: any.
+        wanted: Returns whether to read a body, given its media type such as ``text/html``. Default: every body is read.
 
     Raises:
         Refused: The address is not allowed, or the response exceeds a limit.
-        FetchError: The server could not be reached, sent no complete response, or one of an unwanted type.
+        FetchError: The server could not be reached, or its response is incomplete or of an unwanted type.
     """
     url = str(request.address)
     try:
@@ -98,7 +98,7 @@ def _headers(raw: Iterable[tuple[bytes, bytes]], max_bytes: int, url: str) -> di
 
 
 def _header_text(value: bytes) -> str:
-    """A header's value: addresses outside ASCII come as UTF-8, or as Latin-1 from old servers."""
+    """Decode a header's value as UTF-8, or as Latin-1, which old servers send."""
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:

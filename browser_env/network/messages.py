@@ -12,21 +12,21 @@ from browser_env.pages.document import Document
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 """Statuses of redirects that are followed."""
 _SENT_ACROSS_ORIGINS = frozenset({"accept", "accept-language", "content-type", "user-agent"})
-"""Request headers that follow a redirect to another origin. API keys do not."""
+"""Request headers that are also sent after a redirect to another origin. API keys are not among them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A server's answer, with its body decompressed."""
+    """A server's response, with its body decompressed."""
 
     url: str
     """Final address, after redirects."""
     status: int
     headers: Mapping[str, str]
-    """Names in lower case; repeated headers are joined by commas. Lengths, encodings and cookies are left out."""
+    """Headers by name in lower case. Repeated headers are joined by commas; lengths, encodings and cookies are left out."""
     body: bytes
     redirects: tuple[str, ...] = ()
-    """Addresses that redirected here, in order; the first is the one that was requested."""
+    """Addresses that redirected to `url`, in order; the first is the requested one."""
 
     @property
     def content_type(self) -> str | None:
@@ -46,7 +46,7 @@ class Request:
     address: WebAddress
     method: str
     headers: Mapping[str, str]
-    """Names in lower case."""
+    """Headers by name in lower case."""
     body: bytes | None
 
     def redirected(self, status: int, location: str) -> "Request":

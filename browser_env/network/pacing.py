@@ -11,9 +11,9 @@ MAX_HOSTS: Final = 10_000
 
 
 class Pace:
-    """Rate limiter with a burst (generic cell rate algorithm), for each host. Thread-safe.
+    """Rate limiter for each host that allows bursts (generic cell rate algorithm). Thread-safe.
 
-    It stores one time for each host: when the last request would have been due at a steady rate.
+    It stores one time per host: the time at which the next request would be due at a steady rate.
 
     Args:
         per_second: Rate of requests to one host.

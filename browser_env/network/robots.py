@@ -23,7 +23,7 @@ MAX_AGE: Final = 3_600.0
 MAX_SITES: Final = 10_000
 """Maximum number of sites whose rules are cached."""
 PRODUCT_TOKEN: Final = re.compile(r"[A-Za-z_-]+")
-"""The start of a User-Agent: the name by which robots.txt files call a crawler."""
+"""The start of a User-Agent: the name of a crawler in robots.txt files."""
 
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
@@ -41,7 +41,7 @@ class Rules:
     rules: tuple[tuple[str, bool], ...] = ()
     """Normalized path patterns, and whether each is allowed."""
     crawl_delay: float | None = None
-    """Seconds between two requests. Default: the site does not say (the field is not part of RFC 9309, but in use)."""
+    """Seconds between two requests, a common extension of RFC 9309. None: the site does not set it."""
 
     def allow(self, target: str) -> bool:
         """Whether a path with its query may be fetched: the longest matching pattern decides, *allow* in case of a tie."""
@@ -53,7 +53,7 @@ class Rules:
 
 
 DISALLOW_ALL: Final = Rules((("/", False),))
-"""The rules of a site whose robots.txt may not be read."""
+"""The rules of a site that forbids to read its robots.txt."""
 
 
 def read_robots(text: str, user_agent: str) -> Rules:
@@ -76,7 +76,7 @@ def read_robots(text: str, user_agent: str) -> Rules:
 
 
 def _groups(text: str) -> Iterator[tuple[set[str], list[_Directive]]]:
-    """User agents (product tokens in lower case, or ``*``) and directives of each group."""
+    """Yield the user agents (product tokens in lower case, or ``*``) and the directives of each group."""
     agents: set[str] = set()
     directives: list[_Directive] = []
     for line in text.removeprefix("\ufeff").splitlines():
@@ -111,7 +111,7 @@ def _pattern(value: str) -> str:
 
 
 def _matches(pattern: str, target: str) -> bool:
-    """Whether a target starts with a pattern, in which ``*`` is any text and a final ``$`` the end; in linear time."""
+    """Whether a path matches a pattern, in which ``*`` is any text and a final ``$`` the end of the path; in linear time."""
     is_anchored = pattern.endswith("$")
     first, *rest = pattern.removesuffix("$").split("*")
     if not target.startswith(first):
@@ -128,7 +128,7 @@ def _matches(pattern: str, target: str) -> bool:
 
 
 class Robots:
-    """The rules of every site that is visited, each fetched once an hour. Thread-safe.
+    """The robots.txt rules of all visited sites, each fetched at most once an hour. Thread-safe.
 
     Args:
         network: Fetches the robots.txt files; its User-Agent names the crawler.
@@ -155,7 +155,7 @@ class Robots:
         """Rules of a site: no rules if it has no robots.txt, `DISALLOW_ALL` if reading it is forbidden.
 
         Raises:
-            FetchError: The robots.txt could not be fetched, so it is unknown what is allowed.
+            FetchError: The robots.txt could not be fetched, so the rules are unknown.
         """
         rules = self._cache.get(origin)
         return self._requests.get(origin, lambda: self._cache.keep(origin, self._fetch(origin))) if rules is None else rules

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 USER_AGENT: Final = "open-webgpt/0.1 (text browser for research)"
-"""The User-Agent header: an honest name, not a browser's."""
+"""The default User-Agent header, which does not imitate a browser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class NetworkSettings:
     allow_loopback: bool = False
     """Whether servers on this machine may be visited."""
     allow_private: bool = False
-    """Whether any address may be visited: for a server that the user has configured, never for links of pages."""
+    """Whether any IP address may be visited: for a server that the user has configured, never for links on pages."""
     max_bytes: int = 5_000_000
     """Maximum bytes of a body, after decompression."""
     max_pdf_bytes: int = 20_000_000
@@ -24,7 +24,7 @@ class NetworkSettings:
     max_header_bytes: int = 65_536
     """Maximum bytes of all response headers."""
     max_seconds: float = 15
-    """Seconds from the request to the end of the body, with redirects and waiting for a busy server."""
+    """Maximum seconds from the request to the end of the body, including redirects and waiting for a busy server."""
     max_redirects: int = 10
     """Maximum number of redirects that are followed."""
     max_retry_after: float = 10

@@ -1,7 +1,7 @@
 """Collections: offline webs in one SQLite file with search, written by `browser_env.offline_web.indexing`.
 
-A file is never changed after it was written, only replaced, so pages and search results are cached: the same address gives
-the same object.
+A finished file is never changed, only replaced. Pages and search results are therefore cached, and fetching an address twice
+gives the same object.
 """
 
 import queue
@@ -24,11 +24,11 @@ from browser_env.offline_web.snippets import snippet
 from browser_env.pages.page import Page
 
 MAX_PAGE_CHARACTERS = 16_000_000
-"""Page cache size in characters. Find and quote need about nine more bytes per character of a page that they search."""
+"""Capacity of the page cache, in characters. Find and Quote need about 9 more bytes a character of the pages they search."""
 MAX_RESULT_CHARACTERS = 4_000_000
-"""Search cache size in characters."""
+"""Capacity of the cache of search results, in characters."""
 RESULT_OVERHEAD = 500
-"""Characters that each result list counts for in that size, besides its snippets."""
+"""Characters that a cached list of results counts for, in addition to its snippets."""
 NUM_CONNECTIONS = 4
 """Number of threads that can read the file at the same time."""
 
@@ -47,7 +47,7 @@ class Stats:
 
 
 class Collection:
-    """A `browser_env.backends.Backend` on one file, opened with `Collection.open` and shared by threads."""
+    """A `browser_env.backends.Backend` that reads one file, opened with `Collection.open`. Thread-safe."""
 
     def __init__(self, path: Path, connections: list[sqlite3.Connection], about: dict[str, str]) -> None:
         self.path = path
@@ -56,7 +56,7 @@ class Collection:
         self.digest = about["digest"]
         """Hash of the addresses and contents of all pages, 16 hexadecimal digits."""
         self.made_from = about["made_from"]
-        """Origin of the pages, as its builder described it, to decide when to build it again."""
+        """Description of the origin of the pages, given to `build`; a change of it means that the collection is out of date."""
         self._all = connections
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         for connection in connections:
@@ -92,7 +92,7 @@ class Collection:
         return self._results.keep(query, self._search(read_query(query))) if hits is None else hits
 
     def fetch(self, url: str) -> Page:
-        """Get the page at an address.
+        """Fetch the page at an address.
 
         Raises:
             NotInCollection: The collection has no such page.

@@ -16,7 +16,7 @@ from browser_env.rendering.render import RENDERER_VERSION
 def default_collection(on_item: OnItem | None = None, *, folder: Path | None = None) -> Collection:
     """Open the documentation of the Python that runs this program, and index it first if necessary.
 
-    It is indexed on first use, after a change of the Python version or of the renderer, and when its file is damaged.
+    The documentation is indexed on first use, after a change of the Python version or the renderer, and if its file is damaged.
 
     Args:
         on_item: Called with each item of a build, for a progress bar.
@@ -34,7 +34,7 @@ def default_collection(on_item: OnItem | None = None, *, folder: Path | None = N
         collection.close()
     except CollectionError:
         if path.is_file() and not is_collection_file(path):
-            path.unlink()  # in our own cache folder, so it is nobody else's file
+            path.unlink()  # the cache folder is this project's, so no other program needs the file
     build(path, PythonDocs(), made_from=made_from, on_item=on_item)
     return Collection.open(path)
 

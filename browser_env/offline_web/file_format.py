@@ -14,7 +14,7 @@ from browser_env.pages.page import Link, Page
 APPLICATION_ID: Final = 0x57475054
 """SQLite application id that marks a file as a collection."""
 SCHEMA_VERSION: Final = 1
-"""Version of the tables; readers reject other versions and builders start again."""
+"""Version of the tables. Readers reject other versions; a build replaces them."""
 SCHEMA: Final = f"""
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
@@ -89,7 +89,7 @@ def check_file(connection: sqlite3.Connection, path: Path, file_size: int) -> No
     """Check that a file is a complete collection of this version.
 
     Raises:
-        CollectionError: The file is something else, of another version or incomplete.
+        CollectionError: The file is not a collection, or it is of another version or incomplete.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID:
@@ -105,7 +105,7 @@ def check_file(connection: sqlite3.Connection, path: Path, file_size: int) -> No
 
 
 def describe_error(path: Path, error: Exception) -> str:
-    """Describe a SQLite error in one line that says what to do."""
+    """Describe a SQLite error in one line, with advice what to do."""
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
         return f"{path} is locked by another program; close that program and try again"
     if isinstance(error, sqlite3.OperationalError) and "unable to open" in str(error):

@@ -17,7 +17,7 @@ from browser_env.rendering.links import is_http
 from browser_env.rendering.render import RENDERER_VERSION, render
 
 LEAD = 400
-"""Characters at the beginning of a page that are indexed as its lead, where it says what it is about."""
+"""Characters at the beginning of a page that are indexed as its lead, which usually introduces its subject."""
 
 OnItem = Callable[[Item], None]
 """Called with each item of a source after it has been indexed."""
@@ -38,7 +38,12 @@ class Report:
 
 
 class IndexWriter:
-    """Writes one build of a collection in one transaction."""
+    """Writes one build of a collection in one transaction.
+
+    Args:
+        connection: The database.
+        addresses: `Source.addresses` of the source.
+    """
 
     def __init__(self, connection: sqlite3.Connection, addresses: frozenset[str]) -> None:
         self._connection = connection
@@ -109,36 +114,36 @@ class IndexWriter:
                 digest,
             ),
         )
-        number = cursor.lastrowid
+        page_id = cursor.lastrowid
         self._connection.execute(
-            "INSERT INTO search (rowid, title, headings, lead, body) VALUES (?, ?, ?, ?, ?)", (number, *_columns(page))
+            "INSERT INTO search (rowid, title, headings, lead, body) VALUES (?, ?, ?, ?, ?)", (page_id, *_columns(page))
         )
         self._connection.executemany(
-            "INSERT OR IGNORE INTO names VALUES (?, ?, ?)", ((name, number, start) for name, start in _names(page))
+            "INSERT OR IGNORE INTO names VALUES (?, ?, ?)", ((name, page_id, start) for name, start in _names(page))
         )
 
     def _remove(self, url: str) -> None:
-        number, *row = self._connection.execute(
+        page_id, *row = self._connection.execute(
             "SELECT id, url, title, text, spans, notes FROM pages WHERE url = ?", (url,)
         ).fetchone()
         # The index stores no content, so a row is deleted by giving its columns again.
         page = load_page(*row)
         self._connection.execute(
             "INSERT INTO search (search, rowid, title, headings, lead, body) VALUES ('delete', ?, ?, ?, ?, ?)",
-            (number, *_columns(page)),
+            (page_id, *_columns(page)),
         )
         self._connection.executemany(
             "DELETE FROM names WHERE name = ? AND page = ? AND start = ?",
-            ((name, number, start) for name, start in _names(page)),
+            ((name, page_id, start) for name, start in _names(page)),
         )
-        self._connection.execute("DELETE FROM pages WHERE id = ?", (number,))
+        self._connection.execute("DELETE FROM pages WHERE id = ?", (page_id,))
 
     def _remove_others(self) -> int:
         """Remove the pages that the source no longer has; returns their number."""
-        gone = [url for (url,) in self._connection.execute("SELECT url FROM pages ORDER BY id") if url not in self._seen]
-        for url in gone:
+        removed = [url for (url,) in self._connection.execute("SELECT url FROM pages ORDER BY id") if url not in self._seen]
+        for url in removed:
             self._remove(url)
-        return len(gone)
+        return len(removed)
 
     def _replace_redirects(self) -> None:
         rows = [row for row in sorted(self._redirects.items()) if row[1] in self._seen and row[0] not in self._seen]
@@ -146,7 +151,7 @@ class IndexWriter:
         self._connection.executemany("INSERT INTO redirects VALUES (?, ?)", rows)
 
     def _count_terms(self) -> None:
-        """Store the document frequencies that SQLite would otherwise count again for every query."""
+        """Store the document frequencies of all terms, which SQLite would otherwise count for every query."""
         self._connection.execute("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, search, row)")
         self._connection.execute("DELETE FROM frequencies")
         self._connection.execute("INSERT INTO frequencies SELECT term, doc FROM vocabulary")

@@ -1,6 +1,6 @@
 """Building collections: from the documents of a source to the file that `browser_env.offline_web.collection` reads.
 
-A build works on a copy beside the file and renames it at the end. Programs that read the old file are not disturbed, and a
+A build works on a copy beside the file and renames it at the end. Programs that read the old file are not affected, and a
 build that is killed leaves the old file unchanged. Pages whose source has not changed are not rendered again.
 """
 
@@ -13,7 +13,7 @@ from browser_env.errors import CollectionError
 from browser_env.offline_web.file_format import APPLICATION_ID, SCHEMA, check_file, describe_error
 from browser_env.offline_web.index_writer import IndexWriter, OnItem, Report
 from browser_env.offline_web.sources import Source
-from browser_env.records.files import exclusive, sync_file, sync_folder
+from browser_env.records.files import hold_lock, sync_file, sync_folder
 
 LOCK_SECONDS = 600
 """Seconds that a build waits for another build of the same file."""
@@ -37,7 +37,7 @@ def build(
     busy = CollectionError(f"{path} is being built by another program; wait until it has finished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with exclusive(path.with_name(f".{path.name}.lock"), busy, seconds=LOCK_SECONDS):
+        with hold_lock(path.with_name(f".{path.name}.lock"), busy, seconds=LOCK_SECONDS):
             return _build(path, source, label or source.label, made_from, on_item)
     except OSError as error:
         raise CollectionError(f"{path} cannot be written: {error.strerror or error}") from error
@@ -46,7 +46,7 @@ def build(
 
 
 def is_collection_file(path: Path) -> bool:
-    """Whether the first bytes of a file are those of a collection of any version, even a damaged one, or it is empty."""
+    """Whether a file is empty or starts like a collection, of any version and even if the rest is damaged."""
     with path.open("rb") as file:
         head = file.read(100)
     return not head or (head.startswith(b"SQLite format 3\0") and head[68:72] == APPLICATION_ID.to_bytes(4, "big"))
@@ -71,7 +71,7 @@ def _build(path: Path, source: Source, label: str, made_from: str, on_item: OnIt
 
 
 def _open_copy(path: Path, building: Path) -> sqlite3.Connection:
-    """Open a copy of a collection for writing; without a usable collection, an empty one."""
+    """Open a copy of a collection for writing, or an empty collection if there is none or it is not usable."""
     building.unlink(missing_ok=True)
     if path.exists():
         shutil.copyfile(path, building)

@@ -1,4 +1,4 @@
-"""Preparation of texts and questions for the full-text index.
+"""Preparation of texts and queries for the full-text index.
 
 SQLite's tokenizer splits text at everything but letters and digits, folds case and accents, and stems. This module does the
 rest. Chinese, Japanese and Korean text has no spaces, so it is indexed as overlapping pairs of characters. Questions are
@@ -25,7 +25,7 @@ _CJK_RUN = re.compile(f"[{_CJK}]+")
 _TOKEN = re.compile(rf"[{_CJK}]+|[^\W{_CJK}]+(?:\.[^\W{_CJK}]+)*")
 _PART = re.compile(r"[^\W_]+")
 _NAME = re.compile(r"[._]|[^\W_][A-Z]+[a-z]|[a-z][A-Z]")
-"""A dot, an underscore or a capital letter inside a word, which mark a name in a program."""
+"""A dot, an underscore or a capital letter inside a word, the mark of a name in a program."""
 _DEFINITION = re.compile(
     r"(?:(?:abstract|async|class|classmethod|exception|function|method|property|static) )*([^\W\d][\w.]*)\s*([(=\[:]|$)"
 )

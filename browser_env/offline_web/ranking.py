@@ -17,7 +17,7 @@ from browser_env.offline_web.query import Query
 COLUMN_WEIGHTS = (8.0, 3.0, 2.0, 1.0)
 """BM25 weights of title, headings, lead and text."""
 TITLED, DEFINED = 10.0, 8.0
-"""Bonus to the BM25 score of a page whose title is a word of the question, or whose heading defines one."""
+"""Bonuses to the BM25 score of a page: its title is a word of the question; one of its headings defines a word of it."""
 NUM_HITS = 10
 """Maximum number of search results."""
 NUM_CANDIDATES = 50
@@ -60,7 +60,7 @@ def rank(connection: sqlite3.Connection, query: Query) -> list[tuple[str, Releva
     frequencies = _frequencies(connection, query.words)
     weights = {word: _rarity(frequency, int(value)) for word, frequency in frequencies.items() if frequency}
     scores = dict(_bm25(connection, query, frequencies))
-    names = _Names(_named(connection, query))
+    names = _NameBonuses(_named(connection, query))
     names.weigh_words(query, weights)
     names.weigh_names(query)
 
@@ -72,8 +72,8 @@ def rank(connection: sqlite3.Connection, query: Query) -> list[tuple[str, Releva
     return [(urls[page], Relevance(weights, names.definitions[page])) for page in best]
 
 
-class _Names:
-    """Bonuses of pages for their titles and definitions."""
+class _NameBonuses:
+    """Bonuses of pages whose titles or definitions are names in the query."""
 
     def __init__(self, named: Named) -> None:
         self._named = named
@@ -93,17 +93,17 @@ class _Names:
                 self._define(page, [name], DEFINED)
 
     def weigh_names(self, query: Query) -> None:
-        """Add bonuses for dotted names: the longer the prefix that is a page's title, the larger."""
+        """Add bonuses for dotted names; a longer prefix that is the title of a page gives a larger bonus."""
         for name in query.names:
             parts = name.split(".")
             for depth in range(1, len(parts) + 1):
-                # The page titled ``os.path`` that defines ``join``.
+                # For ``os.path.join``: a page with the title ``os.path`` that defines ``join``.
                 for page, starts in self._pages(".".join(parts[:depth])).items():
                     if TITLE in starts:
                         self.bonus[page] += TITLED * depth
                         self._define(page, parts[depth:], DEFINED * (depth + 1))
             if len(parts) > 1:
-                # Without such a page, the one that defines ``str`` and inside it ``split``.
+                # For ``str.split``: a page that defines ``str`` and after it ``split``.
                 for page in self._pages(parts[0]):
                     self._define(page, parts, DEFINED)
 
@@ -111,7 +111,7 @@ class _Names:
         return self._named.get(name, {})
 
     def _define(self, page: int, names: Sequence[str], weight: float) -> None:
-        """Add a bonus if a page defines each of the names after the one before it; without names, for its title alone."""
+        """Add a bonus to a page if it defines all names, one after another. An empty list of names needs no definitions."""
         place = TITLE
         for name in names:
             for key in (f"{name}()", name):
@@ -154,7 +154,7 @@ def _bm25(connection: sqlite3.Connection, query: Query, frequencies: dict[str, i
 
 
 def _named(connection: sqlite3.Connection, query: Query) -> Named:
-    """Titles and definitions of pages for each word of a question and each part of a name."""
+    """Look up the titles and definitions of pages for each word of a question and each part of a name."""
     names = {*query.words, *query.names, *query.compounds}
     for name in query.names:
         parts = name.split(".")

@@ -45,7 +45,7 @@ def _definition(relevance: Relevance, start: int, end: int) -> int | None:
 
 
 def _occurrences(lower: str, word: str) -> list[int]:
-    """Offsets of a word in any of its forms."""
+    """Offsets of a word in any of its inflected forms."""
     stem = _SUFFIX.sub("", word) if len(word) > 4 else word
     stem = stem if len(stem) >= 3 else word
     offsets: list[int] = []

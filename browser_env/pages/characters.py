@@ -1,8 +1,8 @@
-"""The special characters of observations, and the cleaning of page text from them.
+"""The special characters of observations, and functions that remove them from text.
 
 In an observation ``♦`` opens a section, ``【7†text†domain】`` is a link, ``━`` joins the two ends of an abbreviated quote and
 ``◼`` ends a field of the answering prompt. Text from outside (pages, snippets, questions) must not contain these characters,
-or a page could forge a heading, a link or a reference. `clean` replaces them by look-alikes, as the paper does (Appendix A),
+or a page could forge a heading, a link or a reference. `clean` replaces them with look-alikes, as the paper does (Appendix A),
 and removes invisible characters. `browser_env.pages.matching` treats look-alikes as equal, so quotes may use either.
 """
 
@@ -38,7 +38,7 @@ INVISIBLE = (
 """Invisible characters as the content of a regular-expression class: soft hyphen, zero-width characters, bidirectional
 controls, fillers, tags and variation selectors.
 
-U+200D and U+FE0F are not among them because emoji need them. U+200C (zero-width non-joiner) is: no word needs it to be found.
+U+200D and U+FE0F are not among them because emoji need them. U+200C (zero-width non-joiner) is, because Find does not need it.
 """
 
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")

@@ -1,4 +1,4 @@
-"""Documents: the content of an address before rendering."""
+"""Documents, the input of rendering."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Text matching for Find and Quote: it ignores how text is written and returns spans of the page's text.
+"""Text matching for Find and Quote, which ignores case, white space and typography and returns spans of the page's text.
 
 Page and query are compared in a normal form, which ignores case, white space, line wraps, invisible characters, compatibility
 variants, the order of combining marks, and differences between look-alike quotation marks, dashes and marker characters

@@ -1,7 +1,7 @@
 """Pages: plain text, with links as spans of that text.
 
-What a policy sees (link markers such as ``【3†text†domain】``, wrapped lines) is derived from the text and keeps offsets into
-it. Find and Quote therefore work on text without markers and line wraps, and a quote is always a span of the page's text.
+Link markers such as ``【3†text†domain】`` and wrapped lines, which a policy sees, are derived from the text and keep offsets
+into it. Find and Quote therefore work on text without markers and line wraps, and a quote is always a span of the page's text.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ class Link:
     start: int
     """Offset of the first character in `Page.text`."""
     end: int
-    """Offset after the last character. A link does not span lines; one that does in the source becomes several."""
+    """Offset after the last character. A link is on one line; a longer one in the source becomes several links."""
     url: str
     """Absolute address, with its fragment."""
 
@@ -147,12 +147,12 @@ def domain_of(url: str) -> str:
 
 
 def error_page(url: str, message: str) -> Page:
-    """Make the page that replaces an unavailable one (Appendix A)."""
+    """Make the page that is shown in place of an unavailable one (Appendix A)."""
     return Page(url=url, title="Error", text=clean_line(message), kind="error")
 
 
 class PageBuilder:
-    """Builds a page from text and links in order; used by every renderer."""
+    """Builds a page from text and links, appended in order. All renderers use it."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -180,7 +180,7 @@ class PageBuilder:
         headings: Iterable[tuple[int, int]] = (),
         notes: Iterable[str] = (),
     ) -> Page:
-        """Make the page."""
+        """Make the page from the text and links written so far."""
         return Page(
             url=url,
             title=title,

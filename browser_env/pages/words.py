@@ -1,4 +1,4 @@
-"""Words as search, scripted policies and support scores compare them: without stop words and endings."""
+"""Words, stop words and word stems, for search, scripted policies and support scores."""
 
 import re
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Records on disk (questions, episodes, comparisons), the files that hold them, and citations in answers."""
+"""Records of questions, episodes and comparisons, the files that store them, and citations in answers."""
 
 from browser_env.records.comparison import Annotation, Claim, ComparedAnswer, Comparison, Ratings
 from browser_env.records.episode import Ending, Episode, Phase, Reference, Settings, Step

@@ -49,7 +49,7 @@ _NEGATIONS = frozenset({"no", "nor", "not", "don", "didn", "doesn", "isn", "aren
 _LOOK_BACK = 40
 """Number of characters before a period that are matched against abbreviations."""
 _MAX_RANGE = 20
-"""Largest range of citations; longer ranges are taken for something else, such as pages."""
+"""Largest range of citations; longer ranges are not citations but, for example, page numbers."""
 
 
 @dataclass(frozen=True, slots=True)

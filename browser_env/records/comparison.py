@@ -1,4 +1,4 @@
-"""The record of a comparison: answers to one question, their annotations, and the ratings or the ranking of them."""
+"""The record of a comparison: answers to one question, their annotations, and their ratings or ranking."""
 
 from dataclasses import fields
 from typing import Literal
@@ -31,7 +31,7 @@ class Claim:
     end: int
     """Offset after the last character."""
     support: Literal["strong", "weak", "none", "citation_error"]
-    """How well the cited references support the claim."""
+    """Support of the claim by the cited references."""
     relevance: Literal["core", "side", "irrelevant"] | None = None
     """Relevance of the claim to the question. None: not rated."""
 

@@ -43,14 +43,14 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         sync_folder(path.parent)
 
 
-def write_whole(path: Path, content: bytes | str, *, durable: bool = True) -> None:
+def write_atomically(path: Path, content: bytes | str, *, durable: bool = True) -> None:
     """Create or replace a file atomically (see `replacing`); text is encoded as UTF-8."""
     with replacing(path, durable=durable) as unfinished:
         unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder and its parents, and wait until their names are on disk."""
+    """Create a folder and its parents, and wait until they are on disk."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for path in missing:
@@ -74,10 +74,11 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def exclusive(lock: Path, error: WebGPTError, *, seconds: float = 0) -> Iterator[None]:
-    """Hold a lock that one process at a time can have.
+def hold_lock(lock: Path, error: WebGPTError, *, seconds: float = 0) -> Iterator[None]:
+    """Hold a lock that only one process can hold at a time.
 
-    The lock is SQLite's, on an empty file that stays; the operating system releases it when the process ends, however it ends.
+    The lock is a SQLite lock on an empty file, which is never deleted. The operating system releases the lock when the process
+    ends, for whatever reason.
 
     Args:
         lock: The lock file, created if it does not exist.
@@ -99,7 +100,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     Raises:
         UsageError: Another process has locked it.
     """
-    with exclusive(folder / ".lock", UsageError(f"another program is at work in {folder}; wait until it has finished")):
+    with hold_lock(folder / ".lock", UsageError(f"another program is at work in {folder}; wait until it has finished")):
         yield
 
 

@@ -1,4 +1,4 @@
-"""Files of questions that users write: records of this project, or plain text with one question a line."""
+"""Reading of question files that users write: records, or plain text with one question per line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from browser_env.records.question import Question
 from browser_env.records.storage import read_records
 
 
-def own_questions(path: Path) -> Iterator[Question]:
+def read_questions(path: Path) -> Iterator[Question]:
     """Read the questions of a file: records from ``.jsonl`` and ``.json`` files, lines of plain text from all others.
 
     Raises:

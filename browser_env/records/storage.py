@@ -1,6 +1,6 @@
-"""Files of records: JSON Lines, one record a line, read strictly and never rewritten.
+"""Files of records: JSON Lines with one record per line, read strictly and written by appending.
 
-The columns are plain values, so ``datasets.load_dataset("json")`` and other readers of JSON Lines can read the files.
+The fields are plain values, so ``datasets.load_dataset("json")`` and other readers of JSON Lines can read the files.
 """
 
 import json
@@ -21,12 +21,12 @@ from browser_env.records.question import Question
 from browser_env.records.record import SCHEMA_VERSION
 
 Record = Episode | Question | Comparison
-"""A record that has files of its own."""
+"""The kinds of records that have their own files."""
 RecordKind = TypeVar("RecordKind", Episode, Question, Comparison)
 
 
 def storable(text: str) -> str:
-    """Make a text encodable as UTF-8: surrogate pairs become the character they encode, lone surrogates U+FFFD."""
+    """Make a text encodable as UTF-8: surrogate pairs become the characters that they encode, lone surrogates U+FFFD."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -139,12 +139,12 @@ def drop_torn_line(path: Path) -> None:
 
 @cache
 def _adapter(name: str) -> TypeAdapter[Any]:
-    """The parser of a kind of record, by its class name; cached, because making it takes longer than parsing a line."""
+    """The parser of a kind of record, by its class name. Cached, because creating it takes longer than parsing a line."""
     return TypeAdapter({kind.__name__: kind for kind in (Episode, Question, Comparison)}[name])
 
 
 def _problem(error: ValidationError, line: bytes, kind: type[object]) -> str:
-    """Describe in one line why a line is not a record; another schema version is named first, since it explains the rest."""
+    """Describe in one line why a line is not a record; an unsupported schema version comes before other problems."""
     problems = error.errors(include_url=False, include_context=False)
     first = min(problems, key=lambda problem: problem["loc"][:1] != ("schema_version",))
     if first["type"] == "json_invalid":

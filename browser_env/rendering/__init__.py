@@ -1,1 +1,1 @@
-"""Renders documents to pages of text: `browser_env.rendering.render.render` for bytes, a module for each kind of document."""
+"""Rendering of documents to pages of text, with one module for each kind of document; `render.render` is the entry point."""

@@ -1,7 +1,7 @@
-"""Decodes bytes as browsers do, before any parser sees them.
+"""Decoding of documents as browsers do it, before parsing.
 
-Parsers that decode by themselves lose a whole page over one character that is not in the declared encoding: pages that declare
-gb2312 or shift_jis are often gb18030 or cp932.
+Parsers that decode a document themselves lose the whole page over one character that is not in the declared encoding: pages
+that declare gb2312 or shift_jis often contain gb18030 or cp932.
 """
 
 import re
@@ -74,7 +74,7 @@ _COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Decoded text, and how it was decoded."""
+    """Decoded text, its encoding, and the number of errors."""
 
     text: str
     encoding: str
@@ -85,7 +85,7 @@ class Decoded:
 
 
 def decode(body: bytes, content_type: str | None) -> Decoded:
-    """Decode any bytes by the first encoding that fits, or the one with the smallest share of errors; never raises."""
+    """Decode any bytes with the first encoding that fits, or else the one with the smallest share of errors; never raises."""
     best: Decoded | None = None
     for encoding, source in _candidates(body, content_type):
         decoded = _decode(body, encoding, source)

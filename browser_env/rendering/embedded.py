@@ -1,4 +1,4 @@
-"""Text of pages that need JavaScript, where their source contains it as data."""
+"""Text of pages that need JavaScript, extracted from data in their source."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _APPLICATION_ROOTS = frozenset({"root", "app", "__next", "__nuxt", "___gatsby", 
 
 
 def needs_javascript(tree: Tree, source_length: int) -> bool:
-    """Whether a page with little visible text seems to show more when its scripts run."""
+    """Whether a page with little visible text probably shows more after its scripts have run."""
     scripts = tree.by_tag.get("script", [])
     if not scripts:
         return False
@@ -32,7 +32,7 @@ def needs_javascript(tree: Tree, source_length: int) -> bool:
 
 
 def embedded_text(tree: Tree) -> list[str]:
-    """Paragraphs of the first source that has any: JSON-LD, data of Next.js, the page's description."""
+    """Paragraphs from the first of these that contains any: JSON-LD, Next.js data, the page's description."""
     for source in (_structured_data, _application_data, _summary):
         if paragraphs := list(dict.fromkeys(source(tree))):
             return paragraphs
@@ -80,7 +80,7 @@ def _json(text: str) -> Json:
 
 
 def _values(root: Json) -> Iterator[Json]:
-    """A JSON value and all values inside it, in order."""
+    """Yield a JSON value and all values inside it, in order."""
     stack = [root]
     while stack:
         value = stack.pop()

@@ -1,7 +1,7 @@
-"""Text layout of a page: collapses white space as browsers do, separates blocks and indents lines.
+"""Output of page text: collapses white space as browsers do, separates blocks and indents lines.
 
-Spaces and line breaks are written only when visible text follows them. So no line ends in white space, no page begins or ends
-with an empty line, and the span of a link contains exactly its visible text.
+Spaces and line breaks are written only when visible text follows them. Therefore no line ends in white space, no page begins
+or ends with an empty line, and the span of a link contains exactly its visible text.
 """
 
 import re
@@ -31,10 +31,10 @@ class Indentation:
 
 
 class Flow:
-    """Writes text, links, anchors and headings one after another.
+    """Writes text, links, anchors and headings of a page in order.
 
     Args:
-        one_line: Whether to write spaces instead of line breaks: a cell of a table.
+        one_line: Whether to write spaces instead of line breaks, as in a table cell.
     """
 
     def __init__(self, *, one_line: bool = False) -> None:
@@ -44,7 +44,7 @@ class Flow:
         self.indent = ""
         """Spaces at the start of each new line."""
         self.num_breaks = 0
-        """Number of line breaks so far; if it grows, an element took more than one line."""
+        """Number of line breaks so far. It tells whether an element takes several lines."""
         self._one_line = one_line
         self._marker: str | None = None
         self._space = ""
@@ -53,7 +53,7 @@ class Flow:
         self._at_start = True
         self._url: str | None = None
         self._link_text = ""
-        self._names: list[str] = []
+        self._pending_anchors: list[str] = []
         self._in_heading = False
         self._heading: int | None = None
 
@@ -97,9 +97,9 @@ class Flow:
             self._link_text += space
         elif space:
             self.builder.write(space)
-        if self._names:
-            self.anchors.extend((name, self.length) for name in self._names)
-            self._names.clear()
+        if self._pending_anchors:
+            self.anchors.extend((name, self.length) for name in self._pending_anchors)
+            self._pending_anchors.clear()
         if self._in_heading and self._heading is None:
             self._heading = self.length
         body = body.replace(_NBSP, " ")
@@ -109,7 +109,7 @@ class Flow:
             self._link_text += body
 
     def space(self) -> None:
-        """Write a space before the next text of this line, unless there is one."""
+        """Write a space before the next text of this line, if there is none yet."""
         if not self._at_start:
             self._space = self._space or " "
 
@@ -142,14 +142,14 @@ class Flow:
         self._at_start = True
 
     def end_cell(self, *, broken: bool) -> None:
-        """Separate two cells of a layout table: by a space, or by a line break if the cell took several lines."""
+        """Separate two cells of a layout table by a space, or by a line break if the first takes several lines (`broken`)."""
         if broken:
             self.block(LINE)
         else:
             self._space = "" if self._at_start else " "
 
     def begin_item(self, marker: str) -> Indentation:
-        """Begin a list item or block: its first line starts with the marker, the others are indented by its width."""
+        """Begin a list item or block. Its first line starts with the marker, the others are indented by the marker's width."""
         outer = Indentation(self.indent, self._marker)
         if self._one_line:
             self.text(marker)
@@ -159,7 +159,7 @@ class Flow:
         return outer
 
     def end_item(self, outer: Indentation) -> None:
-        """End a list item or block; the marker of one without text is not written."""
+        """End a list item or block. If it has no text, its marker is not written."""
         self.indent = outer.indent
         self._marker = None if self._marker is None else outer.marker
 
@@ -199,7 +199,7 @@ class Flow:
 
     def anchor(self, name: str) -> None:
         """Set an anchor at the next visible text."""
-        self._names.append(name)
+        self._pending_anchors.append(name)
 
     def open_heading(self) -> None:
         """Begin a heading."""
@@ -212,8 +212,8 @@ class Flow:
         self._in_heading, self._heading = False, None
 
     def page(self, url: str, title: str, notes: Iterable[str] = ()) -> Page:
-        """Build the page. Anchors after the last text are at its end."""
+        """Build the page. Anchors after the last text are set at the end of the text."""
         self.close_link()
-        self.anchors.extend((name, self.length) for name in self._names)
-        self._names.clear()
+        self.anchors.extend((name, self.length) for name in self._pending_anchors)
+        self._pending_anchors.clear()
         return self.builder.page(url, title, anchors=self.anchors, headings=self.headings, notes=notes)

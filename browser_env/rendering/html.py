@@ -1,4 +1,4 @@
-"""Renders HTML to a `Page`: the text that a person would see.
+"""Rendering of HTML to a `Page`: the text that a person would see.
 
 Mode *full* keeps everything visible, *reader* the main content. Each rule is a row of the table in
 ``tests/browser_env/rendering/test_html.py``. Block elements such as ``div`` are separated by an empty line. Rows of a layout
@@ -25,7 +25,7 @@ from browser_env.rendering.walker import Walker
 MAX_TITLE = 300
 """Maximum characters of a title."""
 SHORT = 200
-"""Characters of visible text below which a dialog or a script may hide the rest of a page."""
+"""Characters of visible text below which the text may be in a dialog or written by a script."""
 SOFT_404_CHARACTERS = 600
 """Maximum characters of a "not found" page whose status is 200."""
 MIN_MAIN_CHARACTERS, MIN_MAIN_SHARE = 250, 0.15
@@ -46,11 +46,11 @@ def render_html(html: str, url: str, *, mode: ReadingMode = "full", followable: 
     Args:
         html: Decoded source.
         url: Address of the page.
-        mode: Whether to render the page in full or its main content only.
-        followable: Whether an absolute address becomes a link.
+        mode: *full* to render the whole page, *reader* for its main content.
+        followable: Returns whether an absolute address becomes a link.
 
     Raises:
-        NeedsJavaScript: The page shows next to nothing without its scripts.
+        NeedsJavaScript: The page shows almost no text without its scripts.
     """
     source = cut(html, _BLOCK_END)
     tree = parse(source)

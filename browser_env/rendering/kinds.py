@@ -1,4 +1,4 @@
-"""Detects the kind of a document by its first bytes, then its Content-Type, then the extension of its address."""
+"""Detection of the kind of a document from its first bytes, its Content-Type and the extension of its address."""
 
 import re
 from typing import Literal

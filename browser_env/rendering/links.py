@@ -1,4 +1,4 @@
-"""Resolves links to absolute addresses, and tests whether they can be followed."""
+"""Resolving links to absolute addresses, and the test whether an address can be followed."""
 
 import re
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def absolute(base: str, href: str) -> str | None:
 
 
 def without_tracking(url: str) -> str:
-    """An address without tracking parameters such as ``utm_source``."""
+    """Remove tracking parameters such as ``utm_source`` from an address."""
     return _TRACKING.sub("", url).rstrip("?&")
 
 
@@ -46,7 +46,7 @@ class Links:
 
     Args:
         base: Address that relative links are resolved against.
-        followable: Whether an absolute address can be followed.
+        followable: Returns whether an absolute address can be followed.
     """
 
     def __init__(self, base: str, followable: Callable[[str], bool]) -> None:
@@ -58,7 +58,7 @@ class Links:
     def resolve(self, href: str) -> str | None:
         """Absolute address of a link; None if it cannot be followed.
 
-        Of addresses that differ only in tracking parameters, the first that was resolved stands for all.
+        Addresses that differ only in tracking parameters resolve to the first of them.
         """
         if href not in self._resolved:
             url = absolute(self._base, href)

@@ -1,7 +1,7 @@
-"""Finds the main content of a page for *reader* mode: without navigation and blocks that are mostly links.
+"""Search for the main content of a page for *reader* mode, without navigation and blocks that are mostly links.
 
-Only elements, ARIA roles and the share of link text count. Blocklists of class names cost 15 points of recall on 990 real
-pages.
+The search considers only elements, ARIA roles and the share of link text. Blocklists of class names cost 15 points of recall on
+990 real pages.
 """
 
 from collections.abc import Callable
@@ -88,7 +88,7 @@ def _prune(root: Element, unwanted: Callable[[Element], bool]) -> None:
 
 
 def _sizes(root: Element) -> dict[Element, _Size]:
-    """Sizes of an element and the elements in it, except for those inside elements that show no text."""
+    """Sizes of an element and all elements in it, without the content of elements that show no text."""
     sizes = {root: _Size()}
     order: list[tuple[Element, Element]] = []
     stack = [(root, False)]

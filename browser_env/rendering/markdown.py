@@ -1,4 +1,4 @@
-"""Renders Markdown (CommonMark with tables) to a `Page` by way of HTML."""
+"""Rendering of Markdown (CommonMark with tables) to a `Page`, by conversion to HTML."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def render_markdown(text: str, url: str, *, mode: ReadingMode = "full", followab
     """Render Markdown; the title is the first heading. Front matter is left out.
 
     Raises:
-        NeedsJavaScript: It contains HTML that shows next to nothing without JavaScript.
+        NeedsJavaScript: The text contains HTML that shows almost no text without JavaScript.
     """
     return render_html(_parser().render(_FRONT_MATTER.sub("", text)), url, mode=mode, followable=followable)
 

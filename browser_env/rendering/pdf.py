@@ -1,7 +1,7 @@
-"""Renders PDF files as text, page by page.
+"""Rendering of PDF files to text, page by page.
 
-A PDF can make its reader run forever or use all memory. It is therefore read in a process with limits on time and memory, which
-returns only text.
+A PDF can make the program that reads it run forever or use all memory. It is therefore read in a child process with limits on
+time and memory, which returns only text.
 """
 
 import json
@@ -21,7 +21,7 @@ MAX_BYTES: Final = 20_000_000
 MAX_SECONDS: Final = 20
 """Seconds after which the process is killed."""
 ENOUGH_SECONDS: Final = 10
-"""Seconds after which no further page is read; those before are shown."""
+"""Seconds after which no further page is read; the pages read so far are shown."""
 MAX_MEMORY: Final = 1_500_000_000
 """Maximum bytes of the process's address space."""
 MAX_CHARACTERS: Final = 5_000_000

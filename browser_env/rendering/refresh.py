@@ -1,4 +1,4 @@
-"""Redirects by ``<meta http-equiv=refresh>``."""
+"""Redirects with ``<meta http-equiv=refresh>``."""
 
 import re
 
@@ -23,7 +23,8 @@ def refresh_target(body: bytes, content_type: str | None, url: str) -> str | Non
         url: Address of the page.
 
     Returns:
-        The absolute address; None without a refresh, or if it leads to the same page, from https to http or away from the web.
+        The absolute address; None without a refresh, or if it leads to the same page, from https to http, or to an address
+        that is not http(s).
     """
     head = body[:READ_BYTES]
     if b"refresh" not in head.lower():

@@ -1,4 +1,4 @@
-"""Renders a document of any kind to a `Page`: the entry point of this package."""
+"""Rendering of a document of any kind to a `Page`: the entry point of this package."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -19,7 +19,7 @@ from browser_env.rendering.plain_text import render_json, render_text
 from browser_env.rendering.walls import REASONS, wall
 
 RENDERER_VERSION = 3
-"""Version of the rendering, stored with rendered pages; raised whenever the same bytes give another page."""
+"""Version of the renderer, stored with rendered pages. Increase it whenever the same bytes give another page."""
 MAX_SERVER_TEXT = 500
 """Maximum characters of an error response that are quoted in the error message."""
 
@@ -29,12 +29,12 @@ def render(document: Document, *, mode: ReadingMode = "full", followable: Callab
 
     Args:
         document: A document with its address, content type and status.
-        mode: Whether to render an HTML page in full or its main content only.
-        followable: Whether an absolute address becomes a link.
+        mode: *full* to render the whole of an HTML page, *reader* for its main content.
+        followable: Returns whether an absolute address becomes a link.
 
     Raises:
-        FetchError: The status is an error, the content is not text, or the page needs JavaScript, tests for humans or asks for
-            a login. Nothing else is raised, whatever the bytes.
+        FetchError: The status is an error, the content is not text, or the page needs JavaScript, shows a CAPTCHA or asks for a
+            login. Nothing else is raised, whatever the bytes.
     """
     if document.status >= 400:
         raise FetchError(_http_error(document))

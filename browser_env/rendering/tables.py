@@ -1,4 +1,4 @@
-"""Recognizes data tables among layout tables, and expands the spans of their cells."""
+"""Distinction of data tables from layout tables, and the expansion of cells that span rows or columns."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from browser_env.rendering.tree import Element
 MAX_ROWS = 200
 """Maximum rows of a data table that are shown; a last line gives their total number."""
 MAX_SPANNED_CELLS = 1000
-"""Maximum cells that the spans of a table may add."""
+"""Maximum number of cells that ``colspan`` and ``rowspan`` may add to a table."""
 HEADER_EVERY = 30
 """Rows after which the header is repeated, so that every view of 40 lines has it."""
 MAX_PLAIN_CELL = 150
@@ -63,7 +63,7 @@ def data_table(table: Element, is_hidden: Callable[[Element], bool]) -> DataTabl
 
     Args:
         table: A ``table`` element.
-        is_hidden: Whether to leave out a row or cell.
+        is_hidden: Returns whether to leave out a row or cell.
     """
     role = table.attributes.get("role", "").strip().lower()
     if role in ("presentation", "none"):
@@ -98,7 +98,7 @@ def data_table(table: Element, is_hidden: Callable[[Element], bool]) -> DataTabl
 
 
 def _parts(table: Element) -> Iterator[Element | None]:
-    """Captions, heads and rows in order; None for any other visible content."""
+    """Yield captions, heads and rows in order; None for any other visible content."""
     stack = list(reversed(table.children))
     while stack:
         node = stack.pop()

@@ -1,11 +1,11 @@
-"""Truncates long documents, and writes the line that says so."""
+"""Truncation of long documents, and the line that reports it."""
 
 import re
 
 MAX_CHARACTERS = 5_000_000
 """Maximum characters of decoded source that are rendered."""
 _SEARCHED = 65_536
-"""Characters before the limit in which a boundary is looked for."""
+"""Number of characters before the limit that are searched for a boundary."""
 
 
 def cut(text: str, boundary: re.Pattern[str]) -> str:

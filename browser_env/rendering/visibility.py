@@ -1,4 +1,4 @@
-"""Recognizes hidden elements and overlays by attributes and inline styles; hidden text often carries injected instructions.
+"""Recognition of hidden elements and dialogs by attributes and inline styles; hidden text often carries injected instructions.
 
 Style sheets are not read. ``opacity: 0`` does not count as hidden: pages that fade in have it on whole sections.
 """
@@ -55,19 +55,19 @@ def is_preformatted(style: str) -> bool:
 
 
 def background(style: str) -> str | None:
-    """Background colour of a style; None if it sets none."""
+    """Background color of a style; None if it sets none."""
     match = _BACKGROUND.search(style)
     return match and _color(match[1])
 
 
 def is_invisible_on(style: str, background_color: str | None) -> bool:
-    """Whether a style gives text the colour of its background."""
+    """Whether a style gives text the color of its background."""
     match = _COLOR.search(style)
     return match is not None and background_color is not None and _color(match[1]) == background_color
 
 
 def _color(value: str) -> str:
-    """A colour in one notation, ``#rrggbb`` where possible."""
+    """A color in one notation, ``#rrggbb`` where possible."""
     value = {"white": "#ffffff", "black": "#000000"}.get(value, value)
     if rgb := _RGB.fullmatch(value):
         return "#" + "".join(f"{min(int(part), 255):02x}" for part in rgb.groups())

@@ -1,4 +1,4 @@
-"""Writes the visible content of a tree as text: one handler for each tag.
+"""Conversion of the visible content of a tree to text, with a handler for each tag.
 
 A handler receives an element and returns the steps that replace it: nodes to visit, and functions to call in between. The
 walker keeps them on a stack of its own, so nesting is not limited by recursion. The children of elements without a handler are
@@ -40,8 +40,8 @@ class Walker:
 
     Args:
         links: Resolves the links of the page.
-        dialogs: Whether to write dialogs, too.
-        one_line: Whether to write everything on one line: a cell of a table.
+        dialogs: Whether to write dialogs as well.
+        one_line: Whether to write everything on one line, as in a table cell.
     """
 
     def __init__(self, links: Links, *, dialogs: bool = False, one_line: bool = False) -> None:
@@ -252,7 +252,7 @@ class Walker:
         return any(isinstance(node, str) and node.strip() for node in islice(nodes, SCANNED)) or next(nodes, None) is not None
 
     def _label(self, element: Element) -> Sequence[Step]:
-        """Text of a link without visible text: its label, that of an element in it, or else its children."""
+        """Text of a link without visible text: its label, the label of an element in it, or else its children."""
         for node in (element, *_first_nodes(element)):
             if isinstance(node, str):
                 continue

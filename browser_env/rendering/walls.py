@@ -1,6 +1,6 @@
-"""Recognizes pages that are shown in place of the requested one: tests for humans, and logins.
+"""Recognition of CAPTCHA and login pages, which sites show in place of the requested page.
 
-No test is solved and no credentials are sent; such a page is an error that says why.
+No CAPTCHA is solved and no credentials are sent. Such a page becomes an error that names the reason.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Final
 from browser_env.pages.page import Page
 
 SHORT: Final = 1_500
-"""Maximum characters of a test for humans; an article about such tests has more."""
+"""Maximum characters of a CAPTCHA page; articles about CAPTCHAs are longer."""
 LOGIN_SHORT: Final = 400
 """Maximum characters of a login page."""
 
@@ -20,7 +20,7 @@ REASONS: Final = {
     429: "is asked too often; try something else first",
     451: "may not show this for legal reasons",
 }
-"""Reasons of some error statuses, as the end of a sentence."""
+"""Explanations of some error statuses, as the end of a sentence."""
 
 _CHALLENGE_SOURCE: Final = re.compile(
     rb"cf-challenge|cf_chl_|challenge-platform|cdn-cgi/challenge|_incapsula_resource|captcha-delivery\.com|px-captcha|"
@@ -40,7 +40,8 @@ _LOGIN_TEXT: Final = re.compile(r"\b(?:log ?in|sign ?in|log ?on|password|subscri
 def wall(page: Page, source: bytes) -> str | None:
     """The reason why a page is not the one that was requested, as the end of a sentence; None if it is.
 
-    A test for humans is short and has signs of one in both its source and its text. A login is short and has a password field.
+    A CAPTCHA page is short, with signs of a CAPTCHA in both its source and its text. A login page is short and has a password
+    field.
     """
     text = f"{page.title} {page.text}"
     if len(page.text) <= SHORT and _CHALLENGE_TEXT.search(text) and _CHALLENGE_SOURCE.search(source):

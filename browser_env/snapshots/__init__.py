@@ -1,1 +1,1 @@
-"""Snapshots of web pages and searches: recorded by content hash, replayed offline, exchanged as web archives."""
+"""Snapshots of web pages and searches: recorded, replayed offline, and exchanged as web archives."""

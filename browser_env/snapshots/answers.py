@@ -11,7 +11,7 @@ from browser_env.pages.page import Link, Page
 from browser_env.records.storage import storable
 
 Kind = Literal["search", "page"]
-"""Kind of a request to a backend: a query, or an address."""
+"""Kind of a request to a backend: *search* for a query, *page* for an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,11 @@ class Answer:
     request: str
     """The query or the address."""
     url: str
-    """Final address of the page; the address that was requested if it failed; empty for a search."""
+    """Final address of the page, or the requested address if fetching it failed; empty for a search."""
     at: str
     """Time of the answer, ISO 8601 in UTC."""
     renderer: int
-    """`RENDERER_VERSION` of the program that recorded it."""
+    """`RENDERER_VERSION` of the program that recorded the answer."""
     body: bytes
     """JSON: ``{"hits": [...]}``, ``{"page": {...}}`` or ``{"error": "..."}``."""
 
@@ -54,17 +54,17 @@ class Answer:
 
 
 def dump_hits(hits: Iterable[SearchHit]) -> bytes:
-    """Body of the answer to a search."""
+    """Encode hits as the body of an answer to a search."""
     return _dump({"hits": [asdict(hit) for hit in hits]})
 
 
 def dump_page(page: Page) -> bytes:
-    """Body of the answer to an address."""
+    """Encode a page as the body of an answer to a fetch."""
     return _dump({"page": asdict(page)})
 
 
 def dump_error(error: FetchError) -> bytes:
-    """Body of an answer that is an error."""
+    """Encode an error as the body of an answer."""
     return _dump({"error": str(error)})
 
 

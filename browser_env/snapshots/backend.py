@@ -16,14 +16,14 @@ MAX_REDIRECTS = 10
 
 
 class SnapshotBackend:
-    """Records a backend, or replays what was recorded.
+    """A backend that records another one, or replays a recording.
 
     Args:
         store: Recorded answers; a request that has one is not made again.
         backend: The backend to record. Default: replay only; a request without a recorded answer is an error.
 
     Raises:
-        SnapshotError: The store holds snapshots of another backend, or nothing to replay.
+        SnapshotError: The store contains snapshots of another backend, or none to replay.
     """
 
     def __init__(self, store: SnapshotStore, backend: Backend | None = None) -> None:
@@ -39,7 +39,7 @@ class SnapshotBackend:
     def search(self, query: str) -> tuple[SearchHit, ...]:
         answer = self._store.answer("search", query)
         if answer is None:
-            backend = self._recorded(f"the search {query[:200]!r}")
+            backend = self._backend_for(f"the search {query[:200]!r}")
             try:
                 body = dump_hits(backend.search(query))
             except FetchError as error:
@@ -53,7 +53,7 @@ class SnapshotBackend:
         if answer is None:
             if self._backend is None and (document := self._archived(url)) is not None:
                 return render(document)
-            backend = self._recorded(url)
+            backend = self._backend_for(url)
             try:
                 page = backend.fetch(url)
             except FetchError as error:
@@ -62,8 +62,12 @@ class SnapshotBackend:
                 answer = self._store.keep("page", url, page.url, dump_page(page))
         return answer.page()
 
-    def _recorded(self, request: str) -> Backend:
-        """The backend that is recorded, for a request without an answer."""
+    def _backend_for(self, request: str) -> Backend:
+        """The backend that is recorded, for a request without a recorded answer.
+
+        Raises:
+            SnapshotError: Nothing is recorded, only replayed.
+        """
         if self._backend is None:
             raise SnapshotError(
                 f"{request} is not among the snapshots in {self._store.path.parent}; a replay makes no requests"
@@ -71,7 +75,7 @@ class SnapshotBackend:
         return self._backend
 
     def _archived(self, url: str) -> Document | None:
-        """The response to an address in an imported web archive, which has no answers; redirects are followed."""
+        """The response to an address in an imported web archive, which has responses but no answers. Redirects are followed."""
         for _ in range(MAX_REDIRECTS):
             recorded = self._store.last_response(url)
             if recorded is None:

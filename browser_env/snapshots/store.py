@@ -1,10 +1,10 @@
-"""Storage of snapshots: to replay an episode, to train on it, to check a citation years later.
+"""Storage of snapshots, with which episodes can be replayed and citations checked years later.
 
 A folder of snapshots contains one SQLite file. It stores *answers*, the results of a `Backend` for a query or an address,
-errors included, and *responses*, what servers sent for them. Bodies are compressed and stored once, by their hash. SQLite makes
-writing safe: several processes can write at the same time, and a process that is killed leaves complete answers. A request has
-one answer in a folder, which later recordings are given too, so that every episode recorded there can be replayed. To see the
-web anew, record into another folder.
+errors included, and *responses*, which servers sent to the network client. Bodies are compressed and stored once, by their
+hash. SQLite makes writing safe: several processes can write at the same time, and a process that is killed leaves complete
+answers. A request has one answer in a folder, which is given again to later recordings, so that every episode recorded there
+can be replayed. To fetch pages again, record into another folder.
 """
 
 import hashlib
@@ -118,7 +118,7 @@ class SnapshotStore:
             backend: Name of the backend.
 
         Raises:
-            SnapshotError: The folder holds snapshots of another backend.
+            SnapshotError: The folder contains snapshots of another backend.
         """
         with self._transaction():
             self._connection.execute("INSERT OR IGNORE INTO about VALUES ('backend', ?)", (backend,))
@@ -170,7 +170,7 @@ class SnapshotStore:
             )
 
     def last_response(self, url: str) -> RecordedResponse | None:
-        """The last response that was stored for an address."""
+        """The last response that was stored for an address; None if there is none."""
         return next(self._responses("WHERE url = ? ORDER BY id DESC LIMIT 1", (storable(url),)), None)
 
     def responses(self) -> Iterator[RecordedResponse]:

@@ -1,4 +1,4 @@
-"""Exchange of snapshots with web archives (WARC, ISO 28500): export for other programs, import of their archives.
+"""Export of snapshots as web archives (WARC, ISO 28500), and import of archives.
 
 Responses of servers are records of type *response*. Answers of the backend are records of type *resource* at addresses that
 only this project uses, so that an export contains all that a replay needs. A page without a response, such as one of a
@@ -27,13 +27,13 @@ from browser_env.snapshots.store import RecordedResponse, SnapshotStore
 MAX_BYTES: Final = 20_000_000
 """Maximum bytes of a body; records with larger ones are skipped."""
 SUFFIXES: Final = (".warc", ".warc.gz")
-"""Suffixes of the names of web archives."""
+"""File name suffixes of web archives."""
 _ANSWER_ADDRESS: Final = "urn:open-webgpt:"
-"""Start of the addresses of answers."""
+"""Prefix of the addresses of answers."""
 _KINDS: Final[tuple[Kind, ...]] = ("search", "page")
 _JSON: Final = "application/json"
 _TRANSFER_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-"""Headers of the transfer; they do not describe the decoded body."""
+"""Headers that describe the transfer and not the decoded body."""
 
 Item = RecordedResponse | Answer
 

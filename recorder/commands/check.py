@@ -9,7 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from recorder.data.checks import Ids, problems_of
-from recorder.data.recorded import NAMES, Found, Problem, Unfinished, look
+from recorder.data.recorded import NAMES, LocatedRecord, Problem, Unfinished, read_sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,16 @@ class Check:
         """Print the problems, and a summary on stderr."""
         counts: Counter[str] = Counter()
         ids = Ids()
-        for entry in look(self.sources):
+        for entry in read_sources(self.sources):
             match entry:
                 case Problem():
                     problems = [entry]
                 case Unfinished():
                     problems = []
                     counts["unfinished recording"] += 1
-                case Found():
+                case LocatedRecord():
                     counts[NAMES[type(entry.record)]] += 1
-                    problems = [Problem(entry.where, what) for what in problems_of(entry.record)]
+                    problems = [Problem(entry.location, message) for message in problems_of(entry.record)]
                     problems += filter(None, [ids.problem(entry)])
             counts["problem"] += len(problems)
             for problem in problems:

@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 from browser_env.errors import RecordError, UsageError
 from browser_env.records.storage import Record, record_line
 from recorder.data.checks import identity
-from recorder.data.recorded import NAMES, Found, look, without_problems, write_lines
+from recorder.data.recorded import NAMES, LocatedRecord, read_sources, without_problems, write_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +29,22 @@ class Merge:
 
     def run(self) -> int:
         """Merge, and print the path of the file."""
-        merged: dict[tuple[type[Record], str], Found] = {}
+        merged: dict[tuple[type[Record], str], LocatedRecord] = {}
         num_duplicates = 0
-        for found in without_problems(look(self.sources)):
-            first = merged.setdefault(identity(found.record), found)
-            if first.record != found.record:
-                name = f"{NAMES[type(found.record)]} {found.record.id!r}"
+        for located in without_problems(read_sources(self.sources)):
+            first = merged.setdefault(identity(located.record), located)
+            if first.record != located.record:
+                name = f"{NAMES[type(located.record)]} {located.record.id!r}"
                 raise RecordError(
-                    f"{found.where}: differs from the {name} in {first.where}; delete one of them and merge again"
+                    f"{located.location}: differs from the {name} in {first.location}; delete one of them and merge again"
                 )
-            num_duplicates += first is not found
+            num_duplicates += first is not located
         kinds = sorted({NAMES[kind] for kind, _ in merged})
         if len(kinds) > 1:
             raise UsageError(f"these are {'s and '.join(kinds)}s; merge each kind separately")
         if not kinds:
             raise UsageError("there are no finished records to merge")
-        number = write_lines(self.out, (record_line(found.record) for found in merged.values()))
+        number = write_lines(self.out, (record_line(located.record) for located in merged.values()))
         print(f"{kinds[0]}s: {number:,}; duplicates removed: {num_duplicates:,}", file=sys.stderr)
         print(self.out)
         return 0

@@ -10,7 +10,7 @@ from browser_env.command_line.web_options import WebOptions
 from browser_env.env import check_question
 from browser_env.errors import UsageError
 from browser_env.records import Question, Settings
-from browser_env.records.question_file import own_questions
+from browser_env.records.question_file import read_questions
 from recorder.commands.annotation import check_terminal, run_app, textual_required
 from recorder.queue.queue import Job, Queue
 
@@ -66,7 +66,7 @@ class Record:
     def _read_questions(self) -> dict[str, Question]:
         """Return the questions by id, in the order of the file."""
         questions: dict[str, Question] = {}
-        for question in own_questions(self.questions):
+        for question in read_questions(self.questions):
             try:
                 check_question(question.text)
             except ValueError as error:

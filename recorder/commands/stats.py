@@ -14,7 +14,7 @@ from tyro.conf import Positional, arg
 from browser_env.actions import Back, Click, End, Find, Invalid, Quote, ScrollDown, ScrollUp, Search, Top, parse_action
 from browser_env.records import Comparison, Ending, Episode, Question
 from recorder.comparisons.events import RATED, SCORES
-from recorder.data.recorded import Found, Problem, Unfinished, look
+from recorder.data.recorded import LocatedRecord, Problem, Unfinished, read_sources
 
 T = TypeVar("T")
 
@@ -52,8 +52,8 @@ class Stats:
 
     def run(self) -> int:
         """Print the tables."""
-        entries = list(look(self.sources))
-        records = [entry.record for entry in entries if isinstance(entry, Found)]
+        entries = list(read_sources(self.sources))
+        records = [entry.record for entry in entries if isinstance(entry, LocatedRecord)]
         console = Console(highlight=False)
         episodes = [record for record in records if isinstance(record, Episode)]
         comparisons = [record for record in records if isinstance(record, Comparison)]

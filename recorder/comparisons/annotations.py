@@ -11,7 +11,7 @@ from recorder.journal.recording import Change, Refusal
 T = TypeVar("T")
 
 
-def trusted(state: RatingState, event: Trust) -> Change[RatingState] | Refusal:
+def rate_source(state: RatingState, event: Trust) -> Change[RatingState] | Refusal:
     """Rate a source of an answer."""
     levels = state.trust[event.answer]
     if not 1 <= event.reference <= len(levels):
@@ -20,7 +20,7 @@ def trusted(state: RatingState, event: Trust) -> Change[RatingState] | Refusal:
     return Change(replace(state, trust=trust), f"Trust in [{event.reference}]")
 
 
-def marked(state: RatingState, event: Mark) -> Change[RatingState] | Refusal:
+def mark_claim(state: RatingState, event: Mark) -> Change[RatingState] | Refusal:
     """Mark a span of an answer as a claim, or change the support of a claim with exactly this span."""
     text, claims = state.answers[event.answer].text, state.claims[event.answer]
     claim = Claim(start=event.start, end=event.end, support=event.support)
@@ -36,7 +36,7 @@ def marked(state: RatingState, event: Mark) -> Change[RatingState] | Refusal:
     return Change(replace(state, claims=_with(state.claims, event.answer, claims)), "Mark")
 
 
-def claim_changed(state: RatingState, event: Unmark | Support | Relevance) -> Change[RatingState] | Refusal:
+def change_claim(state: RatingState, event: Unmark | Support | Relevance) -> Change[RatingState] | Refusal:
     """Unmark a claim, or rate its support or relevance."""
     claims, index = state.claims[event.answer], event.claim
     if not 0 <= index < len(claims):

@@ -7,7 +7,7 @@ from recorder.comparisons.state import RatingState
 from recorder.journal.recording import Change, Refusal
 
 
-def placed(state: RatingState, event: Place) -> Change[RatingState] | Refusal:
+def place_answer(state: RatingState, event: Place) -> Change[RatingState] | Refusal:
     """Move an answer to a place in the ranking."""
     if not state.begin.task.is_ranking:
         return Refusal("these answers are rated, not ranked")
@@ -24,7 +24,7 @@ def placed(state: RatingState, event: Place) -> Change[RatingState] | Refusal:
     return Change(replace(state, places=tuple(others)), "Rank")
 
 
-def raised(state: RatingState, answer: int) -> Place:
+def move_up(state: RatingState, answer: int) -> Place:
     """Return the event that moves an answer up: from a tie to before it, or into the place above.
 
     An unranked answer goes to the end. Every order with every tie can be reached by moving answers up and down.
@@ -37,7 +37,7 @@ def raised(state: RatingState, answer: int) -> Place:
     return Place(answer=answer, place=max(0, place - 1), is_tied=place > 0)
 
 
-def lowered(state: RatingState, answer: int) -> Place:
+def move_down(state: RatingState, answer: int) -> Place:
     """Return the event that moves an answer down: from a tie to behind it, or into the place below.
 
     An unranked answer goes to the end.

@@ -4,8 +4,8 @@ Screens show `Rating.view`, translate keys into events, and pass them to `Rating
 
 - `Flag`: the question makes no sense, or should not be answered. Nothing else is required then.
 - `Trust` in a source; `Mark`, `Support`, `Relevance` and `Unmark` of claims in an answer.
-- `Rate`: two answers on a five-point scale; or `Place`: an answer in a ranking, ties allowed (`ranking.raised` and
-  `ranking.lowered` give the event that moves an answer by one place).
+- `Rate`: two answers on a five-point scale; or `Place`: an answer in a ranking, ties allowed (`ranking.move_up` and
+  `ranking.move_down` give the event that moves an answer by one place).
 - `WriteNotes`: an edit of the notes (`text_edits.edit_between`).
 - `Submit`, `Undo`, `Redo`.
 
@@ -22,7 +22,7 @@ from typing import Final, assert_never
 from browser_env.errors import UsageError
 from browser_env.pages.characters import clean
 from browser_env.records import Comparison
-from recorder.comparisons.annotations import claim_changed, marked, trusted
+from recorder.comparisons.annotations import change_claim, mark_claim, rate_source
 from recorder.comparisons.events import (
     JOURNAL,
     RATED,
@@ -41,11 +41,11 @@ from recorder.comparisons.events import (
     WriteNotes,
 )
 from recorder.comparisons.export import comparison_of
-from recorder.comparisons.ranking import placed
+from recorder.comparisons.ranking import place_answer
 from recorder.comparisons.state import RatingState, ShownAnswer, View, missing_parts
 from recorder.journal.journal import sealed_journals
 from recorder.journal.recording import Change, Recording, Redo, Refusal, Submit, Undo
-from recorder.journal.text_edits import Edit, edited
+from recorder.journal.text_edits import Edit, apply_edit
 
 MAX_NOTES: Final = 10_000
 """Maximum length of the notes, in characters."""
@@ -102,7 +102,7 @@ class Rating(Recording[Event, RatingState]):
             raise UsageError(f"{self.folder}: the comparison is not finished; finish it or leave it out")
         return comparison_of(self.state)
 
-    def _first(self, begin: Event) -> RatingState:
+    def _initial_state(self, begin: Event) -> RatingState:
         assert isinstance(begin, Begin)
         answers = tuple(begin.task.answers[index] for index in begin.task.shown)
         return RatingState(
@@ -111,11 +111,11 @@ class Rating(Recording[Event, RatingState]):
             claims=((),) * len(answers),
         )
 
-    def _item(self, begin: Event) -> str:
+    def _item_id(self, begin: Event) -> str:
         assert isinstance(begin, Begin)
         return begin.task.id
 
-    def _edit(self, event: Event) -> Edit | None:
+    def _text_edit(self, event: Event) -> Edit | None:
         return event.edit if isinstance(event, WriteNotes) else None
 
     def _apply(self, state: RatingState, event: Event, elapsed: float) -> Change[RatingState] | Refusal:
@@ -125,17 +125,17 @@ class Rating(Recording[Event, RatingState]):
             case Flag(flag=flag):
                 return Change(replace(state, flag=flag), "Flag")
             case Trust():
-                return trusted(state, event)
+                return rate_source(state, event)
             case Mark():
-                return marked(state, event)
+                return mark_claim(state, event)
             case Unmark() | Support() | Relevance():
-                return claim_changed(state, event)
+                return change_claim(state, event)
             case Rate():
-                return _rated(state, event)
+                return _rate(state, event)
             case Place():
-                return placed(state, event)
+                return place_answer(state, event)
             case WriteNotes(edit=edit):
-                return _notes_written(state, edit)
+                return _edit_notes(state, edit)
             case Submit():
                 if missing := missing_parts(state):
                     return Refusal(f"still to do: {missing[0]}")
@@ -157,7 +157,7 @@ def finished(folder: Path) -> Iterator[Rating]:
             yield rating
 
 
-def _rated(state: RatingState, event: Rate) -> Change[RatingState] | Refusal:
+def _rate(state: RatingState, event: Rate) -> Change[RatingState] | Refusal:
     if state.begin.task.is_ranking:
         return Refusal("these answers are ranked, not rated")
     if event.score is not None and event.score not in SCORES:
@@ -167,8 +167,8 @@ def _rated(state: RatingState, event: Rate) -> Change[RatingState] | Refusal:
     return Change(replace(state, scores=scores), f"Rating: {dict(RATED)[event.of]}")
 
 
-def _notes_written(state: RatingState, edit: Edit) -> Change[RatingState] | Refusal:
-    notes = edited(state.notes, edit)
+def _edit_notes(state: RatingState, edit: Edit) -> Change[RatingState] | Refusal:
+    notes = apply_edit(state.notes, edit)
     if notes is None:
         return Refusal("the edit is outside the notes")
     if len(notes) > MAX_NOTES:

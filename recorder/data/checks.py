@@ -6,25 +6,27 @@ from dataclasses import dataclass, field
 from browser_env.records import Comparison, Episode, Question, Reference
 from browser_env.records.storage import Record
 from recorder.comparisons.state import answer_name
-from recorder.data.recorded import NAMES, Found, Problem
+from recorder.data.recorded import NAMES, LocatedRecord, Problem
 
 
 @dataclass(slots=True)
 class Ids:
     """The ids of the records checked so far."""
 
-    seen: dict[tuple[type[Record], str], Found] = field(default_factory=dict)
+    seen: dict[tuple[type[Record], str], LocatedRecord] = field(default_factory=dict)
     """First record by kind and id."""
 
-    def problem(self, found: Found) -> Problem | None:
+    def problem(self, located: LocatedRecord) -> Problem | None:
         """Return a problem if an earlier record has the same id."""
-        first = self.seen.setdefault(identity(found.record), found)
-        if first is found:
+        first = self.seen.setdefault(identity(located.record), located)
+        if first is located:
             return None
-        name = f"{NAMES[type(found.record)]} {found.record.id!r}"
-        if first.record == found.record:
-            return Problem(found.where, f"duplicate of the {name} in {first.where}; webgpt data merge removes duplicates")
-        return Problem(found.where, f"differs from the {name} in {first.where}; ids must be unique")
+        name = f"{NAMES[type(located.record)]} {located.record.id!r}"
+        if first.record == located.record:
+            return Problem(
+                located.location, f"duplicate of the {name} in {first.location}; webgpt data merge removes duplicates"
+            )
+        return Problem(located.location, f"differs from the {name} in {first.location}; ids must be unique")
 
 
 def identity(record: Record) -> tuple[type[Record], str]:

@@ -1,8 +1,8 @@
 """Reading of records from files and from folders of recordings.
 
 A folder contains finished recordings (sealed journals), unfinished ones, and possibly files of records; a file contains one
-record per line. `look` yields problems as values beside the records, so that one pass finds all of them (`webgpt data check`).
-`records` raises an error for the first problem.
+record per line. `read_sources` yields problems as values beside the records, so that one pass finds all of them, as for
+`webgpt data check`. `records` raises an error for the first problem.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Final
 
 from browser_env.errors import RecordError, UsageError
 from browser_env.records import Comparison, Episode, Question
-from browser_env.records.files import write_whole
+from browser_env.records.files import write_atomically
 from browser_env.records.storage import Record, RecordKind, parse_record, read_lines
 from recorder.comparisons.events import JOURNAL as COMPARISON
 from recorder.comparisons.events import SCHEMA as COMPARISON_SCHEMA
@@ -29,10 +29,10 @@ NAMES: Final[dict[type[Record], str]] = {Episode: "episode", Comparison: "compar
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LocatedRecord:
     """A record and its location."""
 
-    where: str
+    location: str
     """``FILE:LINE``, or the path of the journal."""
     record: Record
 
@@ -41,7 +41,7 @@ class Found:
 class Unfinished:
     """A recording that is not submitted."""
 
-    where: str
+    location: str
     """Path of the journal."""
 
 
@@ -49,16 +49,16 @@ class Unfinished:
 class Problem:
     """A problem with a record or a recording."""
 
-    where: str
+    location: str
     """``FILE:LINE``, or the path of a journal or page."""
-    what: str
+    message: str
     """One line: the problem, and what to do about it if known."""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
+        return f"{self.location}: {self.message}"
 
 
-def look(sources: Sequence[Path]) -> Iterator[Found | Unfinished | Problem]:
+def read_sources(sources: Sequence[Path]) -> Iterator[LocatedRecord | Unfinished | Problem]:
     """Yield everything in files and folders, in their order. Nothing is written.
 
     Finished recordings are checked against their digest and computed again from their events. The episode of a demonstration is
@@ -69,11 +69,11 @@ def look(sources: Sequence[Path]) -> Iterator[Found | Unfinished | Problem]:
     """
     for source in sources:
         if source.is_dir():
-            yield from _look_in_folder(source)
+            yield from _read_folder(source)
         elif source.name in (DEMONSTRATION, COMPARISON) and source.exists():
-            yield _look_at_journal(source)
+            yield _read_recording(source)
         elif source.exists():
-            yield from _look_at_file(source)
+            yield from _read_file(source)
         else:
             raise UsageError(f"{source}: no such file or folder")
 
@@ -85,13 +85,13 @@ def records(sources: Sequence[Path], kind: type[RecordKind]) -> list[RecordKind]
         RecordError: A record or recording has a problem.
         UsageError: There are no records of this kind.
     """
-    wanted = [found.record for found in without_problems(look(sources)) if isinstance(found.record, kind)]
+    wanted = [entry.record for entry in without_problems(read_sources(sources)) if isinstance(entry.record, kind)]
     if not wanted:
         raise UsageError(f"there is no {NAMES[kind]} in {', '.join(map(str, sources))}")
     return wanted
 
 
-def without_problems(entries: Iterable[Found | Unfinished | Problem]) -> Iterator[Found]:
+def without_problems(entries: Iterable[LocatedRecord | Unfinished | Problem]) -> Iterator[LocatedRecord]:
     """Yield the records alone.
 
     Raises:
@@ -100,7 +100,7 @@ def without_problems(entries: Iterable[Found | Unfinished | Problem]) -> Iterato
     for entry in entries:
         if isinstance(entry, Problem):
             raise RecordError(f"{entry} (webgpt data check lists all problems)")
-        if isinstance(entry, Found):
+        if isinstance(entry, LocatedRecord):
             yield entry
 
 
@@ -115,30 +115,30 @@ def write_lines(out: Path, lines: Iterable[str]) -> int:
         raise UsageError(f"{out} exists already; choose another --out")
     written = list(lines)
     try:
-        write_whole(out, "".join(f"{line}\n" for line in written).encode())
+        write_atomically(out, "".join(f"{line}\n" for line in written).encode())
     except OSError as error:
         raise RecordError(f"{out}: cannot be written: {error.strerror}") from error
     return len(written)
 
 
-def _look_in_folder(folder: Path) -> Iterator[Found | Unfinished | Problem]:
+def _read_folder(folder: Path) -> Iterator[LocatedRecord | Unfinished | Problem]:
     paths = sorted(folder.rglob("*.jsonl"))
     if not paths:
         raise UsageError(f"{folder}: contains no recordings")
     for path in paths:
         if path.name in (DEMONSTRATION, COMPARISON):
-            yield _look_at_journal(path)
+            yield _read_recording(path)
         else:
-            yield from _look_at_file(path)
+            yield from _read_file(path)
 
 
-def _look_at_journal(path: Path) -> Found | Unfinished | Problem:
+def _read_recording(path: Path) -> LocatedRecord | Unfinished | Problem:
     try:
         if path.name == COMPARISON:
             if read_journal(path, COMPARISON_SCHEMA).digest is None:
                 return Unfinished(str(path))
             with Rating(path.parent) as compared:
-                return Found(str(path), compared.comparison())
+                return LocatedRecord(str(path), compared.comparison())
         if read_journal(path, DEMONSTRATION_SCHEMA).digest is None:
             return Unfinished(str(path))
         [demonstration] = finished(path.parent)
@@ -146,29 +146,29 @@ def _look_at_journal(path: Path) -> Found | Unfinished | Problem:
         difference = replay(episode, demonstration.web())
     except RecordError as error:
         return Problem(*_split(path, error))
-    return Problem(str(path), f"does not replay: {difference}") if difference else Found(str(path), episode)
+    return Problem(str(path), f"does not replay: {difference}") if difference else LocatedRecord(str(path), episode)
 
 
-def _look_at_file(path: Path) -> Iterator[Found | Problem]:
+def _read_file(path: Path) -> Iterator[LocatedRecord | Problem]:
     try:
         for number, line in read_lines(path):
-            where = f"{path}:{number}"
+            location = f"{path}:{number}"
             kind = _kind(line)
             if kind is None:
-                yield Problem(where, _not_a_record(line))
+                yield Problem(location, _not_a_record(line))
                 continue
             try:
-                yield Found(where, parse_record(line, kind))  # type: ignore[type-var]  # it is one of the three
+                yield LocatedRecord(location, parse_record(line, kind))  # type: ignore[type-var]  # it is one of the three
             except RecordError as error:
-                yield Problem(where, str(error))
+                yield Problem(location, str(error))
     except RecordError as error:
         yield Problem(*_split(path, error))
 
 
 def _split(path: Path, error: RecordError) -> tuple[str, str]:
     """Split a message that begins with a path, perhaps with a line number, into the location and the problem."""
-    where, colon, what = str(error).partition(": ")
-    return (where, what) if colon and where.startswith(str(path.parent)) else (str(path), str(error))
+    location, colon, message = str(error).partition(": ")
+    return (location, message) if colon and location.startswith(str(path.parent)) else (str(path), str(error))
 
 
 def _kind(line: bytes) -> type[Record] | None:

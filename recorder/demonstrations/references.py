@@ -23,7 +23,7 @@ def quotes_of(state: Demonstration, number: int) -> list[int]:
     return quotes[number - 1]
 
 
-def without_reference(state: Demonstration, number: int, stepper: Stepper) -> Change[Demonstration] | Refusal:
+def remove_reference(state: Demonstration, number: int, stepper: Stepper) -> Change[Demonstration] | Refusal:
     """Remove a reference, counted from 1."""
     if problem := _problem_with(state, number):
         return Refusal(problem)
@@ -35,7 +35,7 @@ def without_reference(state: Demonstration, number: int, stepper: Stepper) -> Ch
     return _change(changed, f"Remove [{number}]", is_renumbered=not is_last)
 
 
-def with_reference(state: Demonstration, number: int, span: Span, stepper: Stepper) -> Change[Demonstration] | Refusal:
+def change_reference(state: Demonstration, number: int, span: Span, stepper: Stepper) -> Change[Demonstration] | Refusal:
     """Change a reference, counted from 1, to another span of its page."""
     if problem := _problem_with(state, number):
         return Refusal(problem)

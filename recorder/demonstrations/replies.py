@@ -14,7 +14,7 @@ from browser_env.backends import Backend, SearchHit
 from browser_env.errors import FetchError, RecordError
 from browser_env.pages.characters import clean_line
 from browser_env.pages.page import Link, Page
-from browser_env.records.files import make_folder, write_whole
+from browser_env.records.files import make_folder, write_atomically
 from browser_env.records.record import record
 from browser_env.records.storage import storable
 
@@ -54,7 +54,7 @@ class ReplyStore:
         try:
             if not path.exists():
                 make_folder(self.folder)
-                write_whole(path, data)
+                write_atomically(path, data)
         except OSError as error:
             raise RecordError(f"{path}: cannot be written: {error.strerror}") from error
         self._loaded.setdefault(digest, content)

@@ -59,13 +59,13 @@ from recorder.demonstrations.events import (
 )
 from recorder.demonstrations.export import episode_of
 from recorder.demonstrations.quotation import quotation
-from recorder.demonstrations.references import quotes_of, with_reference, without_reference
+from recorder.demonstrations.references import change_reference, quotes_of, remove_reference
 from recorder.demonstrations.replies import RecordedWeb, Reply, ReplyStore
 from recorder.demonstrations.state import Demonstration, Move, View, problem_with_submission
 from recorder.demonstrations.stepping import Loaded, Stepper
 from recorder.journal.journal import sealed_journals
 from recorder.journal.recording import Change, Recording, Redo, Refusal, Response, Submit, Undo
-from recorder.journal.text_edits import Edit, edited
+from recorder.journal.text_edits import Edit, apply_edit
 
 MAX_ANSWER: Final = 10_000
 """Maximum length of an answer, in characters: four times the longest answer of the paper's comparisons."""
@@ -197,15 +197,15 @@ class Session(Recording[Event, Demonstration]):
             return response
         return replace(response, note=response.note or "the same words appear earlier on this page; quoted from there")
 
-    def _first(self, begin: Event) -> Demonstration:
+    def _initial_state(self, begin: Event) -> Demonstration:
         assert isinstance(begin, Begin)
         return Demonstration(begin, (BrowserState(begin.question, begin.settings, self._count_tokens),))
 
-    def _item(self, begin: Event) -> str:
+    def _item_id(self, begin: Event) -> str:
         assert isinstance(begin, Begin)
         return begin.question.id
 
-    def _edit(self, event: Event) -> Edit | None:
+    def _text_edit(self, event: Event) -> Edit | None:
         return event.edit if isinstance(event, Write) else None
 
     def _apply(self, state: Demonstration, event: Event, elapsed: float) -> Change[Demonstration] | Refusal:
@@ -213,13 +213,13 @@ class Session(Recording[Event, Demonstration]):
             case Act(command=command, replies=replies):
                 return self._act(state, command, replies or (), elapsed)
             case RemoveReference(number=number):
-                return without_reference(state, number, self._stepper)
+                return remove_reference(state, number, self._stepper)
             case EditReference(number=number, start=start, end=end):
-                return with_reference(state, number, (start, end), self._stepper)
+                return change_reference(state, number, (start, end), self._stepper)
             case Reopen():
-                return _reopened(state)
+                return _reopen(state)
             case Write(edit=edit):
-                return _written(state, edit)
+                return _edit_answer(state, edit)
             case Submit():
                 if problem := problem_with_submission(state):
                     return Refusal(problem)
@@ -257,16 +257,16 @@ def finished(folder: Path, *, count_tokens: TokenCounter = count_words) -> Itera
             yield session
 
 
-def _reopened(state: Demonstration) -> Change[Demonstration] | Refusal:
+def _reopen(state: Demonstration) -> Change[Demonstration] | Refusal:
     if state.browser.phase == "browsing" or not state.moves or not isinstance(state.moves[-1].action, End):
         return Refusal("browsing was not ended with a command; use undo instead")
     return Change(replace(state, moves=state.moves[:-1], states=state.states[:-1]), "Back to browsing")
 
 
-def _written(state: Demonstration, edit: Edit) -> Change[Demonstration] | Refusal:
+def _edit_answer(state: Demonstration, edit: Edit) -> Change[Demonstration] | Refusal:
     if state.browser.phase != "answering":
         return Refusal("end browsing first, then write the answer")
-    text = edited(state.answer, edit)
+    text = apply_edit(state.answer, edit)
     if text is None:
         return Refusal("the edit is outside the answer")
     if len(text) > MAX_ANSWER:

@@ -90,7 +90,7 @@ class Change(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Past(Generic[S]):
+class _HistoryEntry(Generic[S]):
     """A state in the undo history and the step that led to it."""
 
     state: S
@@ -146,7 +146,7 @@ class Recording(ABC, Generic[E, S]):
     @property
     def state(self) -> S:
         """The current state."""
-        return self._past[self._place].state
+        return self._history[self._position].state
 
     @property
     def elapsed(self) -> float:
@@ -156,12 +156,16 @@ class Recording(ABC, Generic[E, S]):
     @property
     def undoes(self) -> str | None:
         """Name of the step that undo would revert, such as *Quote*. None if there is none."""
-        return self._past[self._place].label if self._place and not self.is_submitted else None
+        return self._history[self._position].label if self._position and not self.is_submitted else None
 
     @property
     def redoes(self) -> str | None:
         """Name of the step that redo would repeat. None if there is none."""
-        return self._past[self._place + 1].label if self._place + 1 < len(self._past) and not self.is_submitted else None
+        return (
+            self._history[self._position + 1].label
+            if self._position + 1 < len(self._history) and not self.is_submitted
+            else None
+        )
 
     @property
     def digest(self) -> str | None:
@@ -191,11 +195,11 @@ class Recording(ABC, Generic[E, S]):
         return Response(note=change.note)
 
     @abstractmethod
-    def _first(self, begin: E) -> S:
+    def _initial_state(self, begin: E) -> S:
         """Return the state after the first event."""
 
     @abstractmethod
-    def _item(self, begin: E) -> str:
+    def _item_id(self, begin: E) -> str:
         """Return the id of the question or task in the first event."""
 
     @abstractmethod
@@ -203,7 +207,7 @@ class Recording(ABC, Generic[E, S]):
         """Return the effect of an event other than undo and redo. The result depends on the arguments alone."""
 
     @abstractmethod
-    def _edit(self, event: E) -> Edit | None:
+    def _text_edit(self, event: E) -> Edit | None:
         """Return the text edit of an event, or None if it is not one."""
 
     def _replay(self, begin: E | None, kind: str) -> None:
@@ -214,11 +218,11 @@ class Recording(ABC, Generic[E, S]):
             assert begin is not None
             entries = (self._journal.as_written(begin, 0.0),)
             self._journal.append(entries[0])
-        item = self._item(entries[0].event)
-        if begin is not None and item != self._item(begin):
+        item = self._item_id(entries[0].event)
+        if begin is not None and item != self._item_id(begin):
             raise UsageError(f"{self.folder}: contains the {kind} of another item: {item!r}")
-        self._past: list[_Past[S]] = [_Past(self._first(entries[0].event))]
-        self._place = 0
+        self._history: list[_HistoryEntry[S]] = [_HistoryEntry(self._initial_state(entries[0].event))]
+        self._position = 0
         self._is_typing = False
         for entry in entries[1:]:
             change = self._change(entry.event, entry.elapsed)
@@ -233,30 +237,30 @@ class Recording(ABC, Generic[E, S]):
             return Refusal("already submitted; it cannot be changed")
         match event:
             case Undo():
-                if not self._place:
+                if not self._position:
                     return Refusal("there is nothing to undo")
-                return Change(self._past[self._place - 1].state, "", f"undone: {self._past[self._place].label}")
+                return Change(self._history[self._position - 1].state, "", f"undone: {self._history[self._position].label}")
             case Redo():
-                if self._place + 1 == len(self._past):
+                if self._position + 1 == len(self._history):
                     return Refusal("there is nothing to redo")
-                return Change(self._past[self._place + 1].state, "", f"redone: {self._past[self._place + 1].label}")
+                return Change(self._history[self._position + 1].state, "", f"redone: {self._history[self._position + 1].label}")
             case _:
                 return self._apply(self.state, event, elapsed)
 
     def _commit(self, entry: Entry[E], change: Change[S]) -> None:
         match entry.event:
             case Undo():
-                self._place -= 1
+                self._position -= 1
                 self._is_typing = False
             case Redo():
-                self._place += 1
+                self._position += 1
                 self._is_typing = False
             case event:
-                edit = self._edit(event)
-                previous = self._past[self._place].edit
-                del self._past[self._place + 1 :]
+                edit = self._text_edit(event)
+                previous = self._history[self._position].edit
+                del self._history[self._position + 1 :]
                 if self._is_typing and edit is not None and previous is not None and joins(previous, edit):
-                    self._past.pop()
-                self._past.append(_Past(change.state, change.label, edit))
-                self._place = len(self._past) - 1
+                    self._history.pop()
+                self._history.append(_HistoryEntry(change.state, change.label, edit))
+                self._position = len(self._history) - 1
                 self._is_typing = edit is not None

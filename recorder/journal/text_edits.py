@@ -29,7 +29,7 @@ def edit_between(old: str, new: str) -> Edit | None:
     return Edit(start=prefix, end=len(old) - suffix, text=new[prefix : len(new) - suffix])
 
 
-def edited(text: str, edit: Edit) -> str | None:
+def apply_edit(text: str, edit: Edit) -> str | None:
     """Apply an edit to a text. Returns None if the edit's offsets are outside the text."""
     if not 0 <= edit.start <= edit.end <= len(text):
         return None

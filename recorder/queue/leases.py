@@ -24,7 +24,7 @@ from typing import Final, Literal, Self
 from pydantic import TypeAdapter, ValidationError
 
 from browser_env.errors import RecordError
-from browser_env.records.files import make_folder, sync_folder, write_whole
+from browser_env.records.files import make_folder, sync_folder, write_atomically
 from browser_env.records.record import record
 
 TTL: Final = 60.0
@@ -75,7 +75,7 @@ class Process:
 
 
 @record
-class Hold:
+class LeaseContent:
     """Content of a lease file."""
 
     annotator: str
@@ -89,56 +89,56 @@ class Hold:
     """Seconds of work when the item was released, skipped or finished."""
 
 
-_HOLD: Final = TypeAdapter(Hold)
+_CONTENT: Final = TypeAdapter(LeaseContent)
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class LeaseFile:
     """A lease of an item, as read from its file."""
 
     generation: int
-    hold: Hold | None
+    content: LeaseContent | None
     """Content of the file. None if it is not complete: its process is writing it now, or was stopped while doing so."""
 
 
 class Lease:
     """A lease that this process holds."""
 
-    def __init__(self, folder: Path, item: str, generation: int, hold: Hold) -> None:
+    def __init__(self, folder: Path, item: str, generation: int, content: LeaseContent) -> None:
         self.item = item
         self._folder = folder
         self._generation = generation
-        self._hold = hold
+        self._content = content
 
     def renew(self) -> bool:
         """Renew the lease. Call this every `TTL` / 4 seconds. Returns False if another process has taken the item."""
         if self._path(self._generation + 1).exists():
             return False
-        self._write(replace(self._hold, renewed=self._hold.renewed + 1), durable=False)
+        self._write(replace(self._content, renewed=self._content.renewed + 1), durable=False)
         return True
 
     def release(self, seconds: float = 0.0) -> None:
         """Release the unfinished item. Anyone can take it; its annotator gets it first."""
-        self._write(replace(self._hold, state="released", seconds=seconds))
+        self._write(replace(self._content, state="released", seconds=seconds))
 
     def skip(self, reason: str, seconds: float = 0.0) -> None:
         """Skip the item, leaving it to other annotators."""
-        self._write(replace(self._hold, state="skipped", reason=reason, seconds=seconds))
+        self._write(replace(self._content, state="skipped", reason=reason, seconds=seconds))
 
     def finish(self, seconds: float) -> None:
         """Mark the item as done."""
-        self._write(replace(self._hold, state="done", seconds=seconds))
+        self._write(replace(self._content, state="done", seconds=seconds))
 
     def _path(self, generation: int) -> Path:
         return self._folder / f"{self.item}.{generation}.json"
 
-    def _write(self, hold: Hold, *, durable: bool = True) -> None:
+    def _write(self, content: LeaseContent, *, durable: bool = True) -> None:
         path = self._path(self._generation)
         try:
-            write_whole(path, json.dumps(asdict(hold)).encode(), durable=durable)
+            write_atomically(path, json.dumps(asdict(content)).encode(), durable=durable)
         except OSError as error:
             raise RecordError(f"{path}: cannot be written: {error.strerror}") from error
-        self._hold = hold
+        self._content = content
 
 
 class Leases:
@@ -160,7 +160,7 @@ class Leases:
         self._process = process or Process.current()
         self._watched: dict[tuple[str, int], tuple[bytes, float]] = {}
 
-    def all(self) -> dict[str, tuple[Holding, ...]]:
+    def all(self) -> dict[str, tuple[LeaseFile, ...]]:
         """Return the leases of each item, oldest first.
 
         Raises:
@@ -168,7 +168,7 @@ class Leases:
         """
         if not self._folder.exists():
             return {}
-        leases: dict[str, list[Holding]] = {}
+        leases: dict[str, list[LeaseFile]] = {}
         now = self._clock()
         try:
             for path in self._folder.iterdir():
@@ -177,29 +177,29 @@ class Leases:
                     item, generation = match["item"], int(match["generation"])
                     if self._watched.get((item, generation), (None, 0.0))[0] != data:
                         self._watched[item, generation] = (data, now)
-                    leases.setdefault(item, []).append(Holding(generation, _parse(data)))
+                    leases.setdefault(item, []).append(LeaseFile(generation, _parse(data)))
         except OSError as error:
             raise RecordError(f"{error.filename or self._folder}: cannot be read: {error.strerror}") from error
-        return {item: tuple(sorted(holdings, key=lambda holding: holding.generation)) for item, holdings in leases.items()}
+        return {item: tuple(sorted(files, key=lambda file: file.generation)) for item, files in leases.items()}
 
-    def is_left(self, item: str, holding: Holding) -> bool:
+    def is_available(self, item: str, file: LeaseFile) -> bool:
         """Whether an item can be taken, given its newest lease: released, skipped or abandoned."""
-        if holding.hold is not None:
-            if holding.hold.state != "held":
-                return holding.hold.state != "done"
-            if holding.hold.process.is_gone(self._process):
+        if file.content is not None:
+            if file.content.state != "held":
+                return file.content.state != "done"
+            if file.content.process.is_gone(self._process):
                 return True
-        return self._clock() - self._watched[item, holding.generation][1] >= self._ttl
+        return self._clock() - self._watched[item, file.generation][1] >= self._ttl
 
-    def take(self, item: str, after: Holding | None) -> Lease | None:
+    def take(self, item: str, after: LeaseFile | None) -> Lease | None:
         """Take an item after its newest lease, or None for an item without one. Returns None if another process was faster."""
         generation = 0 if after is None else after.generation + 1
-        hold = Hold(annotator=self._annotator, process=self._process)
+        content = LeaseContent(annotator=self._annotator, process=self._process)
         path = self._folder / f"{item}.{generation}.json"
         try:
             make_folder(self._folder)
             with path.open("xb") as file:
-                file.write(json.dumps(asdict(hold)).encode())
+                file.write(json.dumps(asdict(content)).encode())
                 file.flush()
                 os.fsync(file.fileno())
             sync_folder(self._folder)
@@ -207,12 +207,12 @@ class Leases:
             return None
         except OSError as error:
             raise RecordError(f"{path}: cannot be written: {error.strerror}") from error
-        return Lease(self._folder, item, generation, hold)
+        return Lease(self._folder, item, generation, content)
 
 
-def _parse(data: bytes) -> Hold | None:
+def _parse(data: bytes) -> LeaseContent | None:
     try:
-        return _HOLD.validate_json(data, strict=True)
+        return _CONTENT.validate_json(data, strict=True)
     except ValidationError:
         return None
 

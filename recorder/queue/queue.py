@@ -22,7 +22,7 @@ from typing import Final
 
 from browser_env.errors import UsageError
 from browser_env.records.digests import short_hash
-from recorder.queue.leases import TTL, Holding, Lease, Leases, Process
+from recorder.queue.leases import TTL, Lease, LeaseFile, Leases, Process
 
 QUEUE: Final = "queue"
 """Name of the subfolder with leases."""
@@ -162,9 +162,9 @@ class Queue:
         """
         leases = self._leases.all()
         for item in sorted(self._items, key=lambda item: not self._is_mine(leases.get(self._keys[item], ()))):
-            holdings = leases.get(self._keys[item], ())
-            if self._is_open(self._keys[item], holdings):
-                lease = self._leases.take(self._keys[item], holdings[-1] if holdings else None)
+            files = leases.get(self._keys[item], ())
+            if self._is_open(self._keys[item], files):
+                lease = self._leases.take(self._keys[item], files[-1] if files else None)
                 if lease is not None:
                     return Job(item, self.folder_of(item), lease)
         return None
@@ -185,14 +185,16 @@ class Queue:
         done: dict[str, list[float]] = {}
         held = 0
         for item in self._items:
-            holdings = leases.get(self._keys[item], ())
-            holds = [holding.hold for holding in holdings if holding.hold is not None]
-            skipped += (Skipped(item, hold.annotator, hold.reason or "") for hold in holds if hold.state == "skipped")
-            last = holdings[-1] if holdings else None
-            if last is not None and last.hold is not None and last.hold.state == "done":
-                seconds[item] = last.hold.seconds
-                done.setdefault(last.hold.annotator, []).append(last.hold.seconds)
-            elif last is not None and not self._leases.is_left(self._keys[item], last):
+            files = leases.get(self._keys[item], ())
+            contents = [file.content for file in files if file.content is not None]
+            skipped += (
+                Skipped(item, content.annotator, content.reason or "") for content in contents if content.state == "skipped"
+            )
+            last = files[-1] if files else None
+            if last is not None and last.content is not None and last.content.state == "done":
+                seconds[item] = last.content.seconds
+                done.setdefault(last.content.annotator, []).append(last.content.seconds)
+            elif last is not None and not self._leases.is_available(self._keys[item], last):
                 held += 1
         return Progress(
             total=len(self._items),
@@ -205,16 +207,16 @@ class Queue:
             seconds=seconds,
         )
 
-    def _is_mine(self, holdings: tuple[Holding, ...]) -> bool:
+    def _is_mine(self, files: tuple[LeaseFile, ...]) -> bool:
         """Whether this annotator holds or has released the item."""
-        last = holdings[-1].hold if holdings else None
+        last = files[-1].content if files else None
         return last is not None and last.annotator == self._annotator and last.state in ("held", "released")
 
-    def _is_open(self, key: str, holdings: tuple[Holding, ...]) -> bool:
-        if not holdings:
+    def _is_open(self, key: str, files: tuple[LeaseFile, ...]) -> bool:
+        if not files:
             return True
-        skipped_by = {holding.hold.annotator for holding in holdings if holding.hold and holding.hold.state == "skipped"}
-        return self._annotator not in skipped_by and self._leases.is_left(key, holdings[-1])
+        skipped_by = {file.content.annotator for file in files if file.content and file.content.state == "skipped"}
+        return self._annotator not in skipped_by and self._leases.is_available(key, files[-1])
 
 
 def _works(done: Mapping[str, Sequence[float]], skips: Mapping[str, int]) -> dict[str, Work]:

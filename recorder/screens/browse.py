@@ -23,7 +23,7 @@ from recorder.demonstrations.stepping import Loaded
 from recorder.journal.recording import Response
 from recorder.screens.change_reference import ChangeReference
 from recorder.screens.work import WIDE, WorkScreen
-from recorder.widgets.keys import Press
+from recorder.widgets.keys import ClickLabel
 from recorder.widgets.page_lines import Marked
 from recorder.widgets.page_view import GUTTER, PageView
 from recorder.widgets.references import ReferenceList
@@ -104,15 +104,15 @@ Every step can be undone. You can leave at any time and continue later where you
         with Horizontal(id="asked"):
             yield Static(id="question", markup=False)
             with Vertical(id="early"):
-                yield Press("Makes no sense", "N", "end('Nonsense')", id="nonsense")
-                yield Press("Should not be answered", "X", "end('Controversial')", id="controversial")
+                yield ClickLabel("Makes no sense", "N", "end('Nonsense')", id="nonsense")
+                yield ClickLabel("Should not be answered", "X", "end('Controversial')", id="controversial")
         with Horizontal(id="tools"):
-            yield Press("← Back", "b", "back", id="back")
+            yield ClickLabel("← Back", "b", "back", id="back")
             yield LineInput(placeholder="Search  s", compact=True, id="search")
             yield LineInput(placeholder="Find in page  f", compact=True, id="find")
-            yield Press("⇈", "t", "top", id="top")
-            yield Press("↑", "u", "scroll(-1)", id="up")
-            yield Press("↓", "d", "scroll(1)", id="down")
+            yield ClickLabel("⇈", "t", "top", id="top")
+            yield ClickLabel("↑", "u", "scroll(-1)", id="up")
+            yield ClickLabel("↓", "d", "scroll(1)", id="down")
         with Horizontal(id="desk"):
             with Vertical(id="reading"):
                 yield Static(id="title", markup=False)
@@ -122,10 +122,10 @@ Every step can be undone. You can leave at any time and continue later where you
             with Vertical(id="quotes"):
                 with Horizontal(id="quotes-title"):
                     yield Static("Quotes", classes="dialog-title")
-                    yield Press("+ Quote", "v", "quote", id="quote")
+                    yield ClickLabel("+ Quote", "v", "quote", id="quote")
                 yield References(id="references")
                 yield Static(id="left")
-                yield Press("Done quoting! Write an answer", "a", "end('Answer')", id="done")
+                yield ClickLabel("Done quoting! Write an answer", "a", "end('Answer')", id="done")
         yield Static(id="counts")
 
     def on_mount(self) -> None:

@@ -12,7 +12,7 @@ from recorder.demonstrations.events import Reopen
 from recorder.demonstrations.session import Session
 from recorder.journal.recording import Submit
 from recorder.screens.work import WorkScreen
-from recorder.widgets.keys import Press
+from recorder.widgets.keys import ClickLabel
 
 REASONS = {
     "nonsense": "This question does not make sense.",
@@ -38,8 +38,8 @@ class EndedScreen(WorkScreen):
         with Vertical(classes="dialog", id="ended"):
             yield Static(id="question", markup=False)
             yield Static(id="reason", classes="dialog-title", markup=False)
-            yield Press("Submit", "enter", "submit")
-            yield Press("Back to browsing", "b", "reopen")
+            yield ClickLabel("Submit", "enter", "submit")
+            yield ClickLabel("Back to browsing", "b", "reopen")
 
     def show(self) -> None:
         view = self.recording.view()

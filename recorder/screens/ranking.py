@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from recorder.comparisons.events import Place
 from recorder.comparisons.pairs import MAX_RANKED
-from recorder.comparisons.ranking import lowered, raised
+from recorder.comparisons.ranking import move_down, move_up
 from recorder.comparisons.state import View, answer_name
 from recorder.screens.judging import PRIORITIES, JudgingScreen, Notes
 from recorder.widgets.answer_view import AnswerView
@@ -224,7 +224,7 @@ every answer: press enter to go to the text.
 
     def on_rank_list_moved(self, message: RankList.Moved) -> None:
         """Move an answer by one place."""
-        self.do((raised if message.by < 0 else lowered)(self.recording.state, message.answer))
+        self.do((move_up if message.by < 0 else move_down)(self.recording.state, message.answer))
 
     def on_rank_list_put(self, message: RankList.Put) -> None:
         """Move an answer to a place. A number after the last place means the end."""

@@ -84,14 +84,14 @@ def words_between(text: str, first: int, last: int) -> Span | None:
     return Span(words[0][0], words[-1][1]) if words else None
 
 
-def end_moved(text: str, span: Span, step: int) -> Span:
+def move_end(text: str, span: Span, step: int) -> Span:
     """Move the end of a span by a word: 1 forward, -1 back. The span keeps at least a word."""
     ends = [match.end() for match in _WORD.finditer(text) if match.end() > span.start]
     ends = [end for end in ends if (end > span.end if step > 0 else end < span.end)]
     return span._replace(end=ends[0] if step > 0 else ends[-1]) if ends else span
 
 
-def start_moved(text: str, span: Span, step: int) -> Span:
+def move_start(text: str, span: Span, step: int) -> Span:
     """Move the start of a span by a word: 1 forward, -1 back. The span keeps at least a word."""
     starts = [match.start() for match in _WORD.finditer(text) if match.start() < span.end]
     starts = [start for start in starts if (start > span.start if step > 0 else start < span.start)]

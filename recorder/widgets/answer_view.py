@@ -25,9 +25,9 @@ from recorder.widgets.answer_layout import (
     Span,
     answer_lines,
     choices,
-    end_moved,
+    move_end,
+    move_start,
     source_at,
-    start_moved,
     words_between,
 )
 
@@ -168,12 +168,12 @@ class AnswerView(ScrollView, can_focus=True):
     def action_end(self, by: int) -> None:
         """Move the end of the chosen span by a word."""
         if isinstance(self.chosen, Span):
-            self.choose(end_moved(self.answer.text, self.chosen, by))
+            self.choose(move_end(self.answer.text, self.chosen, by))
 
     def action_start(self, by: int) -> None:
         """Move the start of the chosen span by a word."""
         if isinstance(self.chosen, Span):
-            self.choose(start_moved(self.answer.text, self.chosen, by))
+            self.choose(move_start(self.answer.text, self.chosen, by))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Enable the keys that apply to what is chosen."""

@@ -44,7 +44,7 @@ class Keys(Widget):
 
     def _follow(self, screen: Screen[object]) -> None:
         """Redraw if the keys have changed. The screen is laid out again only if the number of lines changes."""
-        before, items = self._items, list(self._made())
+        before, items = self._items, list(self._key_labels())
         if [(item.plain, item.spans) for item in before] != [(item.plain, item.spans) for item in items]:
             height = len(self._lines(self.size.width))
             self._items = items
@@ -59,7 +59,7 @@ class Keys(Widget):
                 lines.append(item)
         return lines
 
-    def _made(self) -> Iterator[Text]:
+    def _key_labels(self) -> Iterator[Text]:
         for active in shown_bindings(self.screen):
             binding, node = active.binding, active.node
             namespace = "app" if node is self.app else "screen" if node is self.screen else "focused"
@@ -70,7 +70,7 @@ class Keys(Widget):
             yield item
 
 
-class Press(Static):
+class ClickLabel(Static):
     """A label to click, followed by its key. It never takes the focus."""
 
     ALLOW_SELECT = False

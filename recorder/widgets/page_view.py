@@ -27,12 +27,12 @@ from recorder.widgets.page_lines import Highlight, Marked, highlights, marker_co
 from recorder.widgets.selection import (
     Place,
     column_at,
-    end_moved,
     extent,
-    moved_by_lines,
+    move_by_lines,
+    move_end,
+    move_start,
     offset_at,
     spans_of_lines,
-    start_moved,
 )
 
 GUTTER = 3
@@ -107,7 +107,7 @@ class PageView(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._made_styles: dict[str, Style] = {}
+        self._style_cache: dict[str, Style] = {}
         self._page: Page = BLANK
         self._width = 80
         self._lines = range(0)
@@ -149,7 +149,7 @@ class PageView(ScrollView, can_focus=True):
                 self.cursor = max(lines.start, min(self.cursor, lines.stop - 1)) if is_same else lines.start
             widest = max((cell_len(layout.lines[line]) for line in lines), default=0)
             self.virtual_size = Size(widest + self._gutter, len(lines))
-            self._see_cursor(to_top=not is_same or before.start < lines.start)
+            self._scroll_to_cursor(to_top=not is_same or before.start < lines.start)
         self.refresh()
 
     @property
@@ -167,7 +167,7 @@ class PageView(ScrollView, can_focus=True):
     def go_to(self, offset: int) -> None:
         """Move the cursor to the line that contains an offset of the page's text."""
         self.cursor = self._line_of(offset)
-        self._see_cursor()
+        self._scroll_to_cursor()
         self.refresh()
 
     def select(self, span: Span) -> None:
@@ -175,7 +175,7 @@ class PageView(ScrollView, can_focus=True):
         self.selection = span
         self.moves_end = True
         self.cursor = self._line_of(span[0])
-        self._see_cursor()
+        self._scroll_to_cursor()
         self._changed()
 
     def _extent(self, lines: range) -> Span:
@@ -195,14 +195,14 @@ class PageView(ScrollView, can_focus=True):
 
     def notify_style_update(self) -> None:
         """Clear the cached styles; they depend on the theme and the focus."""
-        self._made_styles.clear()
+        self._style_cache.clear()
         super().notify_style_update()
 
     def _style(self, name: str) -> Style:
         """Return the style of a component class, or of the widget for an empty name. Cached, because computing it is slow."""
-        if name not in self._made_styles:
-            self._made_styles[name] = self.get_component_rich_style(name, partial=True) if name else self.rich_style
-        return self._made_styles[name]
+        if name not in self._style_cache:
+            self._style_cache[name] = self.get_component_rich_style(name, partial=True) if name else self.rich_style
+        return self._style_cache[name]
 
     @property
     def _gutter(self) -> int:
@@ -211,7 +211,7 @@ class PageView(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Adapt to the margin, which depends on the width, and keep the cursor visible."""
         self.virtual_size = Size(self._width + self._gutter, len(self._lines))
-        self._see_cursor()
+        self._scroll_to_cursor()
 
     def render_line(self, y: int) -> Strip:
         row = self.scroll_offset.y + y
@@ -256,7 +256,7 @@ class PageView(ScrollView, can_focus=True):
             return self._page.link_ids[self._shown[index].url] == int(self.digits)
         return index == self.chosen
 
-    def _see_cursor(self, *, to_top: bool = False) -> None:
+    def _scroll_to_cursor(self, *, to_top: bool = False) -> None:
         if not self._lines or not self.size.height:
             return
         row = self.cursor - self._lines.start
@@ -291,7 +291,7 @@ class PageView(ScrollView, can_focus=True):
             self.post_message(self.More(lines))
             return
         self.cursor = goal
-        self._see_cursor()
+        self._scroll_to_cursor()
         for line in (before, goal):
             self.refresh_line(line - self._lines.start)
 
@@ -318,7 +318,7 @@ class PageView(ScrollView, can_focus=True):
             self.chosen = (self.chosen + step) % len(self._shown)
         self.digits = ""
         self.cursor = self._line_of(self._shown[self.chosen].start)
-        self._see_cursor()
+        self._scroll_to_cursor()
         self._changed()
 
     def action_open(self) -> None:
@@ -333,7 +333,7 @@ class PageView(ScrollView, can_focus=True):
         if line is not None:
             span = trimmed(self._page, spans_of_lines(self._page, self._width, line, line))
             self.chosen, self.digits, self.moves_end, self.cursor, self.selection = None, "", True, line, span
-            self._see_cursor()
+            self._scroll_to_cursor()
             self._changed()
 
     def action_quote(self) -> None:
@@ -351,9 +351,9 @@ class PageView(ScrollView, can_focus=True):
         assert self.selection is not None
         start, stop = self.selection
         if self.moves_end:
-            stop = end_moved(self._page, stop, words)
+            stop = move_end(self._page, stop, words)
         else:
-            start = start_moved(self._page, start, words)
+            start = move_start(self._page, start, words)
         self._set_selection((start, stop))
 
     def action_clear(self) -> None:
@@ -374,21 +374,21 @@ class PageView(ScrollView, can_focus=True):
         event.stop()
         event.prevent_default()
         self.chosen = None
-        self._see_link()
+        self._go_to_typed_link()
         self._changed()
 
-    def _see_link(self) -> None:
+    def _go_to_typed_link(self) -> None:
         wanted = int(self.digits or -1)
         for link in self._shown:
             if self._page.link_ids[link.url] == wanted:
                 self.cursor = self._line_of(link.start)
-                self._see_cursor()
+                self._scroll_to_cursor()
                 return
 
     def _move_selection_by_lines(self, lines: int) -> None:
         assert self.selection is not None
         line = self._line_of(self.selection[1] - 1 if self.moves_end else self.selection[0])
-        span = moved_by_lines(
+        span = move_by_lines(
             self._page, self._width, self.selection, line, lines=self._lines, step=lines, moves_end=self.moves_end
         )
         if span is not None:
@@ -402,7 +402,7 @@ class PageView(ScrollView, can_focus=True):
         if start < stop and self._page.text[start:stop].strip():
             self.selection = trimmed(self._page, (start, stop))
             self.cursor = self._line_of(stop - 1 if self.moves_end else start)
-            self._see_cursor()
+            self._scroll_to_cursor()
             self._changed()
 
     def on_mouse_down(self, event: events.MouseDown) -> None:

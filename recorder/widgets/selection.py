@@ -86,7 +86,7 @@ def extent(page: Page, width: int, lines: range) -> Span:
     return starts[lines.start], starts[lines.stop] if lines.stop < len(starts) else len(page.text) + 1
 
 
-def start_moved(page: Page, start: int, words: int) -> int:
+def move_start(page: Page, start: int, words: int) -> int:
     """Move the start of a selection forward by words, or back if negative. Returns the new start."""
     if words < 0:
         return _back([match.start() for match in _words_before(page, start, words)], words)
@@ -94,7 +94,7 @@ def start_moved(page: Page, start: int, words: int) -> int:
     return next(islice(ahead, words - 1, None), len(page.text)) if words else start
 
 
-def end_moved(page: Page, end: int, words: int) -> int:
+def move_end(page: Page, end: int, words: int) -> int:
     """Move the end of a selection forward by words, or back if negative. Returns the new end."""
     if words < 0:
         return _back([match.end() for match in _words_before(page, end, words) if match.end() < end], words)
@@ -102,7 +102,7 @@ def end_moved(page: Page, end: int, words: int) -> int:
     return next(islice(ahead, words - 1, None), len(page.text)) if words else end
 
 
-def moved_by_lines(page: Page, width: int, span: Span, line: int, *, lines: range, step: int, moves_end: bool) -> Span | None:
+def move_by_lines(page: Page, width: int, span: Span, line: int, *, lines: range, step: int, moves_end: bool) -> Span | None:
     """Move an end of a selection to the next line with text.
 
     Args:

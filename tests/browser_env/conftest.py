@@ -52,7 +52,7 @@ class WebServer:
     port: int
     answers: dict[str, Answer]
     """Responses by path with query, or else by path alone."""
-    asked: list[str]
+    requested: list[str]
     headers: list[Mapping[str, str]]
     bodies: list[bytes]
     """Bodies of the requests."""
@@ -68,13 +68,13 @@ def web_server() -> Iterator[WebServer]:
 def serving(host: str = "127.0.0.1") -> Iterator[WebServer]:
     """Run a server on an address of this machine."""
     answers: dict[str, Answer] = {}
-    asked: list[str] = []
+    requested: list[str] = []
     headers: list[Mapping[str, str]] = []
     bodies: list[bytes] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            requested.append(self.path)
             headers.append(dict(self.headers))
             bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             path = self.path if self.path in answers else self.path.partition("?")[0]
@@ -109,7 +109,7 @@ def serving(host: str = "127.0.0.1") -> Iterator[WebServer]:
     thread.start()
     port = server.server_address[1]
     try:
-        yield WebServer(f"http://{host}:{port}", port, answers, asked, headers, bodies)
+        yield WebServer(f"http://{host}:{port}", port, answers, requested, headers, bodies)
     finally:
         server.shutdown()
         server.server_close()

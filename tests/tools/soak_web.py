@@ -28,7 +28,7 @@ from browser_env.backends import Backend, SearchHit
 from browser_env.errors import FetchError
 from browser_env.live_web.backend import MAX_AGE, LiveWeb
 from browser_env.live_web.chromium import Chromium
-from browser_env.live_web.drawing import Drawer
+from browser_env.live_web.drawing import DrawingFetcher
 from browser_env.live_web.loading import Fetcher
 from browser_env.live_web.search.engine import SearchEngine
 from browser_env.live_web.search.providers import make_provider
@@ -136,7 +136,7 @@ def soak(url: str, num_sessions: int, seconds: float, with_browser: bool) -> int
     network = Network(settings)
     engine = SearchEngine(make_provider("searxng", base_url=url, environ={}), network)
     chromium = Chromium(network) if with_browser else None
-    load = Fetcher(network) if chromium is None else Drawer(network, chromium)
+    load = Fetcher(network) if chromium is None else DrawingFetcher(network, chromium)
     live = LiveWeb(engine, load, robots=Robots(network), clock=lambda: time.monotonic() * MAX_AGE / CACHE_SECONDS)
     web = Counted(live)
     towns = [town for town in Country().towns if with_browser or not town.is_drawn]

@@ -29,7 +29,7 @@ from agent.rollouts.sampling import Samples
 from browser_env.errors import UsageError
 from browser_env.offline_web.collection import Collection
 from browser_env.records import Question, Settings
-from browser_env.records.files import Json, lock_folder, write_whole
+from browser_env.records.files import Json, lock_folder, write_atomically
 from browser_env.records.storage import record_line
 from training.behavior_cloning.report import CloningEvaluation
 from training.behavior_cloning.train import clone
@@ -262,7 +262,7 @@ class Reproduction:
         seeds = {sample_seed(seed, sample): sample for sample in range(number)}
         order = {question.id: index for index, question in enumerate(questions)}
         episodes = sorted(read_episodes(path), key=lambda episode: (order[episode.question.id], seeds[episode.seed or 0]))
-        write_whole(path, "".join(f"{record_line(episode)}\n" for episode in episodes))
+        write_atomically(path, "".join(f"{record_line(episode)}\n" for episode in episodes))
 
     @contextmanager
     def _log_samples(self, description: str, total: int, done: int) -> Iterator[Callable[[], None]]:

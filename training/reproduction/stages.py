@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from browser_env.records.files import write_whole
+from browser_env.records.files import write_atomically
 
 INPUTS: Final = "inputs.json"
 DONE: Final = "done.json"
@@ -45,7 +45,7 @@ class Stages:
         if _read(folder / INPUTS) != text:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            write_whole(folder / INPUTS, text)
+            write_atomically(folder / INPUTS, text)
         is_done = (folder / DONE).is_file()
         self.on_begin(folder.name, is_done)
         if not is_done:
@@ -58,8 +58,8 @@ class Stages:
             make()
         finally:
             seconds = self.clock() - began
-            write_whole(folder / UNFINISHED_SECONDS, repr(seconds))
-        write_whole(folder / DONE, json.dumps({"seconds": seconds}))
+            write_atomically(folder / UNFINISHED_SECONDS, repr(seconds))
+        write_atomically(folder / DONE, json.dumps({"seconds": seconds}))
 
 
 def stage_seconds(folder: Path) -> float:

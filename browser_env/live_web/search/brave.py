@@ -8,7 +8,7 @@ from browser_env.live_web.search.provider import ApiRequest, Provider, entries, 
 
 
 class Brave(Provider):
-    """Brave Search, which has an index of its own; its descriptions are HTML."""
+    """Brave Search, which has its own index; descriptions are HTML."""
 
     name: ClassVar = "brave"
     default_url: ClassVar = "https://api.search.brave.com"

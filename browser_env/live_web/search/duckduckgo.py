@@ -1,7 +1,8 @@
-"""DuckDuckGo's result page for browsers without JavaScript, which the package ``ddgs`` reads too; it needs no key.
+"""DuckDuckGo's results page for browsers without JavaScript; it needs no key.
 
-That package opens its own connections and imitates a browser; here the request goes through `browser_env.network`, with an
-honest User-Agent. DuckDuckGo may refuse to answer, so use it for a few questions, not for rollouts.
+The package ``ddgs`` reads the same page, but opens its own connections and imitates a browser. Here the request goes
+through `browser_env.network`, with an honest User-Agent. DuckDuckGo may refuse to answer, so use it for a few questions, not
+for rollouts.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from browser_env.live_web.search.provider import ApiRequest, Provider
 
 
 class DuckDuckGo(Provider):
-    """DuckDuckGo; the results are HTML with addresses of a redirector, and advertisements among them."""
+    """DuckDuckGo; results are HTML, mixed with advertisements, and link through a redirector."""
 
     name: ClassVar = "duckduckgo"
     default_url: ClassVar = "https://html.duckduckgo.com"

@@ -1,4 +1,4 @@
-"""Searches of the live web: sends the request of a provider, and cleans the hits of its reply."""
+"""The search engine of the live web: sends the request of a provider, and cleans the hits in the reply."""
 
 import html
 import random
@@ -25,11 +25,11 @@ MAX_TITLE, MAX_SNIPPET = 300, 1_000
 MAX_SOURCE: Final = 10_000
 """Maximum characters of a title or snippet with its markup; the rest is ignored."""
 WAIT: Final = 1.0
-"""Minimum seconds before a failed search is repeated; a random time of up to as many is added."""
+"""Minimum seconds before a failed search is repeated; a random delay of up to as many seconds is added."""
 REFUSALS: Final = frozenset({401, 403})
-"""Statuses of a key that is not accepted."""
+"""HTTP statuses of a reply that rejects the key."""
 QUOTA_SPENT: Final = frozenset({402, 432, 433})
-"""Statuses of a key whose quota is used up; the last two are Tavily's."""
+"""HTTP statuses of a reply to a key whose quota is used up; the last two are Tavily's."""
 
 _NOT_SHOWN = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(
@@ -44,7 +44,7 @@ class SearchEngine:
 
     Args:
         provider: The search provider.
-        network: Network client. Default: one that may connect to the provider only.
+        network: Network client. Default: a client that may connect to the port of the provider only.
         sleep: Waits for a number of seconds.
         jitter: Returns a random number between 0 and 1, so that threads do not repeat failed searches at the same time.
     """
@@ -116,7 +116,7 @@ class SearchEngine:
         )
 
     def _checked(self, response: Response) -> Response:
-        """Check the status of a response. The text of an error response is never shown, because it may contain the key."""
+        """Return a response whose status is 200. The text of error responses is never shown, because it may contain the key."""
         status = response.status
         if status in REFUSALS:
             raise SearchConfigError(f"{self.name} refuses to search (HTTP {status}): {self.provider.refusal}")
@@ -138,11 +138,11 @@ class SearchEngine:
 def network_for(provider: Provider) -> Network:
     """Create a network client for one provider: its port only, no redirects, private addresses for a configured server."""
     address = parse_address(provider.base_url)
-    is_named = provider.base_url != provider.default_url or not provider.base_url.startswith("https:")
+    is_configured = provider.base_url != provider.default_url or not provider.base_url.startswith("https:")
     return Network(
         NetworkSettings(
             ports=frozenset({address.port}),
-            allow_private=is_named,
+            allow_private=is_configured,
             max_redirects=0,
             requests_per_second=provider.requests_per_second,
             burst=max(1, int(provider.requests_per_second)),
@@ -151,7 +151,7 @@ def network_for(provider: Provider) -> Network:
 
 
 def clean_hits(hits: Iterable[SearchHit]) -> Iterator[SearchHit]:
-    """Clean hits: plain text, target addresses of redirectors, each page once, at most `MAX_HITS`."""
+    """Clean hits: plain text, addresses without redirectors, each page once, at most `MAX_HITS`."""
     pages: set[str] = set()
     for hit in hits:
         url = unwrap(hit.url.strip())
@@ -165,10 +165,10 @@ def clean_hits(hits: Iterable[SearchHit]) -> Iterator[SearchHit]:
 
 
 def plain(text: str) -> str:
-    """Text on one line, without entities and the tags that providers use; others stay, so that ``List<int>`` survives."""
+    """Convert HTML to text on one line. Only the tags that providers use are removed, so that ``List<int>`` survives."""
     return " ".join(html.unescape(_TAG.sub("", _NOT_SHOWN.sub(" ", text[:MAX_SOURCE]))).split())
 
 
 def _is_temporary(response: Response) -> bool:
-    """Whether a request may succeed in a moment; after a Retry-After, the network client has waited already."""
+    """Whether repeating a request may help; not after a 429 with a Retry-After, which the network client obeys."""
     return response.status >= 500 or (response.status == 429 and "retry-after" not in response.headers)

@@ -8,7 +8,7 @@ from browser_env.live_web.search.provider import ApiRequest, Provider, entries, 
 
 
 class Exa(Provider):
-    """Exa, which searches by meaning; the snippets are its highlights, which the request asks for."""
+    """Exa, a semantic search engine; the snippets are the highlights that the request asks for."""
 
     name: ClassVar = "exa"
     default_url: ClassVar = "https://api.exa.ai"

@@ -8,7 +8,7 @@ from browser_env.live_web.search.provider import ApiRequest, Provider, entries, 
 
 
 class Kagi(Provider):
-    """Kagi Search API, version 1; version 0 had other fields and another kind of authorization."""
+    """Kagi Search API, version 1, which differs from version 0 in its fields and its authorization."""
 
     name: ClassVar = "kagi"
     default_url: ClassVar = "https://kagi.com"

@@ -13,7 +13,7 @@ from browser_env.errors import FetchError
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """A request to a provider; the key, if any, is in a header, so that it is in no address."""
+    """A request to a provider. The API key, if any, is in a header, so that it appears in no address."""
 
     url: str
     method: str = "GET"
@@ -48,7 +48,7 @@ class Provider(ABC):
 
     @abstractmethod
     def hits(self, reply: bytes) -> Iterator[SearchHit]:
-        """Read the hits of a reply, best first. A missing address is an empty string.
+        """Read the hits in a reply, best first. A missing field is an empty string.
 
         Raises:
             FetchError: The reply does not have the documented format.
@@ -79,7 +79,7 @@ def url_variable(name: str) -> str:
 
 
 def entries(reply: bytes, *path: str) -> Iterator[Mapping[str, object]]:
-    """The objects of a list inside a JSON object; none if there is no such list.
+    """Yield the objects in a list inside a JSON object; none if there is no such list.
 
     Args:
         reply: JSON.
@@ -103,12 +103,12 @@ def entries(reply: bytes, *path: str) -> Iterator[Mapping[str, object]]:
 
 
 def text(entry: Mapping[str, object], *keys: str) -> str:
-    """The first of some fields that is a non-empty string; else an empty string."""
+    """The first of several fields that is a non-empty string; an empty string if there is none."""
     values = (entry.get(key) for key in keys)
     return next((value for value in values if isinstance(value, str) and value), "")
 
 
 def joined(entry: Mapping[str, object], key: str) -> str:
-    """The strings of a field that is a list, joined by ellipses; empty if it is not a list."""
+    """The strings in a list field, joined by ellipses; empty if the field is not a list."""
     values = entry.get(key)
     return " … ".join(value for value in values if isinstance(value, str) and value) if isinstance(values, list) else ""

@@ -1,4 +1,4 @@
-"""Addresses behind the redirectors of search engines, which count clicks."""
+"""Target addresses of the redirectors with which search engines count clicks."""
 
 import base64
 import re
@@ -27,13 +27,13 @@ def unwrap(url: str) -> str:
 
 
 def _is_on(domain: str, path: str) -> Callable[[SplitResult], bool]:
-    """A test whether an address is on a domain (a regular expression) and its path starts with `path`."""
+    """Make a test whether an address is on a domain (a regular expression) and its path starts with `path`."""
     host = re.compile(rf"(?:[\w-]+\.)*{domain}")
     return lambda parts: host.fullmatch(parts.hostname or "") is not None and parts.path.startswith(path)
 
 
 def _parameter(*names: str) -> Callable[[SplitResult], str | None]:
-    """A reader of the first query parameter that is an absolute address."""
+    """Make a function that returns the first of some query parameters whose value is an absolute address."""
 
     def read(parts: SplitResult) -> str | None:
         query = parse_qs(parts.query)

@@ -1,4 +1,4 @@
-"""SearXNG, a metasearch engine to run oneself: https://docs.searxng.org/dev/search_api.html."""
+"""SearXNG, a self-hosted metasearch engine: https://docs.searxng.org/dev/search_api.html."""
 
 from collections.abc import Iterator
 from typing import ClassVar

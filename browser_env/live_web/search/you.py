@@ -8,7 +8,7 @@ from browser_env.live_web.search.provider import ApiRequest, Provider, entries, 
 
 
 class You(Provider):
-    """You.com; a result has a list of snippets and a description. The key variable has the name that its documentation uses."""
+    """You.com, whose results have a list of snippets and a description. The key variable is named as in its documentation."""
 
     name: ClassVar = "you"
     default_url: ClassVar = "https://ydc-index.io"

@@ -22,7 +22,7 @@ class Skipped:
     """A document that is left out of the collection, with the reason."""
 
     name: str
-    """Name of the module, the file or the address."""
+    """Name of the module or file, or address of the page."""
     reason: str
     """Reason, in one line."""
 

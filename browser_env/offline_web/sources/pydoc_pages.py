@@ -1,8 +1,9 @@
-"""Program of a child interpreter: imports the standard library and writes its documentation as HTML, one JSON line per page.
+"""Program of a child interpreter, which writes the documentation of the standard library as HTML, one JSON line per page.
 
-Importing a module runs its code, and some modules open windows, print, wait or use the network. This program therefore forbids
-such effects, and its parent (`browser_env.offline_web.sources.python_docs`) kills it if it hangs. Pages contain nothing of this
-machine (paths, memory addresses, environment variables), and two runs give the same bytes.
+The program imports every module. Importing a module runs its code, and some modules open windows, print, wait or use the
+network. This program therefore forbids such effects, and its parent (`browser_env.offline_web.sources.python_docs`) kills it
+if it hangs. Pages contain nothing of this machine (paths, memory addresses, environment variables), and two runs give the same
+bytes.
 
 The file imports only the standard library, because it runs without site-packages.
 """
@@ -28,7 +29,7 @@ NOISE = frozenset(
     """__abstractmethods__ __annotations__ __dataclass_fields__ __dataclass_params__ __dict__ __firstlineno__ __hash__
     __match_args__ __orig_bases__ __parameters__ __static_attributes__ __weakref__""".split()  # noqa: SIM905 - a list of words reads best as text
 )
-"""Members that every class has; their documentation is the same sentence on every page."""
+"""Members of every class, which are documented by the same sentence everywhere."""
 FORBIDDEN = (
     "ftplib.connect", "http.client.connect", "imaplib.open", "nntplib.connect", "poplib.connect", "smtplib.connect",
     "socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostby", "socket.sendto", "telnetlib.Telnet.open",
@@ -61,13 +62,13 @@ def forbid_effects() -> None:
     sys.addaudithook(refuse)
 
 
-def public(name: str) -> bool:
-    """Whether a dotted name is the name of a public module."""
+def is_public_module(name: str) -> bool:
+    """Whether a dotted name is that of a public module."""
     return not any(NOT_PUBLIC.fullmatch(part) for part in name.split("."))
 
 
 class Library:
-    """The imported modules, by the names of their pages."""
+    """Imported modules by the name of their page."""
 
     def __init__(self, report: Callable[..., None], skip: Iterable[str]) -> None:
         self.modules: dict[str, ModuleType] = {}
@@ -87,14 +88,14 @@ class Library:
         self.modules[name] = module
         if submodules:
             for _, child, _ in pkgutil.iter_modules(getattr(module, "__path__", [])):
-                if public(child):
+                if is_public_module(child):
                     self.add(f"{name}.{child}")
 
     def add_aliases(self) -> None:
         """Add modules that are submodules only by name, such as ``os.path``."""
         for name, module in list(sys.modules.items()):
             parent, _, child = name.rpartition(".")
-            if public(child) and parent in self.modules and isinstance(module, ModuleType) and name not in self._skip:
+            if is_public_module(child) and parent in self.modules and isinstance(module, ModuleType) and name not in self._skip:
                 self.modules.setdefault(name, module)
 
     def name_once(self) -> None:
@@ -281,7 +282,7 @@ def main() -> None:
     forbid_effects()
     library = Library(report, request["skip"])
     if request["modules"] is None:
-        for name in sorted(filter(public, sys.stdlib_module_names)):
+        for name in sorted(filter(is_public_module, sys.stdlib_module_names)):
             library.add(name)
         library.add_aliases()
     else:

@@ -1,4 +1,4 @@
-"""Source: the documentation of the Python that runs this program, real pages that are available on every machine.
+"""Source: the documentation of the Python that runs this program, which is available on every machine.
 
 `pydoc` renders the pages. It has to import the modules that it documents, which happens in a child interpreter
 (`browser_env.offline_web.sources.pydoc_pages`).

@@ -1,4 +1,4 @@
-"""Source: a web site, by following links below an address."""
+"""Source: the pages of a web site below an address, found by following links."""
 
 import re
 import sqlite3
@@ -20,12 +20,12 @@ from browser_env.pages.document import Document
 from browser_env.rendering.render import render
 
 TEXT_TYPES = re.compile(r"text/.*|application/(?:.*\+)?(?:json|xml)|")
-"""Media types that are indexed; a response without a type is taken for text."""
+"""Media types that are indexed; a response without a type is assumed to be text."""
 NOT_PAGES = frozenset(
     """7z avi bz2 css csv dmg doc docx eot epub exe gif gz ico iso jar jpeg jpg js mjs mov mp3 mp4 ogg otf pdf png ppt pptx rar
     svg tar tgz tif tiff ttf wav webm webp whl woff woff2 xls xlsx xz zip""".split()  # noqa: SIM905 - a list of words reads best as text
 )
-"""Suffixes of addresses that are not requested."""
+"""File name extensions of addresses that are not requested."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Site:
         wait = max(self.seconds_between, robots.crawl_delay or 0)
         start = urldefrag(self.start).url
         waiting, known = deque([start]), {start}
-        num_pages, last = 0, float("-inf")
+        num_pages, last_request = 0, float("-inf")
         with closing(_Journal(self.journal)) as journal:
             while waiting and num_pages < self.max_pages:
                 url = waiting.popleft()
@@ -81,8 +81,8 @@ class Site:
                     continue
                 response: Document | Skipped | None = journal.get(url)
                 if response is None:
-                    self.sleep(max(0.0, last + wait - self.clock()))
-                    last = self.clock()
+                    self.sleep(max(0.0, last_request + wait - self.clock()))
+                    last_request = self.clock()
                     response = self._fetch(url)
                     journal.keep(url, response)
                 if isinstance(response, Skipped):
@@ -135,15 +135,15 @@ class _Journal:
             "CREATE TABLE IF NOT EXISTS fetched (asked TEXT PRIMARY KEY, url TEXT, body BLOB, content_type TEXT)"
         )
 
-    def get(self, asked: str) -> Document | None:
-        """The page that was fetched before, or None. Failed requests are not stored, so they are repeated."""
-        row = self._connection.execute("SELECT url, body, content_type FROM fetched WHERE asked = ?", (asked,)).fetchone()
+    def get(self, requested: str) -> Document | None:
+        """The stored page of a requested address, or None."""
+        row = self._connection.execute("SELECT url, body, content_type FROM fetched WHERE asked = ?", (requested,)).fetchone()
         return None if row is None else Document(row[0], zlib.decompress(row[1]), row[2])
 
-    def keep(self, asked: str, response: Document | Skipped) -> None:
-        """Store a fetched page on disk at once; failed requests are not stored."""
+    def keep(self, requested: str, response: Document | Skipped) -> None:
+        """Store a fetched page on disk at once. Failed requests are not stored, so a continued build repeats them."""
         if self._path is not None and isinstance(response, Document):
-            row = (asked, response.url, zlib.compress(response.body), response.content_type)
+            row = (requested, response.url, zlib.compress(response.body), response.content_type)
             self._connection.execute("INSERT OR REPLACE INTO fetched VALUES (?, ?, ?, ?)", row)
 
     def finish(self) -> None:

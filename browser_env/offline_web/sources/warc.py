@@ -1,4 +1,4 @@
-"""Source: the pages of a web archive (WARC), so that archives of other programs can be searched and browsed."""
+"""Source: the pages of a web archive (WARC), so that archives made by other programs can be browsed."""
 
 import re
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from browser_env.snapshots.store import RecordedResponse
 from browser_env.snapshots.warc import SUFFIXES, read_warc
 
 PAGES: Final = re.compile(r"text/(?:html|plain|markdown)|application/(?:xhtml\+xml|pdf)")
-"""Media types of pages. Style sheets, scripts and the like are left out and not reported as skipped."""
+"""Media types of pages. Other documents, such as scripts and style sheets, are left out without being reported."""
 
 
 @dataclass(frozen=True)
 class Warc:
-    """The pages of a web archive; of several records of an address, the first."""
+    """The pages of a web archive. Of an address with several records, the first is used."""
 
     path: Path
     """The archive file."""

@@ -28,7 +28,7 @@ class Fake:
     url_of: Callable[[str], str] = lambda title: ""
     """Path of a result for a title, for providers that return no address."""
 
-    def asked(self, target: str, body: bytes) -> str:
+    def query_of(self, target: str, body: bytes) -> str:
         """The query of a request."""
         if self.method == "GET":
             return parse_qs(target.partition("?")[2])[self.query_in][0]

@@ -126,7 +126,7 @@ def test_scripts_of_a_page_are_run(chromium: Chromium, app: WebServer) -> None:
     assert (page.url, page.title) == (f"{app.url}/", "App")
     assert page.text == f"Drawn\n\n{WORDS.strip()}\n\nnext"
     assert page.link_urls == (f"{app.url}/next?a=1&b=2",)
-    assert app.asked == ["/", "/app.js", "/words.json"]
+    assert app.requested == ["/", "/app.js", "/words.json"]
     assert {headers["User-Agent"] for headers in app.headers} == {chromium._network.settings.user_agent}
     assert chromium.num_contexts == 0
 
@@ -149,7 +149,7 @@ def test_only_requests_for_text_are_answered(chromium: Chromium, web_server: Web
     )
     page = drawn(chromium, f"{web_server.url}/")
     assert WORDS.strip() in page.text
-    assert set(web_server.asked) - {"/embed", "/object"} == {"/", "/style.css", "/get"}
+    assert set(web_server.requested) - {"/embed", "/object"} == {"/", "/style.css", "/get"}
 
 
 def test_cookies_and_storage_end_with_a_visit(chromium: Chromium, web_server: WebServer) -> None:
@@ -170,7 +170,7 @@ def test_address_is_the_last_of_redirects_and_scripts(chromium: Chromium, web_se
     }
     page = drawn(chromium, f"{web_server.url}/")
     assert (page.url, page.text) == (f"{web_server.url}/state", WORDS.strip())
-    assert web_server.asked.count("/target?a=1&b=%22") == 1
+    assert web_server.requested.count("/target?a=1&b=%22") == 1
 
 
 def test_status_is_that_of_the_last_page(chromium: Chromium, web_server: WebServer) -> None:
@@ -283,7 +283,7 @@ def test_no_request_of_a_page_reaches_a_forbidden_port(chromium: Chromium, web_s
     page = drawn(chromium, f"{web_server.url}/")
     assert "The end." in page.text
     assert "root:" not in page.text
-    assert "/worker.js" not in web_server.asked
+    assert "/worker.js" not in web_server.requested
     assert forbidden.received == []
     assert chromium.num_contexts == 0
 
@@ -321,8 +321,8 @@ def test_no_attack_on_the_network_client_succeeds_from_a_page(chromium: Chromium
             )
             attacker.answers["/"] = Answer(f"<p>{WORDS}</p>{html}<p>The end.".encode())
             assert "The end." in drawn(chromium, f"{home}/").text
-        assert target.asked == []
-        assert len(set(attacker.asked)) > 20  # the attacks were tried
+        assert target.requested == []
+        assert len(set(attacker.requested)) > 20  # the attacks were tried
 
 
 LEAVING = {
@@ -389,7 +389,7 @@ def test_endless_page_ends_at_the_time_limit(
     except FetchError as error:
         assert (message or "") in str(error)
     assert time.monotonic() - began < 25
-    assert len(web_server.asked) <= MAX_REQUESTS + 1
+    assert len(web_server.requested) <= MAX_REQUESTS + 1
     assert chromium.num_contexts == 0
 
 

@@ -74,10 +74,10 @@ def test_results_keep_their_order(searching: Searching) -> None:
 def test_request_is_as_documented(searching: Searching) -> None:
     fake, server = searching.fake, searching.server
     searching.says(*TWO).search("Über\n crows & tools?")
-    (target,), (body,), (headers,) = server.asked, server.bodies, server.headers
+    (target,), (body,), (headers,) = server.requested, server.bodies, server.headers
     assert target.partition("?")[0] == fake.path
     assert bool(body) == (fake.method == "POST")
-    assert fake.asked(target, body) == "Über crows & tools?"
+    assert fake.query_of(target, body) == "Über crows & tools?"
     lower = {name.lower(): value for name, value in headers.items()}
     assert lower["user-agent"].startswith("open-webgpt/")
     if fake.key_header is not None:
@@ -87,10 +87,10 @@ def test_request_is_as_documented(searching: Searching) -> None:
 
 def test_long_query_is_cut_and_an_empty_one_is_not_sent(searching: Searching) -> None:
     assert searching.says().search(" \n ") == ()
-    assert searching.server.asked == []
+    assert searching.server.requested == []
     searching.search("crow " * 2_000)
-    (target,), (body,) = searching.server.asked, searching.server.bodies
-    assert 100 <= len(searching.fake.asked(target, body)) <= searching.engine.provider.max_query
+    (target,), (body,) = searching.server.requested, searching.server.bodies
+    assert 100 <= len(searching.fake.query_of(target, body)) <= searching.engine.provider.max_query
 
 
 def test_empty_results_are_not_an_error(searching: Searching) -> None:
@@ -195,7 +195,7 @@ def test_provider_that_stays_busy_is_an_error(searching: Searching, headers: dic
         FetchError, match=rf"the search failed: {searching.fake.name}: too many searches \(HTTP 429\)"
     ) as raised:
         searching.search()
-    assert len(searching.server.asked) == num_asked
+    assert len(searching.server.requested) == num_asked
     assert KEY not in str(raised.value)
 
 
@@ -224,7 +224,7 @@ def test_slow_provider_is_an_error_at_the_time_limit(searching: Searching) -> No
     slow.answers(Answer(write=lambda handler: time.sleep(0.5)))
     with pytest.raises(FetchError, match=rf"{slow.fake.name}: .*did not answer within 0\.2 seconds"):
         slow.search()
-    assert len(slow.server.asked) == 2
+    assert len(slow.server.requested) == 2
 
 
 def test_unreachable_provider_is_a_configuration_error_until_it_has_answered(searching: Searching) -> None:

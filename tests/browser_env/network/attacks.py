@@ -36,13 +36,13 @@ class Names:
 
     def __init__(self, attack: Attack) -> None:
         self._answers = {SITE: ((ATTACKER,),), **attack.answers}
-        self.asked: list[str] = []
+        self.hosts: list[str] = []
 
     def __call__(self, host: str, port: int) -> Iterable[str]:
-        self.asked.append(host)
+        self.hosts.append(host)
         if host in self._answers:
             turns = self._answers[host]
-            return turns[min(self.asked.count(host), len(turns)) - 1]
+            return turns[min(self.hosts.count(host), len(turns)) - 1]
         if host.rstrip(".").endswith((".example", ".invalid")):
             raise OSError(f"{host} is not known")
         return resolve(host, port)

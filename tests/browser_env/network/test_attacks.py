@@ -38,8 +38,8 @@ def test_attack_does_not_reach_the_target(
     attack: Attack, attacker: WebServer, target: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("browser_env.network.connection.is_public", is_public())
-    attacker.asked.clear()
-    target.asked.clear()
+    attacker.requested.clear()
+    target.requested.clear()
     names = Names(attack)
 
     def fill(text: str) -> str:
@@ -66,8 +66,10 @@ def test_attack_does_not_reach_the_target(
     else:
         with pytest.raises(FetchError):
             network.get(fill(attack.url))
-    assert target.asked == []
-    assert max(map(names.asked.count, names.asked), default=0) <= 1 + len(attacker.asked)  # once for each connection
+    assert target.requested == []
+    assert max(map(names.requested.count, names.requested), default=0) <= 1 + len(
+        attacker.requested
+    )  # once for each connection
 
 
 # ---------------------------------------------------------------------------- servers that never end
@@ -163,7 +165,7 @@ def test_endless_response_is_an_error_in_time(attacker: WebServer, network: Netw
 
 def test_redirects_end_at_the_limit(attacker: WebServer, network: Network) -> None:
     attacker.answers.update({f"/{number}": Answer(status=302, headers={"Location": f"/{number + 1}"}) for number in range(20)})
-    attacker.asked.clear()
+    attacker.requested.clear()
     with pytest.raises(Refused, match="after 10 redirects"):
         network.get(f"{attacker.url}/0")
-    assert len(attacker.asked) == 11
+    assert len(attacker.requested) == 11

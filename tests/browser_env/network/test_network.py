@@ -97,7 +97,7 @@ def test_loopback_is_refused_in_every_spelling(web_server: WebServer, host: str)
     network = Network(NetworkSettings(ports=frozenset({web_server.port})))
     with pytest.raises(FetchError):
         network.get(f"http://{host}:{web_server.port}/")
-    assert not web_server.asked
+    assert not web_server.requested
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_every_redirect_is_checked_again(web_server: WebServer, location: str, e
     web_server.answers["/loop"] = Answer(status=301, headers={"Location": location})
     with pytest.raises(FetchError, match=expected):
         visiting(web_server).get(f"{web_server.url}/loop")
-    assert len(web_server.asked) <= 11
+    assert len(web_server.requested) <= 11
 
 
 def test_redirect_to_a_private_address_is_refused(web_server: WebServer) -> None:
@@ -243,7 +243,7 @@ def test_redirect_to_a_private_address_is_refused(web_server: WebServer) -> None
     network = Network(settings, resolver=lambda host, port: ["192.168.0.1" if host == "inside.example" else "127.0.0.1"])
     with pytest.raises(FetchError, match=r"inside\.example is not on the public internet"):
         network.get(f"{web_server.url}/")
-    assert web_server.asked == ["/"]
+    assert web_server.requested == ["/"]
 
 
 # ---------------------------------------------------------------------------- TLS

@@ -43,7 +43,7 @@ def test_header_injection_is_refused(web_server: WebServer, headers: dict[str, s
     web_server.answers["/"] = Answer(b"x")
     with pytest.raises(FetchError, match="could not be fetched"):
         visiting(web_server).request(f"{web_server.url}/", headers=headers)
-    assert web_server.asked == []
+    assert web_server.requested == []
 
 
 def test_head_response_has_no_body(web_server: WebServer) -> None:
@@ -183,7 +183,7 @@ def test_retry_after_is_obeyed_once(web_server: WebServer, status: int) -> None:
     assert waiting.slept == [7.0]
     web_server.answers["/"] = Answer(b"busy", status=status, headers={"Retry-After": "7"})
     assert waiting.network.get(f"{web_server.url}/").status == status
-    assert len(web_server.asked) == 4
+    assert len(web_server.requested) == 4
 
 
 @pytest.mark.parametrize("value", ["11", "3600", "soon", "-1", "", "Wed, 25 Nov 2099 08:00:00 GMT", "1" * 500])
@@ -197,7 +197,7 @@ def test_long_or_invalid_retry_after_is_ignored(web_server: WebServer, value: st
 def test_retry_after_beyond_the_time_limit_is_ignored(web_server: WebServer) -> None:
     web_server.answers["/"] = Answer(b"busy", status=429, headers={"Retry-After": "5"})
     assert Waiting(web_server, max_seconds=4).network.get(f"{web_server.url}/").status == 429
-    assert len(web_server.asked) == 1
+    assert len(web_server.requested) == 1
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_concurrent_equal_gets_are_sent_once(web_server: WebServer) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(ask, range(8))) == {b"x"}
-    assert len(web_server.asked) == 1
+    assert len(web_server.requested) == 1
 
 
 def test_concurrent_posts_are_all_sent(web_server: WebServer) -> None:
@@ -251,4 +251,4 @@ def test_concurrent_posts_are_all_sent(web_server: WebServer) -> None:
     network = visiting(web_server)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: network.request(f"{web_server.url}/", method="POST", body=b"q"), range(4)))
-    assert len(web_server.asked) == 4
+    assert len(web_server.requested) == 4

@@ -121,7 +121,7 @@ def test_robots_txt_is_fetched_once_an_hour(web_server: WebServer) -> None:
         robots.check(f"{web_server.url}/b?c")
         with pytest.raises(Refused, match=r"robots\.txt of 127\.0\.0\.1 forbids to visit .*/a"):
             robots.check(f"{web_server.url}/a")
-    assert web_server.asked == ["/robots.txt"]
+    assert web_server.requested == ["/robots.txt"]
     time[0] = 3_601
     robots.check(f"{web_server.url}/b")
-    assert len(web_server.asked) == 2
+    assert len(web_server.requested) == 2

@@ -71,10 +71,10 @@ def test_pages_under_the_prefix_are_found_nearest_first(docs: WebServer) -> None
     items = list(site(docs))
     documents = [item.url.removeprefix(docs.url) for item in items if isinstance(item, Document)]
     assert documents == ["/docs/", "/docs/a.html", "/docs/b.html", "/docs/sub/c", "/docs/d.html?q=1"]
-    assert docs.asked[0] == "/robots.txt"
-    assert docs.asked.count("/docs/a.html") == 2  # by itself, and as the end of a redirect
-    assert len(docs.asked) == len(set(docs.asked)) + 1
-    assert not {"/blog/", "/docs/x.png"} & set(docs.asked)
+    assert docs.requested[0] == "/robots.txt"
+    assert docs.requested.count("/docs/a.html") == 2  # by itself, and as the end of a redirect
+    assert len(docs.requested) == len(set(docs.requested)) + 1
+    assert not {"/blog/", "/docs/x.png"} & set(docs.requested)
 
 
 def test_redirects_and_skipped_media_types_are_reported(docs: WebServer) -> None:
@@ -176,11 +176,11 @@ def test_a_killed_crawl_continues_where_it_stopped(web_server: WebServer, tmp_pa
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     child.stdout.close()
-    before = set(web_server.asked)
+    before = set(web_server.requested)
     assert len(before) >= 30
     assert not path.exists()
-    web_server.asked.clear()
+    web_server.requested.clear()
     subprocess.run(command, check=True, capture_output=True)
-    assert set(web_server.asked) & before == {"/robots.txt"}
+    assert set(web_server.requested) & before == {"/robots.txt"}
     with Collection.open(path) as collection:
         assert len(collection.urls()) == 100

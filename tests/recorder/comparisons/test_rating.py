@@ -32,7 +32,7 @@ from recorder.comparisons.events import (
     Unmark,
     WriteNotes,
 )
-from recorder.comparisons.ranking import lowered, raised
+from recorder.comparisons.ranking import move_down, move_up
 from recorder.comparisons.rating import Rating, finished
 from recorder.comparisons.state import RatingState
 from recorder.journal.recording import Redo, Submit, Undo
@@ -159,13 +159,13 @@ def test_moving_answers_reaches_every_order_with_every_tie(tmp_path: Path, no_fs
     task = replace(RANKING, answers=ANSWERS[:3], shown=(0, 1, 2))
     with open_rating(tmp_path, task) as rating:
         for answer in range(3):
-            done(rating, raised(rating.state, answer))
+            done(rating, move_up(rating.state, answer))
         seen, waiting = {rating.state.places}, [rating.state]
         while waiting:
             here = waiting.pop()
             for answer in range(3):
-                for move in (raised, lowered):
-                    rating._past[rating._place] = replace(rating._past[rating._place], state=here)
+                for move in (move_up, move_down):
+                    rating._history[rating._position] = replace(rating._history[rating._position], state=here)
                     response = rating.do(move(rating.state, answer))
                     if response.is_done and rating.state.places not in seen:
                         seen.add(rating.state.places)

@@ -15,7 +15,7 @@ from browser_env.pages.page import Link, Page
 from browser_env.records import Settings
 from browser_env.state import BrowserState
 from recorder.demonstrations.quotation import quotation, trimmed
-from recorder.widgets.selection import Place, columns_of, end_moved, offset_at, offsets, spans_of_lines, start_moved
+from recorder.widgets.selection import Place, columns_of, move_end, move_start, offset_at, offsets, spans_of_lines
 from tests.recorder.webs import CROWS, CROWS_TEXT, web
 
 WIDE_WORDS = st.text("ab é日本́\u200d👩‍🚀-", min_size=1, max_size=12)
@@ -170,10 +170,10 @@ def test_selections_move_by_lines_and_words() -> None:
     number = next(n for n, line in enumerate(lay_out(CROWS, 80).lines) if line.startswith("Crow number 7"))
     selected = spans_of_lines(CROWS, 80, number, number + 1)
     assert CROWS_TEXT[slice(*selected)] == "Crow number 7 brought me an earring.\nCrow number 8 brought me glass."
-    start, end = start_moved(CROWS, selected[0], 2), end_moved(CROWS, selected[1], -3)
+    start, end = move_start(CROWS, selected[0], 2), move_end(CROWS, selected[1], -3)
     assert CROWS_TEXT[start:end] == "7 brought me an earring.\nCrow number 8"
-    assert (start_moved(CROWS, start, -2), end_moved(CROWS, end, 3)) == selected
-    assert (start_moved(CROWS, 0, -1), end_moved(CROWS, len(CROWS_TEXT), 1)) == (0, len(CROWS_TEXT))
+    assert (move_start(CROWS, start, -2), move_end(CROWS, end, 3)) == selected
+    assert (move_start(CROWS, 0, -1), move_end(CROWS, len(CROWS_TEXT), 1)) == (0, len(CROWS_TEXT))
     assert columns_of(CROWS, 80, number, (start, end)) == (12, 36)
     assert columns_of(CROWS, 80, number + 2, (start, end)) is None
     assert offset_at(CROWS, 80, Place(number, 12)) == start

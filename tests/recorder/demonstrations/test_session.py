@@ -503,7 +503,7 @@ class Anything(RuleBasedStateMachine):
 
     def has_joined(self, before: Demonstration) -> bool:
         """Whether the last edit joined the previous one, so that one undo reverts both."""
-        return before is not self.session._past[self.session._place - 1].state
+        return before is not self.session._history[self.session._position - 1].state
 
     @rule(command=st.sampled_from(COMMANDS))
     def act(self, command: str) -> None:

@@ -164,9 +164,9 @@ def test_only_one_of_two_processes_takes_an_item(tmp_path: Path) -> None:
     both = [Leases(tmp_path, name) for name in ("ann", "bob")]
     assert both[0].take("item", None) is not None
     assert both[1].take("item", None) is None
-    (holding,) = both[0].all()["item"]
-    assert both[1].take("item", holding) is not None
-    assert both[0].take("item", holding) is None
+    (file,) = both[0].all()["item"]
+    assert both[1].take("item", file) is not None
+    assert both[0].take("item", file) is None
     assert [json.loads(path.read_bytes())["annotator"] for path in sorted(tmp_path.iterdir())] == ["ann", "bob"]
 
 
@@ -211,7 +211,7 @@ def test_no_item_is_held_or_done_twice(tmp_path_factory: pytest.TempPathFactory,
 def vanish(job: Job, gone: Process) -> bool:
     """Change a lease as if its process had ended."""
     lease = job._lease
-    lease._write(replace(lease._hold, process=gone))
+    lease._write(replace(lease._content, process=gone))
     return True
 
 
