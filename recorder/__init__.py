@@ -1,4 +1,4 @@
-"""The terminal recorder of demonstrations and comparisons, with journals that survive a crash at any time."""
+"""The terminal recorder of demonstrations and comparisons. Its journals survive a crash at any time."""
 
 from typing import TYPE_CHECKING
 

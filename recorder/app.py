@@ -1,7 +1,7 @@
 """Base class of the recorder's programs: the queue of work, undo and redo, help, the command palette and the theme.
 
 A program subclasses `RecorderApp` with the type of its recordings and chooses the screen for a recording. Screens pass events
-to `RecorderApp.do`. After a submission, the next item is taken from the queue. Everything that is shown is in the journal.
+to `RecorderApp.do`. After a submission, the next item is taken from the queue. Every step is in the journal before it is shown.
 """
 
 from abc import abstractmethod
@@ -25,7 +25,7 @@ from recorder.widgets.keys import shown_bindings
 
 R = TypeVar("R", bound="Recording[Any, Any]")
 THEMES = ("textual-dark", "textual-light")
-"""Textual themes between which F3 switches."""
+"""Names of the dark and the light Textual theme."""
 
 
 class RecorderApp(App[None], Generic[R]):
@@ -45,10 +45,10 @@ class RecorderApp(App[None], Generic[R]):
     ]
 
     def __init__(self, queue: Queue, open_recording: Callable[[Job], R], *, theme: str = THEMES[0]) -> None:
-        """Make the program. After `run`, `error` is the error that ended it, or None.
+        """Create the program. After `run`, `error` is the error that ended it, or None.
 
         Args:
-            queue: The work.
+            queue: The queue of items.
             open_recording: Begins or continues the recording of a job.
             theme: Name of a Textual theme.
         """
@@ -85,7 +85,7 @@ class RecorderApp(App[None], Generic[R]):
         self._close()
 
     def next(self) -> None:
-        """Take the next item. An unfinished recording is offered to be continued."""
+        """Take the next item. If its recording is unfinished, ask whether to continue it."""
         self._close()
         try:
             self.job, self._is_shared = self._queue.take(), False
@@ -177,7 +177,7 @@ class RecorderApp(App[None], Generic[R]):
             self.push_screen(screen)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Enable undo, redo and skip on work screens; undo and redo not in text boxes, and only if there is a step."""
+        """Enable skip on work screens, and undo and redo outside text boxes if there is a step to undo or redo."""
         if action in ("undo", "redo", "skip"):
             if self.recording is None or self.screen.is_modal or not isinstance(self.screen, WorkScreen):
                 return False
@@ -208,7 +208,7 @@ class RecorderApp(App[None], Generic[R]):
         self.push_screen(AskLine("Skip this one?", "It is left to other annotators. Why do you skip it?", "your reason"), skip)
 
     def action_leave(self) -> None:
-        """Leave the program."""
+        """Leave the program. The unfinished item is released."""
         self.exit()
 
     def action_light_or_dark(self) -> None:

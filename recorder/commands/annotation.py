@@ -1,4 +1,4 @@
-"""Running of the recorder's programs, common to `webgpt record` and `webgpt compare`."""
+"""Running the recorder's programs, shared by `webgpt record` and `webgpt compare`."""
 
 import sys
 from collections.abc import Iterator

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def rate_source(state: RatingState, event: Trust) -> Change[RatingState] | Refusal:
-    """Rate a source of an answer."""
+    """Rate the trust in a source of an answer."""
     levels = state.trust[event.answer]
     if not 1 <= event.reference <= len(levels):
         return Refusal(f"this answer has no reference [{event.reference}]")

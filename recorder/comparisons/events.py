@@ -1,4 +1,4 @@
-"""Events in the journal of a comparison, and the task that it is about (Appendix C.2)."""
+"""Events in the journal of a comparison, and the task to be judged (Appendix C.2)."""
 
 from typing import Annotated, Final, Literal
 
@@ -31,7 +31,7 @@ RATED: Final[tuple[tuple[ScoreOf, str], ...]] = (
     ("coherence", "more coherent"),
     ("overall", "more useful overall"),
 )
-"""The ratings in the order of Appendix C.2, with wordings that follow *which is or has*. The last is the final rating."""
+"""The ratings in the order of Appendix C.2, with texts that complete *Which is or has …*. The last is the final rating."""
 
 
 @record
@@ -45,7 +45,7 @@ class Task:
     shown: tuple[int, ...]
     """Indices of the answers in the order in which they are shown."""
     seed: int | None = None
-    """Seed of the draw."""
+    """Seed with which the answers and their order were drawn."""
     is_full: bool = False
     """Whether the full form is required: trust, claims and all ratings. Otherwise only the final rating or the ranking is."""
     is_ranking: bool = False
@@ -60,7 +60,7 @@ class Task:
 
 @record
 class Begin:
-    """The first event."""
+    """The first event: the task and the annotator."""
 
     event: Literal["begin"] = "begin"
     task: Task
@@ -69,7 +69,7 @@ class Begin:
 
 @record
 class Flag:
-    """Flag the question."""
+    """Flag the question, or remove its flag."""
 
     event: Literal["flag"] = "flag"
     flag: FlagKind | None
@@ -78,11 +78,11 @@ class Flag:
 
 @record
 class Trust:
-    """Rate a source."""
+    """Rate the trust in a source."""
 
     event: Literal["trust"] = "trust"
     answer: int
-    """Index of the answer as shown, from 0; in all events."""
+    """Index of the answer in the order shown, from 0, as in all events."""
     reference: int
     """Number of the reference, from 1."""
     level: TrustLevel | None
@@ -96,7 +96,7 @@ class Mark:
     event: Literal["mark"] = "mark"
     answer: int
     start: int
-    """Offset in the text of the answer."""
+    """Offset of the first character in the text of the answer."""
     end: int
     support: SupportLevel
 
@@ -108,7 +108,7 @@ class Unmark:
     event: Literal["unmark"] = "unmark"
     answer: int
     claim: int
-    """Index among the claims of the answer in text order, from 0; in all events."""
+    """Index among the claims of the answer in text order, from 0, as in all events."""
 
 
 @record
@@ -152,7 +152,7 @@ class Place:
     place: int
     """Index among the places of the other answers, from 0."""
     is_tied: bool = False
-    """Whether the answer joins those at this place. Otherwise it gets a new place before them."""
+    """Whether the answer is tied with the answers at this place. Otherwise it gets a new place before them."""
 
 
 @record

@@ -1,4 +1,4 @@
-"""Drawing of the answers to compare: seeded, and shown in a random order that is recorded."""
+"""Random drawing of the answers to compare, and of the order in which they are shown."""
 
 import random
 from collections import defaultdict
@@ -10,7 +10,7 @@ from browser_env.records.digests import short_hash
 from recorder.comparisons.events import Task
 
 FULL_SHARE = 0.1
-"""Share of the tasks with the full form (Appendix C.2)."""
+"""Default share of tasks with the full form (Appendix C.2)."""
 MAX_RANKED = 9
 """Maximum number of answers in a ranking: one for each digit key, as in InstructGPT."""
 
@@ -58,7 +58,7 @@ def draw_rankings(
 
 
 def answer_key(answer: ComparedAnswer) -> str:
-    """Return a hash of an answer's text and references. Equal for duplicates, whatever their origin."""
+    """Return a hash of an answer's text and references, equal for duplicates from different origins."""
     parts = ((reference.full_title, reference.extract) for reference in answer.references)
     return short_hash(answer.text, *chain.from_iterable(parts))
 

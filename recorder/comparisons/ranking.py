@@ -25,7 +25,7 @@ def place_answer(state: RatingState, event: Place) -> Change[RatingState] | Refu
 
 
 def move_up(state: RatingState, answer: int) -> Place:
-    """Return the event that moves an answer up: from a tie to before it, or into the place above.
+    """Return the event that moves an answer up: out of a tie to the place before it, or into a tie with the place above.
 
     An unranked answer goes to the end. Every order with every tie can be reached by moving answers up and down.
     """
@@ -38,7 +38,7 @@ def move_up(state: RatingState, answer: int) -> Place:
 
 
 def move_down(state: RatingState, answer: int) -> Place:
-    """Return the event that moves an answer down: from a tie to behind it, or into the place below.
+    """Return the event that moves an answer down: out of a tie to the place after it, or into a tie with the place below.
 
     An unranked answer goes to the end.
     """

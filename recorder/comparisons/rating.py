@@ -1,8 +1,8 @@
-"""A comparison in progress: a person reads answers to a question, annotates them, and says which is better (Appendix C.2).
+"""A comparison in progress: a person reads answers to a question, annotates them, and rates or ranks them (Appendix C.2).
 
 Screens show `Rating.view`, translate keys into events, and pass them to `Rating.do`:
 
-- `Flag`: the question makes no sense, or should not be answered. Nothing else is required then.
+- `Flag`: the question makes no sense, or should not be answered. Then nothing else is required.
 - `Trust` in a source; `Mark`, `Support`, `Relevance` and `Unmark` of claims in an answer.
 - `Rate`: two answers on a five-point scale; or `Place`: an answer in a ranking, ties allowed (`ranking.move_up` and
   `ranking.move_down` give the event that moves an answer by one place).

@@ -22,7 +22,7 @@ class RatingState:
     flag: FlagKind | None = None
     notes: str = ""
     submitted: float | None = None
-    """Seconds of work at submission. None before it."""
+    """Seconds of work at submission. None before submission."""
 
     @property
     def answers(self) -> tuple[ComparedAnswer, ...]:
@@ -73,7 +73,7 @@ class View:
     flag: FlagKind | None
     notes: str
     missing: tuple[str, ...]
-    """Parts that are required before submission, in the order of Appendix C.2."""
+    """Missing parts that are required before submission, in the order of Appendix C.2."""
     undoes: str | None
     """Name of the step that undo would revert. None if there is none."""
     redoes: str | None
@@ -89,7 +89,7 @@ def answer_name(index: int) -> str:
 
 
 def missing_parts(state: RatingState) -> tuple[str, ...]:
-    """Return the parts that Appendix C.2 requires and that are missing.
+    """Return the missing parts that are required before submission (Appendix C.2).
 
     The full form requires everything; the short form requires the final rating or the ranking. A flagged question requires
     nothing.

@@ -6,7 +6,7 @@ the same two answers agree if both prefer the same answer or both are ties; a ti
 perfect, 0 is chance. It is nominal for the preference, and ordinal and interval for the five-point final rating.
 
 Intervals are percentiles of a bootstrap over questions, because judgements of one question are correlated. Alpha is not a mean
-over questions, so the benchmark's bootstrap of means does not apply: each resample of questions gives a whole new statistic.
+over questions, so the benchmark's bootstrap of means does not apply: the statistic is computed anew for each resample.
 """
 
 import random
@@ -29,7 +29,7 @@ ALL: Final = ("", "")
 
 Level = Literal["nominal", "ordinal", "interval"]
 Coincidences = Mapping[tuple[float, float], float]
-"""Krippendorff's coincidence matrix: weights of ordered pairs of values given to one unit. A unit of m values weighs m."""
+"""Krippendorff's coincidence matrix: weights of ordered pairs of values of one unit. A unit of m values has weight m."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,22 +137,22 @@ def coincidences(values: Sequence[float]) -> Coincidences:
 
 def alpha_of(matrix: Coincidences, level: Level) -> float | None:
     """Compute alpha from a coincidence matrix: 1 minus the observed over the expected disagreement."""
-    given: dict[float, float] = defaultdict(float)
+    weights: dict[float, float] = defaultdict(float)
     for (value, _), weight in matrix.items():
-        given[value] += weight
-    total = sum(given.values())
-    distance = _distances(given, level)
-    expected = sum(given[first] * given[second] * distance[first, second] for first in given for second in given)
+        weights[value] += weight
+    total = sum(weights.values())
+    distance = _distances(weights, level)
+    expected = sum(weights[first] * weights[second] * distance[first, second] for first in weights for second in weights)
     if total <= 1 or not expected:
         return None
     observed = sum(weight * distance[pair] for pair, weight in matrix.items())
     return 1 - (total - 1) * observed / expected
 
 
-def _distances(given: Mapping[float, float], level: Level) -> dict[tuple[float, float], float]:
-    """Return the squared distance of every two values, given the weight of each value."""
+def _distances(weights: Mapping[float, float], level: Level) -> dict[tuple[float, float], float]:
+    """Return the squared distance of every two values. The ordinal distance depends on the weight of each value."""
     distances = {}
-    for first, second in product(given, repeat=2):
+    for first, second in product(weights, repeat=2):
         match level:
             case "nominal":
                 distance = float(first != second)
@@ -160,14 +160,14 @@ def _distances(given: Mapping[float, float], level: Level) -> dict[tuple[float, 
                 distance = (first - second) ** 2
             case "ordinal":
                 low, high = sorted((first, second))
-                between = sum(given[value] for value in sorted(given) if low <= value <= high)
-                distance = (between - (given[first] + given[second]) / 2) ** 2
+                between = sum(weights[value] for value in sorted(weights) if low <= value <= high)
+                distance = (between - (weights[first] + weights[second]) / 2) ** 2
         distances[first, second] = distance
     return distances
 
 
 _Cell = tuple[Literal["agreed", "pairs", "preference", "rating"], float, float]
-"""Sums over the judgements of a question: agreement, number of pairs of judgements, and two coincidence matrices."""
+"""Key of a sum over the judgements of a question: the agreement, the number of pairs, or a cell of a coincidence matrix."""
 
 _WIDTH = 96
 """Bits per sum in a packed integer."""
@@ -207,7 +207,7 @@ def _measures(tallies: Sequence[Mapping[_Cell, float]], seed: int, resamples: in
     """Return percent agreement and the three alphas, with intervals from the same resamples.
 
     Resamples in which a statistic is undefined are ignored for it. All sums of a question are packed into one large integer, so
-    that a resample is a single sum: 5 s instead of 27 s for five annotators, 300 questions and eleven rows.
+    that a resample is a single sum: 5 s instead of 27 s for five annotators, 300 questions and eleven groups.
     """
     cells = sorted({cell for tally in tallies for cell in tally})
     packed = [sum(round(tally.get(cell, 0) * _SCALE) << _WIDTH * i for i, cell in enumerate(cells)) for tally in tallies]

@@ -1,4 +1,4 @@
-"""Checks of well-formed records: offsets out of range, inconsistent parts, duplicate ids."""
+"""Checks of records that could be read: offsets out of range, inconsistent parts, duplicate ids."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class Ids:
     """The ids of the records checked so far."""
 
     seen: dict[tuple[type[Record], str], LocatedRecord] = field(default_factory=dict)
-    """First record by kind and id."""
+    """The first record of each kind and id."""
 
     def problem(self, located: LocatedRecord) -> Problem | None:
         """Return a problem if an earlier record has the same id."""
@@ -30,7 +30,7 @@ class Ids:
 
 
 def identity(record: Record) -> tuple[type[Record], str]:
-    """Return the kind and the id of a record. Ids of questions are unique within their data set only."""
+    """Return the kind and the id of a record. The id of a question includes its data set, within which it is unique."""
     if isinstance(record, Question):
         return Question, f"{record.dataset}\0{record.id}"
     return type(record), record.id

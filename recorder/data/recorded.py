@@ -1,4 +1,4 @@
-"""Reading of records from files and from folders of recordings.
+"""Reading records from files and from folders of recordings.
 
 A folder contains finished recordings (sealed journals), unfinished ones, and possibly files of records; a file contains one
 record per line. `read_sources` yields problems as values beside the records, so that one pass finds all of them, as for
@@ -52,17 +52,17 @@ class Problem:
     location: str
     """``FILE:LINE``, or the path of a journal or page."""
     message: str
-    """One line: the problem, and what to do about it if known."""
+    """The problem in one line, with advice where there is any."""
 
     def __str__(self) -> str:
         return f"{self.location}: {self.message}"
 
 
 def read_sources(sources: Sequence[Path]) -> Iterator[LocatedRecord | Unfinished | Problem]:
-    """Yield everything in files and folders, in their order. Nothing is written.
+    """Yield all records, unfinished recordings and problems in files and folders, in order. Nothing is written.
 
-    Finished recordings are checked against their digest and computed again from their events. The episode of a demonstration is
-    also replayed in the environment, which must show the same text at every step.
+    Finished recordings are checked against their digest, and their records are computed from the events. The episode of a
+    demonstration is also replayed in the environment, which must show the same text at every step.
 
     Raises:
         UsageError: A source does not exist or contains no records.
@@ -92,7 +92,7 @@ def records(sources: Sequence[Path], kind: type[RecordKind]) -> list[RecordKind]
 
 
 def without_problems(entries: Iterable[LocatedRecord | Unfinished | Problem]) -> Iterator[LocatedRecord]:
-    """Yield the records alone.
+    """Yield the records among some entries.
 
     Raises:
         RecordError: An entry is a problem.

@@ -1,1 +1,1 @@
-"""Demonstrations: events, state, steps of the environment, recorded replies of the web, and export as episodes."""
+"""Demonstrations: events, state, steps of the environment, recorded replies of the web, and export to episodes."""

@@ -36,15 +36,15 @@ class Act:
     event: Literal["act"] = "act"
     command: str
     replies: tuple[Reply, ...] | None = None
-    """Replies of the web to the command. None if the web has not been asked yet."""
+    """Replies of the web to the command. None before the web has replied."""
 
 
 @record
 class Select:
-    """Quote a span of the page in view. Not in the journal, which contains the ``Quote:`` command for the span."""
+    """Quote a span of the page in view. The journal contains the ``Quote:`` command for the span instead of this event."""
 
     start: int
-    """Offset in the text of the page."""
+    """Offset of the first character in the text of the page."""
     end: int
 
 
@@ -65,7 +65,7 @@ class EditReference:
     number: int
     """Number of the reference, from 1."""
     start: int
-    """Offset in the text of the page."""
+    """Offset of the first character in the text of the page."""
     end: int
 
 
@@ -78,7 +78,7 @@ class Reopen:
 
 @record
 class Write:
-    """Edit the answer."""
+    """Edit the text of the answer."""
 
     event: Literal["write"] = "write"
     edit: Edit

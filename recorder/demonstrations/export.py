@@ -1,4 +1,4 @@
-"""Export of a demonstration as an episode, and the check that an episode replays byte for byte."""
+"""Export of a demonstration to an episode, and the check that an episode replays byte for byte."""
 
 from browser_env.actions import format_action
 from browser_env.backends import Backend
@@ -11,7 +11,7 @@ from recorder.demonstrations.state import Demonstration
 
 
 def episode_of(state: Demonstration) -> Episode:
-    """Return a demonstration as an episode, the record of a policy's rollout. An unfinished one gets a failure."""
+    """Return the episode of a demonstration, the same record as that of a rollout. An unfinished one has a failure."""
     begin, browser, actor = state.begin, state.browser, f"human:{state.begin.annotator}"
     steps, before = [], 0.0
     for move, browser_before in zip(state.moves, state.states, strict=False):
@@ -40,7 +40,7 @@ def replay(episode: Episode, backend: Backend, *, count_tokens: TokenCounter = c
 
     Args:
         episode: A demonstration or a rollout.
-        backend: The web on which it was made, or the recorded one (`Session.web`).
+        backend: The web on which the episode was made, or its recording (`Session.web`).
         count_tokens: Counts the tokens of references.
 
     Raises:

@@ -26,7 +26,7 @@ class Quotation:
 
     command: str
     span: Span
-    """Span that the environment finds. Differs from the selection if the same words appear before it."""
+    """Span that the environment finds. It differs from the selection if the same words appear earlier on the page."""
     is_elsewhere: bool
     """Whether the span is in another place of the page than the selection."""
 
@@ -45,16 +45,16 @@ def quotation(state: BrowserState, span: Span) -> Quotation | str:
     if not words:
         return "nothing is selected"
     layout, plain = state.layout, " ".join(words)
-    from_here = layout.starts[state.visit.top] if layout.starts else 0
+    view_start = layout.starts[state.visit.top] if layout.starts else 0
     exact = find_next(page.normal, plain, start)
     if exact is None or not start <= exact[0] < end:
         return "the selection contains no text that can be quoted"
-    text = quote_text(page.normal, exact, from_here)
-    if len(text) <= MAX_TEXT and find_quote(page.normal, text, from_here) == exact:
+    text = quote_text(page.normal, exact, view_start)
+    if len(text) <= MAX_TEXT and find_quote(page.normal, text, view_start) == exact:
         return Quotation(format_action(Quote(text)), exact, False)
     if len(plain) > MAX_TEXT:
         return f"the selection is too long; select at most {MAX_QUOTE_WORDS:,} words"
-    first = find_quote(page.normal, plain, from_here)
+    first = find_quote(page.normal, plain, view_start)
     if isinstance(first, str):
         return first
     if page.kind == "results" and page.link_before(first[0]) != page.link_before(start):

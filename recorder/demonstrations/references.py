@@ -1,4 +1,4 @@
-"""Removing and changing references while browsing, as if they had been quoted differently from the start."""
+"""Removal and change of references while browsing, with the result of having quoted differently from the start."""
 
 from dataclasses import replace
 

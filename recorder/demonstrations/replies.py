@@ -1,6 +1,6 @@
-"""Replies of the web during a recording, stored beside its journal by digest, so that replaying never needs the web.
+"""Replies of the web during a recording, stored by digest next to its journal, so that a replay does not need the web.
 
-Two fetches of one URL may return different pages; each is stored as it was shown. Events of the journal refer to replies by
+Two fetches of one URL may return different pages; both are stored. Events of the journal refer to replies by
 digest, and a file is written before the event that refers to it.
 """
 
@@ -84,7 +84,7 @@ class ReplyStore:
 
 
 class RecordingBackend:
-    """A backend that stores the replies of another one. Any exception of that one becomes a `FetchError`, shown as a page."""
+    """A backend that stores the replies of another one, whose exceptions all become `FetchError`s, shown as error pages."""
 
     def __init__(self, backend: Backend, store: ReplyStore) -> None:
         self.name = backend.name
@@ -119,9 +119,9 @@ class RecordingBackend:
 
 
 class RecordedWeb:
-    """A backend that gives the replies of a recording, in their order.
+    """A backend that gives the recorded replies, each once and in order.
 
-    A request without a recorded reply raises `RecordError`: the commands are not those of the recording.
+    A request without a recorded reply raises `RecordError`: the commands differ from those of the recording.
     """
 
     def __init__(self, name: str, replies: Iterable[Reply], store: ReplyStore) -> None:

@@ -5,15 +5,15 @@ Screens show `Session.view`, translate keys into events, and pass them to `Sessi
 - `Act`: one of the ten commands, as a model would write it; scrolls by one view. A search or a click may have to wait for the
   web: a screen calls `Session.load` in a thread, which changes nothing and can be abandoned, and passes the result to `do`.
 - `Select`: quote a span of the page in view. It becomes the ``Quote:`` command that a model would have written.
-- `RemoveReference`, `EditReference`: while browsing.
-- `Reopen`: from the answer back to browsing; the answer is kept.
+- `RemoveReference`, `EditReference`: remove or change a reference while browsing.
+- `Reopen`: return from the answer to browsing; the answer is kept.
 - `Write`: an edit of the answer (`text_edits.edit_between`).
 - `Submit`, `Undo`, `Redo`.
 
 A demonstration is a list of commands and an answer. The browser's state is always the one that these commands lead to
 (`browser_env.env`), so a person sees exactly what a model would see: consecutive scrolls are one command of up to three views
 (Appendix C.1), a removed reference was never quoted, and a changed one was quoted in its new form. A command that has no effect
-or is not possible is answered with the reason, costs nothing and is not recorded. An exported episode therefore replays to
+or is not possible is refused with the reason; it costs nothing and is not recorded. An exported episode therefore replays to
 byte-equal observations.
 """
 
@@ -150,7 +150,7 @@ class Session(Recording[Event, Demonstration]):
         return loaded
 
     def do(self, event: Event | Select | Loaded) -> Response:
-        """Carry out an event, or return the reason why it cannot be. When this returns, the event is on the disk.
+        """Carry out an event, or return the reason why it is not possible. The event is on the disk when this returns.
 
         An `Act` that needs the web blocks until the web replies.
         """

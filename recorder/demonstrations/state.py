@@ -32,7 +32,7 @@ class Demonstration:
     moves: tuple[Move, ...] = ()
     answer: str = ""
     submitted: float | None = None
-    """Seconds of work at submission. None before it."""
+    """Seconds of work at submission. None before submission."""
 
     @property
     def browser(self) -> BrowserState:

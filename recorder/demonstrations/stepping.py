@@ -19,11 +19,11 @@ from recorder.demonstrations.state import Demonstration, Move
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A command with the replies of the web and the state that it leads to, for `Session.do`."""
+    """A command with the replies of the web and the resulting state, to pass to `Session.do`."""
 
     act: Act
     before: BrowserState
-    """State in which the command was given. The result is out of date in any other state."""
+    """State in which the command was given. The result is valid only in this state."""
     after: BrowserState
     """State after the command."""
     info: Info
@@ -58,7 +58,7 @@ class Stepper:
         return Loaded(Act(command=format_action(action), replies=tuple(web.replies)), state, after, info)
 
     def remember(self, loaded: Loaded) -> None:
-        """Cache a result, so that its step is not computed again."""
+        """Cache the result of a step."""
         self._latest = loaded
 
     def step(self, state: BrowserState, action: Action, replies: Sequence[Reply]) -> tuple[BrowserState, Info]:
@@ -99,11 +99,11 @@ class Stepper:
 
     def with_moves(self, state: Demonstration, moves: Sequence[Move]) -> Demonstration | None:
         """Replace the moves, or return None if they are not possible or end browsing."""
-        same = 0
-        while same < len(moves) and moves[same] is state.moves[same]:
-            same += 1
-        changed: Demonstration | None = replace(state, moves=state.moves[:same], states=state.states[: same + 1])
-        for move in moves[same:]:
+        num_same = 0
+        while num_same < len(moves) and moves[num_same] is state.moves[num_same]:
+            num_same += 1
+        changed: Demonstration | None = replace(state, moves=state.moves[:num_same], states=state.states[: num_same + 1])
+        for move in moves[num_same:]:
             changed = self.extended(changed, move) if changed is not None else None
         return changed if changed is not None and changed.browser.phase == "browsing" else None
 

@@ -1,1 +1,1 @@
-"""Append-only journals, and recordings that are computed from their events, with undo and redo."""
+"""Append-only journals of events, and recordings with undo and redo, whose state is computed from a journal."""

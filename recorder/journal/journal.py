@@ -1,9 +1,9 @@
 """The append-only event log of one recording.
 
-Each line is an event. It is on the disk before its effect is shown, so a closed terminal, a kill or a power cut loses at most
-the event that was being written. A file truncated at any byte still opens: the incomplete last line is dropped. Lines are never
-rewritten; undo is an event like any other. A finished journal is sealed with the SHA-256 digest of its bytes, so that later
-changes are detected.
+Each line is an event, which is on the disk before its effect is shown. A closed terminal, a killed process or a power cut
+therefore loses at most the event that was being written. A file truncated at any byte still opens: the incomplete last line is
+dropped. Lines are never rewritten; undo is an event like any other. A finished journal is sealed with the SHA-256 digest of
+its bytes, so that later changes are detected.
 
 ::
 
@@ -45,7 +45,7 @@ class Entry(Generic[E]):
 
     event: E
     elapsed: float
-    """Seconds spent on this recording before the event, without the time in which it was closed."""
+    """Seconds spent on the recording before the event, without the time during which it was closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,11 @@ class Content(Generic[E]):
 
     entries: tuple[Entry[E], ...]
     digest: str | None
-    """Digest of a sealed journal. None for a journal that is not finished."""
+    """Digest of a sealed journal. None if the journal is not sealed."""
     size: int
     """Number of bytes in complete lines."""
     torn: int
-    """Number of bytes after them, in a last line that was not written completely."""
+    """Number of bytes in an incomplete last line."""
 
 
 class Schema(Generic[E]):
@@ -97,7 +97,7 @@ def read_journal(path: Path, schema: Schema[E]) -> Content[E]:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
     *lines, _ = data.split(b"\n")
     if len(lines) > 1 and not _is_json(lines[-1]):
-        lines.pop()  # the end of the line reached the disk and its middle did not
+        lines.pop()  # the end of the line is on the disk, but its middle is not
     size = sum(len(line) + 1 for line in lines)
     if not lines:
         return Content((), None, 0, len(data))
@@ -117,7 +117,7 @@ def read_journal(path: Path, schema: Schema[E]) -> Content[E]:
 
 
 def sealed_journals(folder: Path, name: str, schema: Schema[Any]) -> Iterator[Path]:
-    """Yield the paths of sealed journals with a file name in a folder and its subfolders, sorted.
+    """Yield the paths of the sealed journals with a given file name in a folder and its subfolders, sorted.
 
     Raises:
         RecordError: See `read_journal`.
@@ -130,11 +130,11 @@ def sealed_journals(folder: Path, name: str, schema: Schema[Any]) -> Iterator[Pa
 class Journal(Generic[E]):
     """A journal that is open for appending. A context manager: leaving it closes the file without sealing it.
 
-    Nothing is written before the first event, so a journal can also be opened where nothing can be written.
+    Nothing is written before the first event, so a journal can also be opened in a read-only folder.
     """
 
     def __init__(self, path: Path, schema: Schema[E]) -> None:
-        """Open a journal, or begin a new one. The next event replaces an incomplete last line.
+        """Open or begin a journal. The next event replaces an incomplete last line.
 
         Raises:
             RecordError: See `read_journal`.

@@ -1,8 +1,8 @@
-"""Recordings in progress, common to demonstrations and comparisons: a journal, a state, undo and redo.
+"""Base class of demonstrations and comparisons in progress: a journal, a state, undo and redo.
 
 The state of a recording is computed from the events of its journal alone, so opening the journal again gives the same state.
 `Recording.do` is the only function that changes it: it computes the effect of an event, writes the event, waits for the disk,
-and only then changes the state. An event that cannot be carried out is answered with the reason and not written.
+and only then changes the state. An event that cannot be carried out is refused with the reason and not written.
 """
 
 import time
@@ -26,7 +26,7 @@ class State(Protocol):
 
     @property
     def submitted(self) -> float | None:
-        """Seconds of work at submission. None before it."""
+        """Seconds of work at submission. None before submission."""
 
 
 E = TypeVar("E", bound="DataclassInstance")
@@ -61,7 +61,7 @@ class Response:
     problem: str | None = None
     """Reason why the event was not carried out. None if it was."""
     note: str | None = None
-    """Information about an event that was carried out."""
+    """Remark about an event that was carried out."""
 
     @property
     def is_done(self) -> bool:
@@ -86,23 +86,23 @@ class Change(Generic[S]):
     label: str
     """Name of the step for undo and redo, such as *Quote*."""
     note: str | None = None
-    """Information for the annotator."""
+    """Remark for the annotator."""
 
 
 @dataclass(frozen=True, slots=True)
 class _HistoryEntry(Generic[S]):
-    """A state in the undo history and the step that led to it."""
+    """A state in the undo history, and the step that led to it."""
 
     state: S
     label: str = ""
     edit: Edit | None = None
-    """The text edit, if the step was one. An edit that continues it joins it."""
+    """The text edit of the step, which an edit that continues it joins. None for any other step."""
 
 
 class Recording(ABC, Generic[E, S]):
-    """A recording in progress. A context manager: leaving it closes the journal, and opening it again continues there.
+    """A recording in progress. A context manager: leaving it closes the journal; the recording can be continued later.
 
-    Not thread-safe: use it in the thread that shows it.
+    Not thread-safe: use it in one thread.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Recording(ABC, Generic[E, S]):
 
         Args:
             path: The journal.
-            schema: Its event types.
+            schema: Event types of the journal.
             begin: The first event of a new journal. An existing journal must be about the same item. None to continue an
                 existing one.
             clock: A monotonic clock, in seconds.
@@ -150,7 +150,7 @@ class Recording(ABC, Generic[E, S]):
 
     @property
     def elapsed(self) -> float:
-        """Seconds spent on this recording, without the time in which it was closed."""
+        """Seconds spent on this recording, without the time during which it was closed."""
         return self._before + (0.0 if self.is_submitted else self._clock() - self._opened)
 
     @property
@@ -178,7 +178,7 @@ class Recording(ABC, Generic[E, S]):
         return self.state.submitted is not None
 
     def do(self, event: E) -> Response:
-        """Carry out an event, or return the reason why it cannot be. When this returns, the event is on the disk.
+        """Carry out an event, or return the reason why it is not possible. The event is on the disk when this returns.
 
         Raises:
             RecordError: The journal cannot be written. The state is unchanged.

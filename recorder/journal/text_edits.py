@@ -1,4 +1,4 @@
-"""Edits of a text that an annotator is writing, as small events: a span and its replacement."""
+"""Edits of a text, stored as events while an annotator writes: a span and its replacement."""
 
 from browser_env.records.record import record
 

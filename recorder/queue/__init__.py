@@ -1,1 +1,1 @@
-"""The queue of items that annotators share, with leases."""
+"""The queue of items that annotators share, and the leases of items."""

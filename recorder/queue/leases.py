@@ -1,13 +1,12 @@
-"""Leases on items among processes that share nothing but a folder.
+"""Leases of items among processes that share only a folder.
 
-The newest of an item's lease files, ``<item>.<generation>.json``, says who holds the item. A process takes a free or abandoned
-item by creating the next generation, which the file system allows exactly one process to do (``O_EXCL``). Files are never
-deleted or renamed away, so a new lease cannot be taken away, and a holder that was considered lost sees the next generation
-when it renews its own lease.
+The newest lease file of an item, ``<item>.<generation>.json``, names its holder. A process takes a free or abandoned item by
+creating the file of the next generation, which the file system lets only one process do (``O_EXCL``). Lease files are never
+deleted or renamed. A holder whose lease was considered abandoned sees the next generation when it renews its own lease.
 
 A lease is abandoned if its process has ended (on the same machine), or if it was not renewed for `ttl` seconds while another
-process watched it. The watcher measures this time with its own clock, so clocks may differ or jump. The price is that a process
-has to wait for `ttl` seconds before it can take an item of a machine that is gone.
+process watched it. The watcher measures this time with its own clock, so clocks may differ or jump. In return, a process has
+to wait for `ttl` seconds before it can take an item of a machine that has stopped.
 """
 
 import json
@@ -35,7 +34,7 @@ _NAME = re.compile(r"(?P<item>[^.]+)\.(?P<generation>[0-9]+)\.json")
 
 @record
 class Process:
-    """Identity of a process, from which others on the same machine can tell whether it still runs."""
+    """Identity of a process, by which other processes on the same machine can tell whether it still runs."""
 
     machine: str
     boot: str
@@ -94,11 +93,11 @@ _CONTENT: Final = TypeAdapter(LeaseContent)
 
 @dataclass(frozen=True, slots=True)
 class LeaseFile:
-    """A lease of an item, as read from its file."""
+    """A lease file of an item."""
 
     generation: int
     content: LeaseContent | None
-    """Content of the file. None if it is not complete: its process is writing it now, or was stopped while doing so."""
+    """Content of the file. None if it is incomplete: a process is writing it, or was stopped while writing it."""
 
 
 class Lease:
@@ -118,7 +117,7 @@ class Lease:
         return True
 
     def release(self, seconds: float = 0.0) -> None:
-        """Release the unfinished item. Anyone can take it; its annotator gets it first."""
+        """Release the unfinished item, so that any annotator can take it. For this annotator it comes first in the queue."""
         self._write(replace(self._content, state="released", seconds=seconds))
 
     def skip(self, reason: str, seconds: float = 0.0) -> None:
@@ -142,7 +141,7 @@ class Lease:
 
 
 class Leases:
-    """The leases in a folder, as seen by one process."""
+    """The leases in a folder, from the view of one process."""
 
     def __init__(
         self,
@@ -161,7 +160,7 @@ class Leases:
         self._watched: dict[tuple[str, int], tuple[bytes, float]] = {}
 
     def all(self) -> dict[str, tuple[LeaseFile, ...]]:
-        """Return the leases of each item, oldest first.
+        """Return the lease files of each item, oldest first.
 
         Raises:
             RecordError: The folder cannot be read.
@@ -183,7 +182,7 @@ class Leases:
         return {item: tuple(sorted(files, key=lambda file: file.generation)) for item, files in leases.items()}
 
     def is_available(self, item: str, file: LeaseFile) -> bool:
-        """Whether an item can be taken, given its newest lease: released, skipped or abandoned."""
+        """Whether an item can be taken, given its newest lease file: it was released, skipped or abandoned."""
         if file.content is not None:
             if file.content.state != "held":
                 return file.content.state != "done"
@@ -192,7 +191,7 @@ class Leases:
         return self._clock() - self._watched[item, file.generation][1] >= self._ttl
 
     def take(self, item: str, after: LeaseFile | None) -> Lease | None:
-        """Take an item after its newest lease, or None for an item without one. Returns None if another process was faster."""
+        """Take an item, given its newest lease file if it has one. Returns None if another process has taken the item."""
         generation = 0 if after is None else after.generation + 1
         content = LeaseContent(annotator=self._annotator, process=self._process)
         path = self._folder / f"{item}.{generation}.json"

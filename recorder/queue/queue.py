@@ -53,10 +53,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of all annotators, as seen by one of them."""
+    """The progress of all annotators, from the view of one of them."""
 
     total: int
-    """Number of items. Of an item for every annotator, only one's own counts."""
+    """Number of items. An item for every annotator counts once, for the annotator whose view this is."""
     done: int
     """Number of finished items."""
     held: int
@@ -64,7 +64,7 @@ class Progress:
     left: int
     """Number of other items: free, released, skipped or abandoned."""
     mine: int
-    """Number of items finished by this annotator."""
+    """Number of items finished by the annotator whose view this is."""
     skipped: tuple[Skipped, ...]
     """All skips, including those of items that others have finished since."""
     annotators: dict[str, Work]
@@ -110,7 +110,7 @@ class Job:
 
 
 class Queue:
-    """The queue as seen by one annotator in one process."""
+    """The queue from the view of one annotator in one process."""
 
     def __init__(
         self,
@@ -149,7 +149,7 @@ class Queue:
             random.Random(seed).shuffle(self._items)
         self._annotator = annotator
         self._folder = folder
-        self._keys = {item: _name(item, annotator if item in common else None) for item in self._items}
+        self._keys = {item: _file_name(item, annotator if item in common else None) for item in self._items}
         self._leases = Leases(folder / QUEUE, annotator, ttl=ttl, clock=clock, process=process)
 
     def take(self) -> Job | None:
@@ -171,7 +171,7 @@ class Queue:
 
     def folder_of(self, item: str) -> Path:
         """Return the folder of this annotator's recording of an item."""
-        return self._folder / RECORDINGS / _name(item) / _name(self._annotator)
+        return self._folder / RECORDINGS / _file_name(item) / _file_name(self._annotator)
 
     def progress(self) -> Progress:
         """Return the progress of all annotators.
@@ -232,8 +232,8 @@ def _works(done: Mapping[str, Sequence[float]], skips: Mapping[str, int]) -> dic
     }
 
 
-def _name(*parts: str | None) -> str:
-    """Return a readable file name that is unique for the values."""
+def _file_name(*parts: str | None) -> str:
+    """Return a readable file name that is unique for these parts."""
     given = [part for part in parts if part is not None]
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", given[0])[:40].strip("-")
     return "-".join(filter(None, (readable, short_hash(*given))))

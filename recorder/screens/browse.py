@@ -33,7 +33,7 @@ SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 class LineInput(Input):
-    """A line of text. Enter moves the focus to the page at once, so that keys typed right after it go to the page."""
+    """A text box. Enter moves the focus to the page at once, so that the next keys go to the page."""
 
     async def action_submit(self) -> None:
         """Submit the line, unless it is empty."""
@@ -59,7 +59,7 @@ class References(ReferenceList):
 
 
 class BrowseScreen(WorkScreen):
-    """The page in view, everything else that a model sees, and its commands."""
+    """Everything that a model sees, with keys for its commands."""
 
     HORIZONTAL_BREAKPOINTS = []
     TITLE: ClassVar[str | None] = "Demonstration"
@@ -94,6 +94,7 @@ Every step can be undone. You can leave at any time and continue later where you
 
         result: Loaded | Response
         waiting: object
+        """Identity of the request, to ignore the result of a canceled one."""
 
     recording: Session
     _waiting: object | None = None
@@ -183,7 +184,7 @@ Every step can be undone. You can leave at any time and continue later where you
         return self._waiting is not None
 
     def _ask(self, command: str, doing: str) -> None:
-        """Search or click in a thread. The result is ignored if it was canceled."""
+        """Search or click in a thread. A canceled result is ignored."""
         if self._waiting is not None:
             self.say(Response(problem="still loading; wait, or press Escape to cancel"))
             return
@@ -259,7 +260,7 @@ Every step can be undone. You can leave at any time and continue later where you
             self._find_text(text)
 
     def _find_text(self, text: str) -> None:
-        """Find a text and move the cursor to the line in which the hit ends."""
+        """Find a text and move the cursor to the line in which the match ends."""
         self._act(format_action(Find(text)))
         if end := self.recording.state.browser.visit.find_from:
             self.query_one(PageView).go_to(end - 1)

@@ -1,4 +1,4 @@
-"""The screen for rating two answers: reading, marking claims, and saying which is better (Appendix C.2)."""
+"""The screen for rating two answers: reading them, marking claims, and comparing them (Appendix C.2)."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Final

@@ -41,7 +41,7 @@ class Choice(ModalScreen[str | None]):
     """Asks for one of several choices, each with a key. Returns None if canceled."""
 
     def __init__(self, title: str, text: str, choices: dict[str, tuple[str, str]], *, can_cancel: bool = True) -> None:
-        """Make the dialog.
+        """Create the dialog.
 
         Args:
             title: Title, one line.
@@ -74,7 +74,7 @@ class Help(ModalScreen[None]):
     BINDINGS = [Binding("escape,f1,enter,question_mark", "dismiss", "close")]
 
     def __init__(self, text: str, keys: list[tuple[str, str]]) -> None:
-        """Make the help.
+        """Create the help screen.
 
         Args:
             text: Text of the help, in paragraphs.

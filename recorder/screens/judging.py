@@ -1,4 +1,4 @@
-"""Base class of the screens for comparisons: the question and its flag, answers to judge, notes, submission."""
+"""Base class of the screens for comparisons: the question and its flag, the answers, notes, and submission."""
 
 from abc import abstractmethod
 from typing import Any, Final
@@ -52,7 +52,7 @@ class JudgingScreen(WorkScreen):
     recording: Rating
 
     def show_question(self, view: View) -> None:
-        """Show the question with its flag, and what is still to do."""
+        """Show the question with its flag, and the next missing part."""
         question = Text(view.question, "bold")
         if view.flag is not None:
             question.append(f"  ‹flagged: {FLAGS[view.flag]}›", Style(reverse=True))
@@ -118,4 +118,4 @@ class JudgingScreen(WorkScreen):
 
     @abstractmethod
     def summary(self) -> str:
-        """Return a short text of what is submitted."""
+        """Return a short summary of the judgement, for the confirmation."""

@@ -1,4 +1,4 @@
-"""The screen when no work is left for the annotator."""
+"""The screen shown when no work is left for the annotator."""
 
 from collections.abc import Callable
 

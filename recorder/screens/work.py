@@ -28,7 +28,7 @@ class WorkScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
 
     def __init__(self, recording: Recording[Any, Any], progress: str, do: Callable[[Any], Response]) -> None:
-        """Make the screen.
+        """Create the screen.
 
         Args:
             recording: The recording to show.
@@ -82,7 +82,11 @@ class WorkScreen(Screen[None]):
         self.query_one(MessageLine).say(response)
 
     def confirm_submit(self, text: str) -> None:
-        """Ask for confirmation, with a summary of what is submitted, and submit."""
+        """Ask for confirmation and submit.
+
+        Args:
+            text: Summary of the recording, or the problems with it.
+        """
 
         def submit(choice: str | None) -> None:
             if choice == "submit":

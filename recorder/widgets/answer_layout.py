@@ -1,6 +1,6 @@
-"""Layout of an answer to judge: its text with the marked claims, its sources with their ratings, wrapped to lines.
+"""Layout of an answer as wrapped lines: its text with the marked claims, and its sources with their ratings.
 
-Every mark is written out beside the words that it is about; colors only repeat it::
+Every mark is written as text next to the marked words; colors only repeat it::
 
     ‹strong, core: Crows bring keys. [1]› And glass. [2]
 """
@@ -64,7 +64,7 @@ Line = list[Piece]
 
 
 def choices(answer: ShownAnswer) -> list[Choice]:
-    """Return everything that can be chosen, from top to bottom: claims, the sentences or parts between them, and sources."""
+    """Return the choices from top to bottom: claims, the sentences or parts of sentences between them, and sources."""
     claims = [Span(claim.start, claim.end) for claim in answer.claims]
     rest: list[Span] = []
     for start, end in split_sentences(answer.text):

@@ -1,4 +1,4 @@
-"""An answer to judge: its text with the marked claims, its sources with their ratings, and a choice among them.
+"""The widget for judging an answer: its text with the marked claims, its sources with their ratings, and the choice of one.
 
 A span of the text (a marked claim, or a sentence or part of one between claims) or a source can be chosen. Both ends of a
 chosen span can be moved by words, with keys or by dragging the mouse.
@@ -84,7 +84,7 @@ class AnswerView(ScrollView, can_focus=True):
     ]
 
     class Judged(Message):
-        """Request to judge what is chosen."""
+        """Request to judge the chosen span or source."""
 
         def __init__(self, view: "AnswerView", kind: str, level: Any = None) -> None:
             super().__init__()
@@ -95,7 +95,7 @@ class AnswerView(ScrollView, can_focus=True):
             """Level of support, relevance or trust. None removes it."""
 
     def __init__(self, index: int, *, id: str | None = None) -> None:
-        """Make the view of an answer, counted from 0 in the order shown."""
+        """Create the view of the answer with an index, from 0 in the order shown."""
         super().__init__(id=id)
         self.index = index
         self.answer = ShownAnswer("", (), (), ())
@@ -176,7 +176,7 @@ class AnswerView(ScrollView, can_focus=True):
             self.choose(move_start(self.answer.text, self.chosen, by))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Enable the keys that apply to what is chosen."""
+        """Enable the keys that apply to the chosen span or source."""
         match action:
             case "mark" | "end" | "start":
                 return isinstance(self.chosen, Span)
@@ -204,7 +204,7 @@ class AnswerView(ScrollView, can_focus=True):
         self.post_message(self.Judged(self, "trust", level))
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Choose what is under the mouse. Dragging chooses words."""
+        """Choose the span or source under the mouse. Dragging chooses words."""
         row = event.y + round(self.scroll_offset.y)
         offset = self._offset_at(event.x, row)
         if offset is not None:

@@ -33,7 +33,7 @@ class Heading(Static):
 
 
 class MessageLine(Static):
-    """The response to the last step: ``!`` and the reason why it was not done, or ``·`` and a note."""
+    """The response to the last step: ``!`` and the problem, or ``·`` and a note."""
 
     ALLOW_SELECT = False
 

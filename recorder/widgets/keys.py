@@ -23,7 +23,7 @@ def shown_bindings(screen: Screen[Any]) -> list[ActiveBinding]:
 
 
 class Keys(Widget):
-    """The active keys, on as many lines as needed. Clicking a key has the effect of pressing it."""
+    """The active keys, on as many lines as needed. A click on a key has the effect of the key."""
 
     ALLOW_SELECT = False
 

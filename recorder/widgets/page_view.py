@@ -1,7 +1,7 @@
-"""A page on the screen: its lines as a model sees them, a cursor, links to choose, and a selection.
+"""The widget that shows a page: its lines as a model sees them, with a cursor, a choice of links, and a selection.
 
 Only visible lines are drawn (Textual's Line API), so a page of 10,000 lines costs no more than a screenful. Positions are
-offsets in the page's text (`recorder.widgets.selection`), whatever markers and indentation a line contains.
+offsets in the page's text (`recorder.widgets.selection`), independent of the markers and indentation in a line.
 """
 
 from bisect import bisect_left
@@ -118,7 +118,7 @@ class PageView(ScrollView, can_focus=True):
         self.chosen: int | None = None
         """Index of the chosen link among those in view. None if none is chosen."""
         self.digits = ""
-        """Digits typed so far of a link's number."""
+        """Digits of a link's number that have been typed so far."""
         self.selection: Span | None = None
         """Selected span of the page's text. None if nothing is selected."""
         self.moves_end = True
@@ -209,7 +209,7 @@ class PageView(ScrollView, can_focus=True):
         return GUTTER if self.size.width >= self._width + GUTTER else 0
 
     def on_resize(self) -> None:
-        """Adapt to the margin, which depends on the width, and keep the cursor visible."""
+        """Update the size, which depends on the margin, and keep the cursor visible."""
         self.virtual_size = Size(self._width + self._gutter, len(self._lines))
         self._scroll_to_cursor()
 
@@ -414,7 +414,7 @@ class PageView(ScrollView, can_focus=True):
             self.action_clear()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Select from where the button was pressed to the mouse."""
+        """Select from the position where the button was pressed to the mouse."""
         if self._pressed is None:
             return
         here = self._place(event)

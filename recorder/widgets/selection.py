@@ -1,7 +1,7 @@
-"""Positions on the screen, offsets in the page's text, and moves of a selection by words and lines.
+"""Conversion of positions on the screen to offsets in the page's text, and moves of a selection by words and lines.
 
-Lines in view contain link markers and indentation that the page's text does not have. Every column of a line has an offset in
-the text: inside a marker, it is the start or the end of the link's text.
+Lines in view contain link markers and indentation, which the page's text does not have. Every column of a line has an offset in
+the text; for the other characters of a marker, it is the start or the end of the link's text.
 """
 
 import re
@@ -17,7 +17,7 @@ from browser_env.pages.matching import Span
 from browser_env.pages.page import Page
 
 MAX_WORD = 1_000
-"""Characters per word that are searched when a selection moves back, so that the cost does not depend on the page's length."""
+"""Characters per word that are searched when a selection moves back, to bound the time on long pages."""
 
 _WORD = re.compile(r"\S+")
 
@@ -33,7 +33,7 @@ class Place:
 
 
 def offsets(page: Page, width: int, line: int) -> tuple[int, ...]:
-    """Return the offset in the page's text of every column of a line and of its end: one more than it has characters."""
+    """Return the offset in the page's text of every column of a line, and of the line's end."""
     layout = lay_out(page, width)
     shown, offset = layout.lines[line], layout.starts[line]
     indentation = len(shown) - len(shown.lstrip())
