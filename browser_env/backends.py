@@ -1,4 +1,4 @@
-"""Backends: the webs that an environment browses. A backend searches for a query and fetches an address.
+"""Backends: the webs that an environment browses. A backend searches for a query and fetches a URL.
 
 Many environments share one backend and call it from many threads. `FakeBackend` is made of given pages, for tests.
 """
@@ -16,7 +16,7 @@ class SearchHit:
     """One search result."""
 
     url: str
-    """Address of the page."""
+    """URL of the page."""
     title: str
     """Title of the page."""
     snippet: str
@@ -40,7 +40,7 @@ class Backend(Protocol):
         ...
 
     def fetch(self, url: str) -> Page:
-        """Fetch the page at an address; its fragment is ignored.
+        """Fetch the page at a URL; its fragment is ignored.
 
         Raises:
             FetchError: The page is not available; the message is shown to the policy.

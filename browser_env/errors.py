@@ -7,15 +7,15 @@
     │   ├── Unreachable         the host does not exist or does not answer
     │   ├── Refused             a rule of the network client forbids the request
     │   ├── NeedsJavaScript     the page is nearly empty until its scripts have run
-    │   └── NotInCollection     the address is not in this collection
+    │   └── NotInCollection     the URL is not in this collection
     ├── CollectionError         a collection file is missing, damaged, locked or of another version
     ├── SnapshotError           a snapshot folder cannot be used, or lacks what a replay needs
     ├── RecordError             a file of records cannot be read or written
     ├── PolicyError             a policy could not give a completion
     └── UsageError              the request of a user cannot be fulfilled
-        └── SearchConfigError   the search provider rejects its key or address; the run ends
+        └── SearchConfigError   the search provider rejects its key or URL; the run ends
 
-Each message is one line that names the address, file, line or flag and says what to do. Invalid commands of a policy are not
+Each message is one line that names the URL, file, line or flag and says what to do. Invalid commands of a policy are not
 exceptions but values (`browser_env.actions.Invalid`). Wrong arguments in code raise `ValueError`.
 """
 
@@ -41,7 +41,7 @@ class Unreachable(FetchError):
 
 
 class NotInCollection(FetchError):
-    """Raised when an address is not in a collection."""
+    """Raised when a URL is not in a collection."""
 
 
 class CollectionError(WebGPTError):
@@ -65,4 +65,4 @@ class UsageError(WebGPTError):
 
 
 class SearchConfigError(UsageError):
-    """Raised when a search provider rejects its key or address. It ends the run, because every search would fail."""
+    """Raised when a search provider rejects its key or URL. It ends the run, because every search would fail."""

@@ -12,7 +12,7 @@ _WORD = re.compile(r"\w+")
 
 
 def is_blocked(url: str, domains: Iterable[str]) -> bool:
-    """Whether an address belongs to one of the domains or a subdomain of one."""
+    """Whether a URL belongs to one of the domains or a subdomain of one."""
     host = domain_of(url)
     return any(host == domain or host.endswith(f".{domain}") for domain in domains)
 

@@ -15,7 +15,7 @@ from browser_env.offline_web.sources import Expected, Item, Skipped
 from browser_env.pages.document import Document
 
 MAX_NAME = 40
-"""Characters of a page's address shown beside the progress bar."""
+"""Characters of a page's URL shown beside the progress bar."""
 
 
 def open_web(file: Path | None) -> Collection:

@@ -12,7 +12,7 @@ from browser_env.rendering.kinds import is_html
 from browser_env.rendering.refresh import refresh_target
 
 Load = Callable[[str], Document]
-"""Returns the document at an address; raises FetchError.
+"""Returns the document at a URL; raises FetchError.
 
 Implemented by `Fetcher` and `browser_env.live_web.drawing.DrawingFetcher`.
 """
@@ -30,10 +30,10 @@ def is_readable(media_type: str) -> bool:
 
 
 def fetch(network: Network, url: str) -> Response:
-    """Fetch an address, and follow one refresh of the page (``<meta http-equiv="refresh">``).
+    """Fetch a URL, and follow one refresh of the page (``<meta http-equiv="refresh">``).
 
     Raises:
-        FetchError: The address could not be fetched.
+        FetchError: The URL could not be fetched.
     """
     response = network.request(url, wanted=is_readable)
     if response.status < 300 and is_html(response.document):

@@ -66,7 +66,7 @@ class Visit:
         """Open the page, wait until its scripts have run, and return the result.
 
         Raises:
-            FetchError: The page crashed its tab, kept navigating, or navigated to an address that is not http or https.
+            FetchError: The page crashed its tab, kept navigating, or navigated to a URL that is not http or https.
             playwright.async_api.Error: The page could not be opened.
         """
         self._context = await browser.new_context(
@@ -97,7 +97,7 @@ class Visit:
             await self._context.close()
 
     async def _drawn(self, page: Page) -> tuple[str, str]:
-        """Address and HTML of the page, as soon as it shows text or the time is up."""
+        """URL and HTML of the page, as soon as it shows text or the time is up."""
         await page.goto(self._url, wait_until="commit", timeout=0)
         with suppress(PlaywrightTimeout):
             await page.wait_for_load_state("networkidle", timeout=1000 * QUIET_SECONDS)
@@ -129,7 +129,7 @@ class Visit:
             if response is None:
                 await route.abort("aborted" if is_page else "blockedbyclient")  # an aborted navigation leaves the page as it is
             elif is_page and response.redirects:
-                # A fulfilled request keeps its address, so the page is sent to the final one by a refresh.
+                # A fulfilled request keeps its URL, so the page is sent to the final one by a refresh.
                 self._known[response.url] = replace(response, redirects=())
                 await route.fulfill(
                     status=200,

@@ -38,7 +38,7 @@ class Network:
 
     Args:
         settings: Rules and limits.
-        resolver: Returns the addresses of a host name.
+        resolver: Returns the IP addresses of a host name.
         on_response: Called with every response to a GET, redirects included, to record snapshots.
         clock: Returns the time in seconds, from any origin, for the rate limit.
         sleep: Waits for a number of seconds.
@@ -83,7 +83,7 @@ class Network:
         """Send a request and return the response, whatever its status. Concurrent equal GETs are sent once.
 
         Args:
-            url: An http or https address; the fragment is not sent.
+            url: An http or https URL; the fragment is not sent.
             method: HTTP method.
             headers: Additional headers. Cookies and headers of the connection are ignored; after a redirect to another origin
                 only those that every visitor sends are kept.

@@ -34,14 +34,14 @@ def exchange(
 
     Args:
         request: The request; its port has been checked.
-        settings: Limits on headers and body, and the addresses that are allowed.
-        resolver: Returns the addresses of a host name.
+        settings: Limits on headers and body, and the IP addresses that are allowed.
+        resolver: Returns the IP addresses of a host name.
         ssl_context: Certificates for https; None for http.
         deadline: Time of `time.monotonic` at which the body must be complete.
         wanted: Returns whether to read a body, given its media type such as ``text/html``. Default: every body is read.
 
     Raises:
-        Refused: The address is not allowed, or the response exceeds a limit.
+        Refused: The IP address is not allowed, or the response exceeds a limit.
         FetchError: The server could not be reached, or its response is incomplete or of an unwanted type.
     """
     url = str(request.address)

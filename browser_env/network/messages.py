@@ -20,13 +20,13 @@ class Response:
     """A server's response, with its body decompressed."""
 
     url: str
-    """Final address, after redirects."""
+    """Final URL, after redirects."""
     status: int
     headers: Mapping[str, str]
     """Headers by name in lower case. Repeated headers are joined by commas; lengths, encodings and cookies are left out."""
     body: bytes
     redirects: tuple[str, ...] = ()
-    """Addresses that redirected to `url`, in order; the first is the requested one."""
+    """URLs that redirected to `url`, in order; the first is the requested one."""
 
     @property
     def content_type(self) -> str | None:
@@ -53,7 +53,7 @@ class Request:
         """The request that a redirect asks for.
 
         Raises:
-            Refused: The location is not an http(s) address, or leads from https to http.
+            Refused: The location is not an http(s) URL, or leads from https to http.
             FetchError: The location is malformed.
         """
         url = str(self.address)

@@ -141,7 +141,7 @@ class Robots:
         self._requests: SingleFlight[str, Rules] = SingleFlight()
 
     def check(self, url: str) -> None:
-        """Check that an address may be fetched.
+        """Check that a URL may be fetched.
 
         Raises:
             Refused: The site's robots.txt forbids it.

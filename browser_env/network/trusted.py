@@ -18,7 +18,7 @@ def trusted_client(
     """Create a client of one server. Proxies and credentials of the environment are not used.
 
     Args:
-        base_url: Address that the paths of requests are relative to.
+        base_url: URL that the paths of requests are relative to.
         headers: Headers of every request.
         connect_seconds: Timeout for connecting, and for waiting for a free connection.
         read_seconds: Timeout for each wait for the response or for its next bytes.

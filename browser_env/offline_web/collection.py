@@ -1,6 +1,6 @@
 """Collections: offline webs in one SQLite file with search, written by `browser_env.offline_web.indexing`.
 
-A finished file is never changed, only replaced. Pages and search results are therefore cached, and fetching an address twice
+A finished file is never changed, only replaced. Pages and search results are therefore cached, and fetching a URL twice
 gives the same object.
 """
 
@@ -54,7 +54,7 @@ class Collection:
         self.label = about["label"]
         """First part of the name, chosen when the collection was built."""
         self.digest = about["digest"]
-        """Hash of the addresses and contents of all pages, 16 hexadecimal digits."""
+        """Hash of the URLs and contents of all pages, 16 hexadecimal digits."""
         self.made_from = about["made_from"]
         """Description of the origin of the pages, given to `build`; a change of it means that the collection is out of date."""
         self._all = connections
@@ -92,7 +92,7 @@ class Collection:
         return self._results.keep(query, self._search(read_query(query))) if hits is None else hits
 
     def fetch(self, url: str) -> Page:
-        """Fetch the page at an address.
+        """Fetch the page at a URL.
 
         Raises:
             NotInCollection: The collection has no such page.
@@ -110,7 +110,7 @@ class Collection:
         return Stats(self.name, pages, characters, links, source_bytes, self.path.stat().st_size)
 
     def urls(self) -> tuple[str, ...]:
-        """The addresses of all pages, in alphabetical order."""
+        """The URLs of all pages, in alphabetical order."""
         with self._connection() as connection:
             return tuple(url for (url,) in connection.execute("SELECT url FROM pages ORDER BY url"))
 

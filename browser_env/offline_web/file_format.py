@@ -54,7 +54,7 @@ LOCK_SECONDS = 2
 
 
 def address_key(url: str) -> str:
-    """Normalize an address for look-ups: no fragment, non-ASCII characters percent-encoded."""
+    """Normalize a URL for look-ups: no fragment, non-ASCII characters percent-encoded."""
     return quote(url.partition("#")[0], safe="!$%&'()*+,/:;=?@[]~", errors="replace")
 
 

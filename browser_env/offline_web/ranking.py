@@ -55,7 +55,7 @@ class Relevance:
 
 
 def rank(connection: sqlite3.Connection, query: Query) -> list[tuple[str, Relevance]]:
-    """Rank pages for a query; returns at most `NUM_HITS` addresses, best first, ties in alphabetical order."""
+    """Rank pages for a query; returns at most `NUM_HITS` URLs, best first, ties in alphabetical order."""
     (value,) = connection.execute("SELECT value FROM about WHERE key = 'num_pages'").fetchone()
     frequencies = _frequencies(connection, query.words)
     weights = {word: _rarity(frequency, int(value)) for word, frequency in frequencies.items() if frequency}

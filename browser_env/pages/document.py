@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The content of an address, before rendering."""
+    """The content of a URL, before rendering."""
 
     url: str
-    """Final address, after redirects."""
+    """Final URL, after redirects."""
     body: bytes
     """Content, decompressed."""
     content_type: str | None = None

@@ -21,14 +21,14 @@ PageKind = Literal["page", "results", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link: a span of a page's text and the address that it leads to."""
+    """A link: a span of a page's text and the URL that it leads to."""
 
     start: int
     """Offset of the first character in `Page.text`."""
     end: int
     """Offset after the last character. A link is on one line; a longer one in the source becomes several links."""
     url: str
-    """Absolute address, with its fragment."""
+    """Absolute URL, with its fragment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Page:
     """
 
     url: str
-    """Final address, after redirects."""
+    """Final URL, after redirects."""
     title: str
     """Title on one line, without the domain."""
     text: str
@@ -71,7 +71,7 @@ class Page:
 
     @cached_property
     def domain(self) -> str:
-        """Host name of the address; empty for files."""
+        """Host name of the URL; empty for files."""
         return domain_of(self.url)
 
     @cached_property
@@ -83,17 +83,17 @@ class Page:
 
     @cached_property
     def link_urls(self) -> tuple[str, ...]:
-        """Addresses by link id. Each address has one id; ids count from 0 in order of first appearance."""
+        """URLs by link id. Each URL has one id; ids count from 0 in order of first appearance."""
         return tuple(dict.fromkeys(link.url for link in self.links))
 
     @cached_property
     def link_ids(self) -> dict[str, int]:
-        """Link ids by address."""
+        """Link ids by URL."""
         return {url: link_id for link_id, url in enumerate(self.link_urls)}
 
     @cached_property
     def digest(self) -> str:
-        """Hash of address, title, text and links that identifies this snapshot, 16 hexadecimal digits."""
+        """Hash of URL, title, text and links that identifies this snapshot, 16 hexadecimal digits."""
         content = hashlib.sha256()
         for part in (self.url, self.title, self.text, *(f"{a.start} {a.end} {a.url}" for a in self.links)):
             content.update(part.encode("utf-8", "surrogatepass") + b"\0")
@@ -133,13 +133,13 @@ class Page:
         return self.links[index - 1] if index else None
 
     def without_links(self, unwanted: Callable[[str], bool]) -> "Page":
-        """Turn the links to unwanted addresses into plain text."""
+        """Turn the links to unwanted URLs into plain text."""
         links = tuple(link for link in self.links if not unwanted(link.url))
         return self if len(links) == len(self.links) else replace(self, links=links)
 
 
 def domain_of(url: str) -> str:
-    """Host name of an address; empty if it has none or cannot be parsed."""
+    """Host name of a URL; empty if it has none or cannot be parsed."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:

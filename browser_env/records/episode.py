@@ -49,7 +49,7 @@ class Reference:
     title: str
     """Title of the page, without its domain."""
     url: str
-    """Address of the page."""
+    """URL of the page."""
     extract: str
     """Text of the page from `start` to `end`."""
     page: str

@@ -8,7 +8,7 @@ class Evidence:
     """A page that contains the answer to a question."""
 
     url: str
-    """Address of the page."""
+    """URL of the page."""
     sentences: tuple[str, ...]
     """Exact sentences of the page; the answer needs all of them."""
 

@@ -45,9 +45,9 @@ def render_html(html: str, url: str, *, mode: ReadingMode = "full", followable: 
 
     Args:
         html: Decoded source.
-        url: Address of the page.
+        url: URL of the page.
         mode: *full* to render the whole page, *reader* for its main content.
-        followable: Returns whether an absolute address becomes a link.
+        followable: Returns whether an absolute URL becomes a link.
 
     Raises:
         NeedsJavaScript: The page shows almost no text without its scripts.
@@ -100,7 +100,7 @@ def _write_embedded(tree: Tree, flow: Flow, url: str) -> None:
 
 
 def _base(tree: Tree, url: str) -> str:
-    """Base address of links: the first ``<base href>``, or the address of the page."""
+    """Base URL of links: the first ``<base href>``, or the URL of the page."""
     for element in tree.by_tag.get("base", []):
         if "href" in element.attributes:
             return absolute(url, element.attributes["href"]) or url
@@ -108,7 +108,7 @@ def _base(tree: Tree, url: str) -> str:
 
 
 def _title(tree: Tree, url: str) -> str:
-    """Title of the page: the first of title, ``og:title``, heading, domain and last part of the address that is not empty."""
+    """Title of the page: the first of title, ``og:title``, heading, domain and last part of the URL that is not empty."""
     candidates = (
         *(text_of(element) for element in tree.by_tag.get("title", [])[:1]),
         *(

@@ -1,4 +1,4 @@
-"""Detection of the kind of a document from its first bytes, its Content-Type and the extension of its address."""
+"""Detection of the kind of a document from its first bytes, its Content-Type and the extension of its URL."""
 
 import re
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Resolving links to absolute addresses, and the test whether an address can be followed."""
+"""Resolving links to absolute URLs, and the test whether a URL can be followed."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _TRACKING = re.compile(r"(?<=[?&])(?:utm_\w+|gclid|fbclid|msclkid|mc_[ce]id)=[^&
 
 
 def is_http(url: str) -> bool:
-    """Whether an address can be fetched: http(s) with a plain host name and without credentials."""
+    """Whether a URL can be fetched: http(s) with a plain host name and without credentials."""
     try:
         parts = urlsplit(url)
         return (
@@ -28,7 +28,7 @@ def is_http(url: str) -> bool:
 
 
 def absolute(base: str, href: str) -> str | None:
-    """Resolve an address as browsers do; None if it is malformed."""
+    """Resolve a URL as browsers do; None if it is malformed."""
     href = _NOT_IN_ADDRESS.sub("", href.strip())
     try:
         return _ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", urljoin(base, href))
@@ -37,7 +37,7 @@ def absolute(base: str, href: str) -> str | None:
 
 
 def without_tracking(url: str) -> str:
-    """Remove tracking parameters such as ``utm_source`` from an address."""
+    """Remove tracking parameters such as ``utm_source`` from a URL."""
     return _TRACKING.sub("", url).rstrip("?&")
 
 
@@ -45,8 +45,8 @@ class Links:
     """Resolves the links of one page.
 
     Args:
-        base: Address that relative links are resolved against.
-        followable: Returns whether an absolute address can be followed.
+        base: URL that relative links are resolved against.
+        followable: Returns whether an absolute URL can be followed.
     """
 
     def __init__(self, base: str, followable: Callable[[str], bool]) -> None:
@@ -56,9 +56,9 @@ class Links:
         self._first: dict[str, str] = {}
 
     def resolve(self, href: str) -> str | None:
-        """Absolute address of a link; None if it cannot be followed.
+        """Absolute URL of a link; None if it cannot be followed.
 
-        Addresses that differ only in tracking parameters resolve to the first of them.
+        URLs that differ only in tracking parameters resolve to the first of them.
         """
         if href not in self._resolved:
             url = absolute(self._base, href)

@@ -16,7 +16,7 @@ _EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 
 
 def render_text(text: str, url: str) -> Page:
-    """Render plain text: without white space at the ends of lines, with spaces for tabs. Addresses do not become links."""
+    """Render plain text: without white space at the ends of lines, with spaces for tabs. URLs do not become links."""
     source = cut(text, _EMPTY_LINE)
     shown = "\n".join(line.expandtabs().rstrip() for line in clean(source).split("\n")).strip("\n")
     if len(source) == len(text):

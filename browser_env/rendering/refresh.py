@@ -15,15 +15,15 @@ _CONTENT = re.compile(r"\s*(\d+)(?:\.\d*)?\s*[;,\s]\s*(?:url\s*=\s*)?(.+)", re.I
 
 
 def refresh_target(body: bytes, content_type: str | None, url: str) -> str | None:
-    """Address of the first refresh within `MAX_SECONDS`.
+    """URL of the first refresh within `MAX_SECONDS`.
 
     Args:
         body: HTML.
         content_type: The Content-Type header.
-        url: Address of the page.
+        url: URL of the page.
 
     Returns:
-        The absolute address; None without a refresh, or if it leads to the same page, from https to http, or to an address
+        The absolute URL; None without a refresh, or if it leads to the same page, from https to http, or to a URL
         that is not http(s).
     """
     head = body[:READ_BYTES]

@@ -28,9 +28,9 @@ def render(document: Document, *, mode: ReadingMode = "full", followable: Callab
     """Render a document.
 
     Args:
-        document: A document with its address, content type and status.
+        document: A document with its URL, content type and status.
         mode: *full* to render the whole of an HTML page, *reader* for its main content.
-        followable: Returns whether an absolute address becomes a link.
+        followable: Returns whether an absolute URL becomes a link.
 
     Raises:
         FetchError: The status is an error, the content is not text, or the page needs JavaScript, shows a CAPTCHA or asks for a
@@ -63,7 +63,7 @@ def _render(document: Document, mode: ReadingMode, followable: Callable[[str], b
 
 
 def _http_error(document: Document) -> str:
-    """Message for an error status: ``HTTP 404 Not Found: <address>``, and the text of the response."""
+    """Message for an error status: ``HTTP 404 Not Found: <URL>``, and the text of the response."""
     phrases = {status.value: f" {status.phrase}" for status in HTTPStatus}
     message = f"HTTP {document.status}{phrases.get(document.status, '')}: {document.url}"
     if document.status in REASONS:

@@ -1,4 +1,4 @@
-"""Recorded answers of a backend: the hits of a query or the page of an address, as JSON, errors included."""
+"""Recorded answers of a backend: the hits of a query or the page of a URL, as JSON, errors included."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from browser_env.pages.page import Link, Page
 from browser_env.records.storage import storable
 
 Kind = Literal["search", "page"]
-"""Kind of a request to a backend: *search* for a query, *page* for an address."""
+"""Kind of a request to a backend: *search* for a query, *page* for a URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class Answer:
 
     kind: Kind
     request: str
-    """The query or the address."""
+    """The query or the URL."""
     url: str
-    """Final address of the page, or the requested address if fetching it failed; empty for a search."""
+    """Final URL of the page, or the requested URL if fetching it failed; empty for a search."""
     at: str
     """Time of the answer, ISO 8601 in UTC."""
     renderer: int
@@ -39,7 +39,7 @@ class Answer:
         return tuple(SearchHit(**hit) for hit in self._content()["hits"])
 
     def page(self) -> Page:
-        """The page of an address.
+        """The page of a URL.
 
         Raises:
             FetchError: The page could not be fetched when it was recorded.

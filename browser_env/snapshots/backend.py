@@ -75,7 +75,7 @@ class SnapshotBackend:
         return self._backend
 
     def _archived(self, url: str) -> Document | None:
-        """The response to an address in an imported web archive, which has responses but no answers. Redirects are followed."""
+        """The response to a URL in an imported web archive, which has responses but no answers. Redirects are followed."""
         for _ in range(MAX_REDIRECTS):
             recorded = self._store.last_response(url)
             if recorded is None:

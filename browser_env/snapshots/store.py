@@ -1,6 +1,6 @@
 """Storage of snapshots, with which episodes can be replayed and citations checked years later.
 
-A folder of snapshots contains one SQLite file. It stores *answers*, the results of a `Backend` for a query or an address,
+A folder of snapshots contains one SQLite file. It stores *answers*, the results of a `Backend` for a query or a URL,
 errors included, and *responses*, which servers sent to the network client. Bodies are compressed and stored once, by their
 hash. SQLite makes writing safe: several processes can write at the same time, and a process that is killed leaves complete
 answers. A request has one answer in a folder, which is given again to later recordings, so that every episode recorded there
@@ -126,7 +126,7 @@ class SnapshotStore:
             raise SnapshotError(f"{self.path.parent} holds snapshots of {recorded}, not of {backend}; pass another folder")
 
     def answer(self, kind: Kind, request: str) -> Answer | None:
-        """The answer to a query or an address; None if it was not recorded."""
+        """The answer to a query or a URL; None if it was not recorded."""
         with self._transaction("BEGIN"):
             row = self._connection.execute(
                 "SELECT url, at, renderer, digest FROM answers WHERE kind = ? AND asked = ?", (kind, storable(request))
@@ -170,7 +170,7 @@ class SnapshotStore:
             )
 
     def last_response(self, url: str) -> RecordedResponse | None:
-        """The last response that was stored for an address; None if there is none."""
+        """The last response that was stored for a URL; None if there is none."""
         return next(self._responses("WHERE url = ? ORDER BY id DESC LIMIT 1", (storable(url),)), None)
 
     def responses(self) -> Iterator[RecordedResponse]:

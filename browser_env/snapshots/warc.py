@@ -1,6 +1,6 @@
 """Export of snapshots as web archives (WARC, ISO 28500), and import of archives.
 
-Responses of servers are records of type *response*. Answers of the backend are records of type *resource* at addresses that
+Responses of servers are records of type *response*. Answers of the backend are records of type *resource* at URIs that
 only this project uses, so that an export contains all that a replay needs. A page without a response, such as one of a
 collection, is also exported as a *conversion*: its text, for other programs.
 """
@@ -29,7 +29,7 @@ MAX_BYTES: Final = 20_000_000
 SUFFIXES: Final = (".warc", ".warc.gz")
 """File name suffixes of web archives."""
 _ANSWER_ADDRESS: Final = "urn:open-webgpt:"
-"""Prefix of the addresses of answers."""
+"""Prefix of the URIs of answers."""
 _KINDS: Final[tuple[Kind, ...]] = ("search", "page")
 _JSON: Final = "application/json"
 _TRANSFER_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
@@ -136,7 +136,7 @@ def _item(record: ArcWarcRecord) -> Item | str | None:
 
 
 def _page_url(kind: Kind, request: str, body: bytes) -> str:
-    """Final address of an answer's page; see `Answer.url`."""
+    """Final URL of an answer's page; see `Answer.url`."""
     page = json.loads(body).get("page")
     if page is not None:
         return str(page["url"])

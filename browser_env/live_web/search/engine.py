@@ -73,7 +73,7 @@ class SearchEngine:
 
         Raises:
             FetchError: The provider did not answer, or its reply cannot be read.
-            SearchConfigError: The provider refuses the key, its quota is used up, or no server answers at its address.
+            SearchConfigError: The provider refuses the key, its quota is used up, or no server answers at its URL.
         """
         query = " ".join(unicodedata.normalize("NFC", query).split())[: self.provider.max_query].strip()
         if not query:
@@ -151,7 +151,7 @@ def network_for(provider: Provider) -> Network:
 
 
 def clean_hits(hits: Iterable[SearchHit]) -> Iterator[SearchHit]:
-    """Clean hits: plain text, addresses without redirectors, each page once, at most `MAX_HITS`."""
+    """Clean hits: plain text, URLs without redirectors, each page once, at most `MAX_HITS`."""
     pages: set[str] = set()
     for hit in hits:
         url = unwrap(hit.url.strip())

@@ -11,8 +11,8 @@ from browser_env.live_web.search.provider import ApiRequest, Provider, entries, 
 class MediaWiki(Provider):
     """The action API of one wiki.
 
-    The base address is that of the wiki's scripts (``https://en.wikipedia.org/w``) or of its host. Results contain only titles;
-    addresses are made from them: ``/wiki/<title>`` if the path of the scripts is ``/w``, else ``index.php/<title>``.
+    The base URL is that of the wiki's scripts (``https://en.wikipedia.org/w``) or of its host. Results contain only titles;
+    URLs are made from them: ``/wiki/<title>`` if the path of the scripts is ``/w``, else ``index.php/<title>``.
     """
 
     name: ClassVar = "mediawiki"

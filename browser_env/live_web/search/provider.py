@@ -13,7 +13,7 @@ from browser_env.errors import FetchError
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """A request to a provider. The API key, if any, is in a header, so that it appears in no address."""
+    """A request to a provider. The API key, if any, is in a header, so that it appears in no URL."""
 
     url: str
     method: str = "GET"
@@ -23,10 +23,10 @@ class ApiRequest:
 
 @dataclass(frozen=True, slots=True)
 class Provider(ABC):
-    """A search provider with its address and key."""
+    """A search provider with its URL and key."""
 
     base_url: str
-    """Base address of the API, without a slash at the end."""
+    """Base URL of the API, without a slash at the end."""
     key: str = field(default="", repr=False)
     """API key; empty if the provider needs none."""
 
@@ -60,10 +60,10 @@ class Provider(ABC):
         """Advice for users when the provider refuses to answer (HTTP 401 or 403)."""
         if self.key_variable is not None:
             return f"set {self.key_variable} to a valid key"
-        return f"set {url_variable(self.name)} to another address, or choose another provider (SEARCH_PROVIDER)"
+        return f"set {url_variable(self.name)} to another URL, or choose another provider (SEARCH_PROVIDER)"
 
     def get(self, path: str, parameters: Mapping[str, str | int], headers: Mapping[str, str] | None = None) -> ApiRequest:
-        """Create a GET request of a path below the base address."""
+        """Create a GET request of a path below the base URL."""
         accept = {"Accept": "application/json"}
         return ApiRequest(f"{self.base_url}{path}?{urlencode(parameters)}", headers={**accept, **(headers or {})})
 
@@ -74,7 +74,7 @@ class Provider(ABC):
 
 
 def url_variable(name: str) -> str:
-    """Environment variable of a provider's base address (``SEARXNG_URL``)."""
+    """Environment variable of a provider's base URL (``SEARXNG_URL``)."""
     return f"{name.upper()}_URL"
 
 

@@ -31,11 +31,11 @@ def make_provider(
 
     Args:
         name: A name of `PROVIDERS` or `ALIASES`. Default: the variable ``SEARCH_PROVIDER``, or SearXNG.
-        base_url: Base address. Default: the provider's variable (``SEARXNG_URL``), or its usual address.
+        base_url: Base URL. Default: the provider's variable (``SEARXNG_URL``), or its usual URL.
         environ: Environment variables. Default: those of this process.
 
     Raises:
-        UsageError: The provider is unknown, or its address or key is missing or invalid; the message says what to set.
+        UsageError: The provider is unknown, or its URL or key is missing or invalid; the message says what to set.
     """
     environ = os.environ if environ is None else environ
     requested = name or environ.get("SEARCH_PROVIDER") or SearXNG.name
@@ -47,7 +47,7 @@ def make_provider(
     try:
         parse_address(url)
     except Refused as error:
-        raise UsageError(f"{variable} is not the address of a server, such as {kind.default_url}: {error}") from error
+        raise UsageError(f"{variable} is not the URL of a server, such as {kind.default_url}: {error}") from error
     if kind.key_variable is None:
         return kind(url)
     key = environ.get(kind.key_variable, "").strip()

@@ -1,4 +1,4 @@
-"""Target addresses of the redirectors with which search engines count clicks."""
+"""Target URLs of the redirectors with which search engines count clicks."""
 
 import base64
 import re
@@ -13,7 +13,7 @@ _YAHOO = re.compile(r"/RU=([^/]+)/")
 
 
 def unwrap(url: str) -> str:
-    """The target of a redirector's address, of any scheme; any other address is returned unchanged."""
+    """The target of a redirector's URL, of any scheme; any other URL is returned unchanged."""
     for _ in range(MAX_LAYERS):
         try:
             parts = urlsplit(url)
@@ -27,13 +27,13 @@ def unwrap(url: str) -> str:
 
 
 def _is_on(domain: str, path: str) -> Callable[[SplitResult], bool]:
-    """Make a test whether an address is on a domain (a regular expression) and its path starts with `path`."""
+    """Make a test whether a URL is on a domain (a regular expression) and its path starts with `path`."""
     host = re.compile(rf"(?:[\w-]+\.)*{domain}")
     return lambda parts: host.fullmatch(parts.hostname or "") is not None and parts.path.startswith(path)
 
 
 def _parameter(*names: str) -> Callable[[SplitResult], str | None]:
-    """Make a function that returns the first of some query parameters whose value is an absolute address."""
+    """Make a function that returns the first of some query parameters whose value is an absolute URL."""
 
     def read(parts: SplitResult) -> str | None:
         query = parse_qs(parts.query)
@@ -43,14 +43,14 @@ def _parameter(*names: str) -> Callable[[SplitResult], str | None]:
 
 
 def _bing(parts: SplitResult) -> str | None:
-    """Target of a Bing address: parameter ``u`` is ``a1`` and the target in base64."""
+    """Target of a Bing URL: parameter ``u`` is ``a1`` and the target in base64."""
     coded = parse_qs(parts.query).get("u", [""])[0].removeprefix("a1")
     decoded = base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).decode("utf-8")
     return decoded if _ABSOLUTE.match(decoded) else None
 
 
 def _yahoo(parts: SplitResult) -> str | None:
-    """Target of a Yahoo address: the part ``RU=`` of its path."""
+    """Target of a Yahoo URL: the part ``RU=`` of its path."""
     match = _YAHOO.search(parts.path)
     return unquote(match[1]) if match else None
 

@@ -8,7 +8,7 @@ from browser_env.live_web.search.provider import ApiRequest, Provider, entries, 
 
 
 class Serper(Provider):
-    """Serper, which gives the address of a result in the field ``link``."""
+    """Serper, which gives the URL of a result in the field ``link``."""
 
     name: ClassVar = "serper"
     default_url: ClassVar = "https://google.serper.dev"

@@ -9,12 +9,12 @@ from browser_env.pages.document import Document
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """An address that redirects to another one."""
+    """A URL that redirects to another one."""
 
     url: str
-    """The redirecting address."""
+    """The redirecting URL."""
     target: str
-    """The address that it redirects to."""
+    """The URL that it redirects to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Skipped:
     """A document that is left out of the collection, with the reason."""
 
     name: str
-    """Name of the module or file, or address of the page."""
+    """Name of the module or file, or URL of the page."""
     reason: str
     """Reason, in one line."""
 
@@ -49,7 +49,7 @@ class Source(Protocol):
 
     @property
     def addresses(self) -> frozenset[str]:
-        """Addresses of the source's documents that are not http(s). Links to other such addresses become plain text."""
+        """URLs of the source's documents that are not http(s). Links to other such URLs become plain text."""
         ...
 
     def __iter__(self) -> Iterator[Item]: ...

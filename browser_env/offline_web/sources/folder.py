@@ -20,7 +20,7 @@ CONTENT_TYPES = {
 MAX_BYTES = 20_000_000
 """Maximum size of a file in bytes."""
 INDEX_PAGES = ("index.html", "index.htm")
-"""Names of the file that the address of a folder redirects to."""
+"""Names of the file that the URL of a folder redirects to."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Folder:
     root: Path
     """The folder."""
     base_url: str | None = None
-    """Address that corresponds to the folder. Default: pages have ``file:`` addresses."""
+    """URL that corresponds to the folder. Default: pages have ``file:`` URLs."""
 
     @property
     def label(self) -> str:
@@ -95,7 +95,7 @@ class Folder:
         return Document(self._url(path), body, CONTENT_TYPES[path.suffix.lower()])
 
     def _redirects(self) -> Iterator[Redirect]:
-        """Redirect the address of each folder to its index page."""
+        """Redirect the URL of each folder to its index page."""
         for path in self._files:
             if isinstance(path, Path) and path.name in INDEX_PAGES:
                 target = self._url(path)

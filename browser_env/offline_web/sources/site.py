@@ -1,4 +1,4 @@
-"""Source: the pages of a web site below an address, found by following links."""
+"""Source: the pages of a web site below a URL, found by following links."""
 
 import re
 import sqlite3
@@ -25,15 +25,15 @@ NOT_PAGES = frozenset(
     """7z avi bz2 css csv dmg doc docx eot epub exe gif gz ico iso jar jpeg jpg js mjs mov mp3 mp4 ogg otf pdf png ppt pptx rar
     svg tar tgz tif tiff ttf wav webm webp whl woff woff2 xls xlsx xz zip""".split()  # noqa: SIM905 - a list of words reads best as text
 )
-"""File name extensions of addresses that are not requested."""
+"""File name extensions of URLs that are not requested."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """The pages of a site below an address. Its robots.txt and its crawl delay are respected."""
+    """The pages of a site below a URL. Its robots.txt and its crawl delay are respected."""
 
     start: str
-    """Address of the first page. Links to addresses in its folder, such as ``https://example.org/docs/``, are followed."""
+    """URL of the first page. Links to URLs in its folder, such as ``https://example.org/docs/``, are followed."""
     network: Network = field(default_factory=Network)
     """Client for all requests."""
     max_pages: int = 10_000
@@ -58,7 +58,7 @@ class Site:
 
     @property
     def prefix(self) -> str:
-        """Common prefix of the addresses of all pages."""
+        """Common prefix of the URLs of all pages."""
         parts = urlsplit(self.start)
         return f"{parts.scheme}://{parts.netloc}{parts.path[: parts.path.rfind('/') + 1] or '/'}"
 
@@ -124,7 +124,7 @@ class Site:
 
 
 class _Journal:
-    """Fetched pages by requested address, in a SQLite file or in memory."""
+    """Fetched pages by requested URL, in a SQLite file or in memory."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -136,7 +136,7 @@ class _Journal:
         )
 
     def get(self, requested: str) -> Document | None:
-        """The stored page of a requested address, or None."""
+        """The stored page of a requested URL, or None."""
         row = self._connection.execute("SELECT url, body, content_type FROM fetched WHERE asked = ?", (requested,)).fetchone()
         return None if row is None else Document(row[0], zlib.decompress(row[1]), row[2])
 

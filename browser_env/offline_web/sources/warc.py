@@ -18,7 +18,7 @@ PAGES: Final = re.compile(r"text/(?:html|plain|markdown)|application/(?:xhtml\+x
 
 @dataclass(frozen=True)
 class Warc:
-    """The pages of a web archive. Of an address with several records, the first is used."""
+    """The pages of a web archive. The first record of each URL is used."""
 
     path: Path
     """The archive file."""
@@ -30,7 +30,7 @@ class Warc:
 
     @property
     def addresses(self) -> frozenset[str]:
-        """Empty, because all addresses are http(s)."""
+        """Empty, because all URLs are http(s)."""
         return frozenset()
 
     def __iter__(self) -> Iterator[Item]:

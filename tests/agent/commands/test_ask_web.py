@@ -91,7 +91,7 @@ def test_benchmark_on_the_live_web(towns: TownServer, asked: Path, tmp_path: Pat
         (("--web", "--provider", "bing"), {}, "'bing' is not a search provider"),
         (("--web", "--provider", "brave"), {}, "brave needs a key: set BRAVE_API_KEY"),
         (("--web",), {"SEARCH_PROVIDER": "exa"}, "exa needs a key: set EXA_API_KEY"),
-        (("--web", "--search-url", "nowhere"), {}, "is not the address of a server"),
+        (("--web", "--search-url", "nowhere"), {}, "is not the URL of a server"),
         (("--browser", "never"), {}, "--browser needs --web"),
         (("--web", "--browser", "always"), {"PATH": "/nowhere"}, "no Chromium or Chrome is installed"),
         (

@@ -285,8 +285,8 @@ def test_provider_is_chosen_by_name_or_environment(name: str | None, environ: di
         ("brave", {}, "brave needs a key: set BRAVE_API_KEY"),
         ("you", {"YDC_API_KEY": " "}, "you needs a key: set YDC_API_KEY"),
         ("serper", {"SERPER_API_KEY": "a\nb"}, "SERPER_API_KEY contains characters that are not valid in an API key"),
-        (None, {"SEARXNG_URL": "search.lan"}, "SEARXNG_URL is not the address of a server"),
-        (None, {"SEARXNG_URL": "http://me:secret@search.lan"}, "SEARXNG_URL is not the address of a server"),
+        (None, {"SEARXNG_URL": "search.lan"}, "SEARXNG_URL is not the URL of a server"),
+        (None, {"SEARXNG_URL": "http://me:secret@search.lan"}, "SEARXNG_URL is not the URL of a server"),
     ],
 )
 def test_provider_that_cannot_be_used_says_what_to_set(name: str | None, environ: dict[str, str], expected: str) -> None:
