@@ -77,7 +77,7 @@ def test_waiting_threads_share_a_failure_and_the_next_call_runs_again() -> None:
         second = pool.submit(calls.get, "x", lambda: 3)
         time.sleep(0.05)
         go.set()
-        for asked in (first, second):
+        for call in (first, second):
             with pytest.raises(ValueError, match="no"):
-                asked.result(5)
+                call.result(5)
     assert calls.get("x", lambda: 4) == 4

@@ -327,9 +327,9 @@ class TestEndings:
     def test_the_answer_is_all_of_the_text(self) -> None:
         env = on_long()
         env.step("Quote: line 7 says delta")
-        asked = env.step("End: Answer")
-        assert (asked.terminated, env.state.phase) == (False, "answering")
-        assert asked.observation.startswith("What do the lines say?◼[1] Long (here.org)\n\nline 7 says delta◼")
+        ended = env.step("End: Answer")
+        assert (ended.terminated, env.state.phase) == (False, "answering")
+        assert ended.observation.startswith("What do the lines say?◼[1] Long (here.org)\n\nline 7 says delta◼")
         result = env.step("Search this is no command but\nan answer [1]")
         assert (result.terminated, result.info.action, result.observation) == (True, None, "")
         with pytest.raises(RuntimeError, match="ended"):
@@ -447,7 +447,7 @@ TestBrowsing = Browsing.TestCase
 
 @settings(max_examples=50)
 @given(st.lists(st.text(max_size=30) | st.sampled_from(SCRIPT), max_size=20))
-def test_no_text_makes_the_environment_raise(texts: list[str]) -> None:
+def test_every_text_is_a_valid_reply(texts: list[str]) -> None:
     env = BrowserEnv(web(), Settings(view_height=5, max_actions=10))
     env.reset("q")
     for text in texts:

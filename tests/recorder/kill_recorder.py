@@ -90,7 +90,7 @@ class Terminal:
 
 
 def saved(out: Path) -> tuple[int, str]:
-    """Return the number of actions left and the answer, as recorded on the disk."""
+    """Return the number of actions left and the answer, read from the journal."""
     (journal,) = out.rglob(JOURNAL)
     with Session(journal.parent, RecordedWeb("", (), ReplyStore(journal.parent / PAGES))) as session:
         return session.view().actions_left, session.state.answer
@@ -103,11 +103,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("collection", type=Path)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
-    out, questions, chance = given.folder / "out", given.folder / "questions.txt", random.Random(given.seed)
+    options = parser.parse_args(arguments)
+    out, questions, chance = options.folder / "out", options.folder / "questions.txt", random.Random(options.seed)
     questions.write_text("How is a tree of files copied?\n")
     command = ["record", "--questions", str(questions), "--out", str(out), "--annotator", "ann"]
-    command += ["--collection", str(given.collection), "--max-actions", "100000", "--max-reference-tokens", "5000"]
+    command += ["--collection", str(options.collection), "--max-actions", "100000", "--max-reference-tokens", "5000"]
     terminal = Terminal(command)
     terminal.wait_for("Start with a search")
     terminal.type("copytree\r")
@@ -117,8 +117,8 @@ def main(arguments: list[str] | None = None) -> int:
     terminal.type("dv\r")
     terminal.wait_for("Quotes: 1")
     events, is_writing = 0, False
-    for kill in range(given.kills):
-        if kill == given.kills // 2:
+    for kill in range(options.kills):
+        if kill == options.kills // 2:
             is_writing = True
             terminal.type("a")
             terminal.wait_for("cite reference [1]")
@@ -144,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
         terminal.wait_for("continue where you left off", is_gone=True)
     terminal.kill()
     actions_left, answer = saved(out)
-    print(f"{given.kills} kills, {100_000 - actions_left} actions and {len(answer)} characters kept, nothing lost")
+    print(f"{options.kills} kills, {100_000 - actions_left} actions and {len(answer)} characters kept, nothing lost")
     return 0
 
 

@@ -24,16 +24,16 @@ def demonstration_app(
     folder: Path, *questions: str, backend: Backend | None = None, annotator: str = "ann", settings: Settings | None = None
 ) -> DemonstrationApp:
     """Return the program of `webgpt record` on a small web, with a constant clock."""
-    asked = {
+    by_id = {
         f"q{number}": Question(id=f"q{number}", text=text) for number, text in enumerate(questions or ("What do crows bring?",))
     }
     world = backend or web()
 
     def open_session(job: Job) -> Session:
-        begin = Begin(question=asked[job.item], settings=settings or Settings(), backend=world.name, annotator=annotator)
+        begin = Begin(question=by_id[job.item], settings=settings or Settings(), backend=world.name, annotator=annotator)
         return Session(job.folder, world, begin, clock=lambda: 0.0)
 
-    return DemonstrationApp(Queue(folder, list(asked), annotator), open_session)
+    return DemonstrationApp(Queue(folder, list(by_id), annotator), open_session)
 
 
 def run(app: App[None], steps: Steps, size: tuple[int, int] = (80, 24)) -> None:

@@ -20,23 +20,23 @@ class Fake:
     path: str
     method: str
     reply: Callable[[Iterable[Entry]], bytes]
-    """Create the reply with some results."""
+    """Encodes results as a reply."""
     query_in: str
     """Name of the parameter, form field or JSON field of the query."""
     key_header: str | None = None
     key_format: str = "{}"
     url_of: Callable[[str], str] = lambda title: ""
-    """Path of a result for a title, for providers that return no address."""
+    """Path of a result with a title, for providers that return no URL."""
 
     def query_of(self, target: str, body: bytes) -> str:
-        """The query of a request."""
+        """The query in a request."""
         if self.method == "GET":
             return parse_qs(target.partition("?")[2])[self.query_in][0]
         return parse_qs(body.decode())[self.query_in][0] if self.name == "duckduckgo" else json.loads(body)[self.query_in]
 
 
 def _json(make: Callable[[list[dict[str, object]]], object], **names: str) -> Callable[[Iterable[Entry]], bytes]:
-    """Replies in JSON, with the provider's names of the fields."""
+    """Make a function that encodes results as JSON with the field names of a provider."""
 
     def reply(entries: Iterable[Entry]) -> bytes:
         return json.dumps(make([{names.get(key, key): value for key, value in entry.items()} for entry in entries])).encode()
@@ -45,7 +45,7 @@ def _json(make: Callable[[list[dict[str, object]]], object], **names: str) -> Ca
 
 
 def _lists(name: str) -> Callable[[Iterable[Entry]], bytes]:
-    """Replies in JSON whose snippets are lists."""
+    """Make a function that encodes results as JSON with lists of snippets."""
 
     def reply(entries: Iterable[Entry]) -> bytes:
         listed = [
@@ -60,7 +60,7 @@ def _lists(name: str) -> Callable[[Iterable[Entry]], bytes]:
 
 
 def _duckduckgo(entries: Iterable[Entry]) -> bytes:
-    """The result page for browsers without JavaScript; it starts with an advertisement."""
+    """The results page for browsers without JavaScript; it starts with an advertisement."""
 
     def block(entry: Entry) -> str:
         url, title, snippet = (str(entry.get(name) or "") for name in ("url", "title", "snippet"))

@@ -38,17 +38,17 @@ class Searching:
         network = Network(replace(settings, max_seconds=max_seconds, requests_per_second=1e6), sleep=self.slept.append)
         self.engine = SearchEngine(provider, network, sleep=self.slept.append, jitter=lambda: 0.5)
 
-    def says(self, *entries: Mapping[str, object], **answer: object) -> "Searching":
+    def set_results(self, *entries: Mapping[str, object], **answer: object) -> "Searching":
         """Set the results that the server returns."""
         self.server.answers[self.fake.path] = Answer(self.fake.reply(entries), "application/json", **answer)  # type: ignore[arg-type]
         return self
 
-    def answers(self, answer: Answer) -> "Searching":
+    def set_answer(self, answer: Answer) -> "Searching":
         self.server.answers[self.fake.path] = answer
         return self
 
     def url(self, entry: Mapping[str, object]) -> str:
-        """Address of a result."""
+        """URL of a result."""
         return self.server.url + self.fake.url_of(str(entry["title"])) if self.fake.name == "mediawiki" else str(entry["url"])
 
     def search(self, query: str = "crows") -> tuple[SearchHit, ...]:
@@ -65,7 +65,7 @@ def test_every_provider_has_a_fake_server() -> None:
 
 
 def test_results_keep_their_order(searching: Searching) -> None:
-    assert searching.says(*TWO).search() == tuple(
+    assert searching.set_results(*TWO).search() == tuple(
         SearchHit(searching.url(hit), str(hit["title"]), str(hit["snippet"])) for hit in TWO
     )
     assert searching.slept == []
@@ -73,7 +73,7 @@ def test_results_keep_their_order(searching: Searching) -> None:
 
 def test_request_is_as_documented(searching: Searching) -> None:
     fake, server = searching.fake, searching.server
-    searching.says(*TWO).search("Über\n crows & tools?")
+    searching.set_results(*TWO).search("Über\n crows & tools?")
     (target,), (body,), (headers,) = server.requested, server.bodies, server.headers
     assert target.partition("?")[0] == fake.path
     assert bool(body) == (fake.method == "POST")
@@ -86,7 +86,7 @@ def test_request_is_as_documented(searching: Searching) -> None:
 
 
 def test_long_query_is_cut_and_an_empty_one_is_not_sent(searching: Searching) -> None:
-    assert searching.says().search(" \n ") == ()
+    assert searching.set_results().search(" \n ") == ()
     assert searching.server.requested == []
     searching.search("crow " * 2_000)
     (target,), (body,) = searching.server.requested, searching.server.bodies
@@ -94,7 +94,7 @@ def test_long_query_is_cut_and_an_empty_one_is_not_sent(searching: Searching) ->
 
 
 def test_empty_results_are_not_an_error(searching: Searching) -> None:
-    assert searching.says().search() == ()
+    assert searching.set_results().search() == ()
 
 
 def test_missing_fields_are_empty_and_results_without_an_address_are_dropped(searching: Searching) -> None:
@@ -105,13 +105,13 @@ def test_missing_fields_are_empty_and_results_without_an_address_are_dropped(sea
         {"url": "javascript:alert(1)", "title": "", "snippet": "no page"},
         {"url": "http://me:pw@a.example/", "title": "", "snippet": "credentials"},
     )
-    (hit,) = searching.says(*entries).search()
+    (hit,) = searching.set_results(*entries).search()
     assert hit == SearchHit(searching.url(entries[0]), "Only a title", "")
 
 
 @pytest.mark.parametrize("reply", [b"{}", b'{"results": null, "web": 3, "organic": {}, "data": [], "query": "x"}', b'{"results": [1, "x", null]}'])  # fmt: skip
 def test_reply_without_results_has_none(searching: Searching, reply: bytes) -> None:
-    assert searching.answers(Answer(reply, "application/json")).search() == ()
+    assert searching.set_answer(Answer(reply, "application/json")).search() == ()
 
 
 @pytest.mark.parametrize("searching", [name for name in FAKES if name != "duckduckgo"], indirect=True)
@@ -121,20 +121,20 @@ def test_markup_is_removed(searching: Searching) -> None:
         "title": "Crows &amp; <b>tools</b>",
         "snippet": "A <strong class='x'>crow</strong>&#39;s\nhook <br/> List<int> &lt;b&gt;",
     }
-    (hit,) = searching.says(entry).search()
+    (hit,) = searching.set_results(entry).search()
     assert hit.title == "Crows & tools"
     assert hit.snippet == "A crow's hook List<int> <b>"
 
 
 def test_markup_of_duckduckgo_is_removed(web_server: WebServer) -> None:
     page = b'<div class="result"><a class="result__a" href="https://a.example/">Crows &amp; <b>tools</b></a><a class="result__snippet">a <b>hook</b></a></div>'
-    hits = Searching(FAKES["duckduckgo"], web_server).answers(Answer(page)).search()
+    hits = Searching(FAKES["duckduckgo"], web_server).set_answer(Answer(page)).search()
     assert hits == (SearchHit("https://a.example/", "Crows & tools", "a hook"),)
 
 
 def test_challenge_of_duckduckgo_is_an_error(web_server: WebServer) -> None:
     searching = Searching(FAKES["duckduckgo"], web_server)
-    searching.answers(Answer(b'<div class="anomaly-modal__title">Unfortunately, bots use DuckDuckGo too.</div>', status=200))
+    searching.set_answer(Answer(b'<div class="anomaly-modal__title">Unfortunately, bots use DuckDuckGo too.</div>', status=200))
     with pytest.raises(FetchError, match="whether a person is there"):
         searching.search()
 
@@ -147,12 +147,12 @@ def test_redirectors_are_unwrapped_and_duplicates_dropped(searching: Searching) 
         {"url": "https://a.example/x?utm_source=feed", "title": "tracked", "snippet": "s"},
         {"url": "https://a.example/y", "title": "another", "snippet": "s"},
     )
-    assert [hit.url for hit in searching.says(*entries).search()] == ["https://a.example/x", "https://a.example/y"]
+    assert [hit.url for hit in searching.set_results(*entries).search()] == ["https://a.example/x", "https://a.example/y"]
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_refused_key_is_a_configuration_error(searching: Searching, status: int) -> None:
-    searching.answers(Answer(f'{{"error": "bad key {KEY}"}}'.encode(), "application/json", status))
+    searching.set_answer(Answer(f'{{"error": "bad key {KEY}"}}'.encode(), "application/json", status))
     variable = PROVIDERS[searching.fake.name].key_variable or f"{searching.fake.name.upper()}_URL"
     env = BrowserEnv(LiveWeb(searching.engine, lambda url: pytest.fail(url)))
     env.reset("crows?")
@@ -162,35 +162,35 @@ def test_refused_key_is_a_configuration_error(searching: Searching, status: int)
 
 
 def test_used_up_quota_is_a_configuration_error(web_server: WebServer) -> None:
-    searching = Searching(FAKES["tavily"], web_server).answers(Answer(b'{"detail":{"error":"plan"}}', status=432))
+    searching = Searching(FAKES["tavily"], web_server).set_answer(Answer(b'{"detail":{"error":"plan"}}', status=432))
     with pytest.raises(SearchConfigError, match=r"no searches left.*TAVILY_API_KEY"):
         searching.search()
 
 
 def test_key_is_not_sent_to_the_target_of_a_redirect(searching: Searching) -> None:
-    searching.answers(Answer(status=302, headers={"Location": "https://other.example/"}))
+    searching.set_answer(Answer(status=302, headers={"Location": "https://other.example/"}))
     with pytest.raises(SearchConfigError, match=rf"is not at {searching.server.url}.*_URL"):
         searching.search()
 
 
 def test_busy_provider_is_asked_again_after_its_retry_after(searching: Searching) -> None:
-    searching.says(*TWO)
+    searching.set_results(*TWO)
     good = searching.server.answers[searching.fake.path]
-    searching.answers(Answer(status=429, headers={"Retry-After": "2"}, then=good))
+    searching.set_answer(Answer(status=429, headers={"Retry-After": "2"}, then=good))
     assert len(searching.search()) == 2
     assert searching.slept == [2.0]
 
 
 def test_busy_provider_without_retry_after_is_asked_again_after_a_pause(searching: Searching) -> None:
-    searching.says(*TWO)
-    searching.answers(Answer(status=429, then=searching.server.answers[searching.fake.path]))
+    searching.set_results(*TWO)
+    searching.set_answer(Answer(status=429, then=searching.server.answers[searching.fake.path]))
     assert len(searching.search()) == 2
     assert searching.slept == [1.5]
 
 
 @pytest.mark.parametrize(("headers", "num_asked"), [({}, 2), ({"Retry-After": "1"}, 2), ({"Retry-After": "3600"}, 1)])
 def test_provider_that_stays_busy_is_an_error(searching: Searching, headers: dict[str, str], num_asked: int) -> None:
-    searching.answers(Answer(f"calm down, {KEY}".encode(), status=429, headers=headers))
+    searching.set_answer(Answer(f"calm down, {KEY}".encode(), status=429, headers=headers))
     with pytest.raises(
         FetchError, match=rf"the search failed: {searching.fake.name}: too many searches \(HTTP 429\)"
     ) as raised:
@@ -201,17 +201,17 @@ def test_provider_that_stays_busy_is_an_error(searching: Searching, headers: dic
 
 @pytest.mark.parametrize("status", [500, 502, 503])
 def test_failing_provider_is_asked_once_more(searching: Searching, status: int) -> None:
-    searching.says(*TWO)
-    searching.answers(Answer(status=status, then=searching.server.answers[searching.fake.path]))
+    searching.set_results(*TWO)
+    searching.set_answer(Answer(status=status, then=searching.server.answers[searching.fake.path]))
     assert len(searching.search()) == 2
-    searching.answers(Answer(KEY.encode(), status=status))
+    searching.set_answer(Answer(KEY.encode(), status=status))
     with pytest.raises(FetchError, match=f"{searching.fake.name}: it answered HTTP {status}$"):
         searching.search()
 
 
 @pytest.mark.parametrize("reply", [b"", b"{", b"[]", b"null", b"\xff\xfe\x00", b"<html>", b"[" * 100_000])
 def test_malformed_reply_is_an_error_that_names_the_provider(searching: Searching, reply: bytes) -> None:
-    searching.answers(Answer(reply, "application/json"))
+    searching.set_answer(Answer(reply, "application/json"))
     if searching.fake.name == "duckduckgo":
         assert searching.search() == ()  # HTML, whatever it is
         return
@@ -221,7 +221,7 @@ def test_malformed_reply_is_an_error_that_names_the_provider(searching: Searchin
 
 def test_slow_provider_is_an_error_at_the_time_limit(searching: Searching) -> None:
     slow = Searching(searching.fake, searching.server, max_seconds=0.2)
-    slow.answers(Answer(write=lambda handler: time.sleep(0.5)))
+    slow.set_answer(Answer(write=lambda handler: time.sleep(0.5)))
     with pytest.raises(FetchError, match=rf"{slow.fake.name}: .*did not answer within 0\.2 seconds"):
         slow.search()
     assert len(slow.server.requested) == 2
@@ -239,16 +239,16 @@ def test_unreachable_provider_is_a_configuration_error_until_it_has_answered(sea
 
 
 def test_failed_search_is_shown_to_the_policy(searching: Searching) -> None:
-    env = BrowserEnv(LiveWeb(searching.answers(Answer(status=500)).engine, lambda url: pytest.fail(url)))
+    env = BrowserEnv(LiveWeb(searching.set_answer(Answer(status=500)).engine, lambda url: pytest.fail(url)))
     env.reset("crows?")
     assert f"the search failed: {searching.fake.name}: it answered HTTP 500" in env.step("Search crows").observation
 
 
 def test_key_is_not_logged_or_shown(searching: Searching, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
-        searching.says(*TWO).search()
+        searching.set_results(*TWO).search()
         for status in (401, 429, 500):
-            searching.answers(Answer(status=status))
+            searching.set_answer(Answer(status=status))
             with pytest.raises((FetchError, SearchConfigError)):
                 searching.search()
     provider = searching.engine.provider

@@ -140,16 +140,16 @@ def test_any_loader_of_documents_can_be_used(towns: TownServer) -> None:
 
 
 def test_default_is_an_offline_web(small_collection: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Path | None] = []
+    files: list[Path | None] = []
 
     def open_web(file: Path | None) -> Collection:
-        asked.append(file)
+        files.append(file)
         return Collection.open(small_collection)
 
     monkeypatch.setattr("browser_env.command_line.web_options.open_web", open_web)
     with WebOptions().open() as web:
         assert web.search("copytree")
-    assert asked == [None]
+    assert files == [None]
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class Names:
 
 
 def is_public(real: Callable[[addresses.IPAddress], bool] = addresses.is_public) -> Callable[[addresses.IPAddress], bool]:
-    """`browser_env.network.addresses.is_public`, with the attacker's address as a public one."""
+    """Replacement of `browser_env.network.addresses.is_public` for which the attacker's address is public."""
     return lambda address: address == ipaddress.ip_address(ATTACKER) or real(address)
 
 

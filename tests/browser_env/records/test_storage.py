@@ -57,10 +57,10 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 
 @given(texts, texts, texts, st.lists(numbers), st.none() | texts)
 def test_reading_undoes_writing(
-    tmp_path_factory: pytest.TempPathFactory, name: str, shown: str, said: str, logprobs: list[float], failure: str | None
+    tmp_path_factory: pytest.TempPathFactory, name: str, shown: str, reply: str, logprobs: list[float], failure: str | None
 ) -> None:
-    step = Step(phase="browsing", observation=shown, completion=said, logprobs=tuple(logprobs))
-    episode = replace(EPISODE, question=Question(id=name, text=said), steps=(step, step), failure=failure)
+    step = Step(phase="browsing", observation=shown, completion=reply, logprobs=tuple(logprobs))
+    episode = replace(EPISODE, question=Question(id=name, text=reply), steps=(step, step), failure=failure)
     path = written(tmp_path_factory.mktemp("records") / "e.jsonl", episode, episode)
     assert list(read_records(path, Episode)) == [episode, episode]
 

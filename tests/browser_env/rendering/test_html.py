@@ -442,8 +442,8 @@ TABLES_OF_WORDS = st.lists(st.lists(CELLS, max_size=5).map("".join).map("<tr>{}"
 PAGES = st.lists(NODES | TABLES_OF_WORDS.map("<table>{}</table>".format), max_size=6).map("".join)
 
 
-def numbered(html: str) -> tuple[str, list[str]]:
-    """Each WORD made one of its own."""
+def with_distinct_words(html: str) -> tuple[str, list[str]]:
+    """Replace each WORD by a distinct word; returns the HTML and the words."""
     first, *parts = html.split("WORD")
     words = [f"w{number}w" for number in range(len(parts))]
     return first + "".join(word + part for word, part in zip(words, parts, strict=True)), words
@@ -451,13 +451,13 @@ def numbered(html: str) -> tuple[str, list[str]]:
 
 @given(PAGES)
 def test_every_visible_word_survives(html: str) -> None:
-    html, words = numbered(html)
+    html, words = with_distinct_words(html)
     text = render_html(html, URL).text
     assert [word for word in words if word not in text] == []
 
 
 def assert_well_formed(page: Page) -> None:
-    """What every page promises."""
+    """Check the properties that every page has."""
     assert clean(page.text) == page.text
     assert page.text == page.text.strip("\n")
     assert all(line == line.rstrip() for line in page.text.split("\n"))
@@ -475,14 +475,14 @@ def assert_well_formed(page: Page) -> None:
 
 @given(PAGES)
 def test_pages_are_well_formed(html: str) -> None:
-    html, _ = numbered(html)
+    html, _ = with_distinct_words(html)
     assert_well_formed(render_html(html, URL))
     assert_well_formed(render_html(html, URL, mode="reader"))
 
 
 @given(PAGES)
 def test_without_link_markers_what_is_shown_is_the_text(html: str) -> None:
-    page = render_html(numbered(html)[0], URL)
+    page = render_html(with_distinct_words(html)[0], URL)
     lines = lay_out(page, 100_000).lines
     assert re.sub("【\\d+†([^†】]*)】", r"\1", "\n".join(lines)) == page.text
 

@@ -212,8 +212,8 @@ def test_agreement_is_printed_for_all_and_each_pair(tmp_path: Path, capsys: pyte
     for annotator, scores in (("ann", (1, 1, 0, -1)), ("bob", (0.5, 1, 1, 1))):
         for number, score in enumerate(scores):
             question = replace(QUESTION, id=str(number))
-            one = replace(COMPARISON, id=f"{annotator}{number}", labeler=f"human:{annotator}", question=question)
-            append_record(path, replace(one, ratings=Ratings(overall=score)))
+            comparison = replace(COMPARISON, id=f"{annotator}{number}", labeler=f"human:{annotator}", question=question)
+            append_record(path, replace(comparison, ratings=Ratings(overall=score)))
     code, lines, _ = run(capsys, "agreement", path)
     assert code == 0
     assert lines[0].split() == ["annotators", "pairs", "questions", "figure", "95", "%", "interval"]

@@ -36,16 +36,16 @@ def test_everything_shown_is_on_the_disk_after_a_kill(program: Path, environment
         episode = Episode(id=f"e{number}", question=question, settings=Settings(), actor="a", backend="b", steps=(step,))
         append_record(answers, replace(episode, ending="answer"))
     command = [str(program), "compare", str(answers), "--out", str(out), "--annotator", "ann"]
-    chance, kept, typed = random.Random(5), "", 0
+    chance, previous, typed = random.Random(5), "", 0
     for _ in range(KILLS):
         shown, typed = _type_and_kill(command, environment, typed, chance.random() * 0.5)
         [folder] = (path.parent for path in out.rglob("comparison.jsonl"))
         with Rating(folder) as rating:
             notes = rating.state.notes
-        assert notes.startswith(kept)  # nothing is lost after the previous kill
+        assert notes.startswith(previous)  # nothing is lost after the previous kill
         assert [letter for letter in sorted(shown) if letter not in notes] == []
-        assert len(notes) > len(kept)
-        kept = notes
+        assert len(notes) > len(previous)
+        previous = notes
 
 
 def _type_and_kill(command: list[str], environment: dict[str, str], typed: int, seconds: float) -> tuple[set[str], int]:

@@ -12,8 +12,8 @@ from recorder.comparisons.pairs import draw_pairs, draw_rankings
 
 def episode(question: int, number: int, answer: str | None) -> Episode:
     steps = () if answer is None else (Step(phase="answering", observation="", completion=answer),)
-    asked = Question(id=f"q{question}", text=f"Why {question}?")
-    return Episode(id=f"e{question}-{number}", question=asked, settings=Settings(), actor="m", backend="w", steps=steps)
+    record = Question(id=f"q{question}", text=f"Why {question}?")
+    return Episode(id=f"e{question}-{number}", question=record, settings=Settings(), actor="m", backend="w", steps=steps)
 
 
 EPISODES = [episode(question, number, f"Because {number}.") for question in range(200) for number in range(4)]

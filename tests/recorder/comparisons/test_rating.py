@@ -123,7 +123,7 @@ def test_the_full_form_from_the_first_event_to_the_record(rating: Rating, tmp_pa
     )
     append_record(tmp_path / "comparisons.jsonl", comparison)
     assert list(read_records(tmp_path / "comparisons.jsonl", Comparison)) == [comparison]
-    assert [one.comparison() for one in finished(tmp_path)] == [comparison]
+    assert [submitted.comparison() for submitted in finished(tmp_path)] == [comparison]
 
 
 def test_the_short_form_needs_only_the_final_rating(tmp_path: Path, no_fsync: None) -> None:
@@ -170,7 +170,7 @@ def test_moving_answers_reaches_every_order_with_every_tie(tmp_path: Path, no_fs
                     if response.is_done and rating.state.places not in seen:
                         seen.add(rating.state.places)
                         waiting.append(rating.state)
-    orders = {tuple((one,) for one in order) for order in permutations(range(3))}
+    orders = {tuple((answer,) for answer in order) for order in permutations(range(3))}
     one_tie = {
         order for pair, other in (((0, 1), 2), ((0, 2), 1), ((1, 2), 0)) for order in ((pair, (other,)), ((other,), pair))
     }

@@ -82,8 +82,8 @@ def rated(labeler: str, question: int, overall: float, *, is_swapped: bool = Fal
     )
 
 
-def of(found: list[Agreement], *names: str) -> Agreement:
-    return next(one for one in found if one.annotators == (names or ALL))
+def agreement_of(groups: list[Agreement], *names: str) -> Agreement:
+    return next(group for group in groups if group.annotators == (names or ALL))
 
 
 @pytest.mark.parametrize(
@@ -94,12 +94,12 @@ def of(found: list[Agreement], *names: str) -> Agreement:
 def test_percent_agreement_follows_the_paper(ann: list[float], bob: list[float], percent: float) -> None:
     comparisons = [rated("ann", number, value) for number, value in enumerate(ann)]
     comparisons += [rated("bob", number, value, is_swapped=number % 2 == 1) for number, value in enumerate(bob)]
-    both = of(agreements(comparisons), "ann", "bob")
+    both = agreement_of(agreements(comparisons), "ann", "bob")
     assert both.percent is not None
     assert both.percent.value == percent
     assert both.percent.low <= percent <= both.percent.high
     assert (both.units, both.questions) == (len(ann), len(ann))
-    assert replace(of(agreements(comparisons)), annotators=both.annotators) == both
+    assert replace(agreement_of(agreements(comparisons)), annotators=both.annotators) == both
 
 
 def test_agreement_is_computed_for_each_pair_of_annotators() -> None:
@@ -108,9 +108,9 @@ def test_agreement_is_computed_for_each_pair_of_annotators() -> None:
     comparisons = [rated(name, number, value) for name in ("ann", "bob") for number, value in enumerate(truth)]
     comparisons += [rated("cy", number, chance.choice([-1, -0.5, 0, 0.5, 1])) for number in range(100)]
     comparisons += [rated("dee", 500, 1)]
-    found = agreements(comparisons, resamples=300)
-    assert [one.annotators for one in found] == [ALL, ("ann", "bob"), ("ann", "cy"), ("bob", "cy")]
-    same, different = of(found, "ann", "bob"), of(found, "bob", "cy")
+    groups = agreements(comparisons, resamples=300)
+    assert [group.annotators for group in groups] == [ALL, ("ann", "bob"), ("ann", "cy"), ("bob", "cy")]
+    same, different = agreement_of(groups, "ann", "bob"), agreement_of(groups, "bob", "cy")
     for measure in (same.percent, same.nominal, same.ordinal, same.interval):
         assert measure is not None
         assert (measure.value, measure.low, measure.high) == pytest.approx((1, 1, 1))
@@ -118,19 +118,19 @@ def test_agreement_is_computed_for_each_pair_of_annotators() -> None:
         assert measure is not None
         assert measure.low < 0 < measure.high
         assert 0.2 < measure.high - measure.low < 0.6
-    assert found == agreements(comparisons, resamples=300)
+    assert groups == agreements(comparisons, resamples=300)
 
 
 def test_rankings_are_compared_pair_by_pair() -> None:
     def ranked(labeler: str, *ranks: int) -> Comparison:
         return Comparison(id=labeler, question=Question(id="0", text="Why?"), answers=ANSWERS, labeler=labeler, ranks=ranks)
 
-    both = of(agreements([ranked("ann", 1, 2, 3), ranked("bob", 1, 3, 3)]), "ann", "bob")
+    both = agreement_of(agreements([ranked("ann", 1, 2, 3), ranked("bob", 1, 3, 3)]), "ann", "bob")
     assert both.percent is not None
     assert (both.units, both.questions) == (3, 1)
     assert both.percent.value == pytest.approx(2.5 / 3)
     assert both.ordinal is None
-    mixed = of(agreements([ranked("ann", 1, 2, 3), rated("bob", 0, 1)]), "ann", "bob")
+    mixed = agreement_of(agreements([ranked("ann", 1, 2, 3), rated("bob", 0, 1)]), "ann", "bob")
     assert mixed.percent is not None
     assert (mixed.units, mixed.percent.value) == (1, 1)
 
@@ -138,6 +138,6 @@ def test_rankings_are_compared_pair_by_pair() -> None:
 def test_flagged_questions_are_ignored_and_the_last_judgement_counts() -> None:
     flagged = replace(rated("ann", 0, 1), ratings=None, flag="nonsense")
     assert agreements([flagged, rated("bob", 0, 1)]) == []
-    again = of(agreements([rated("ann", 0, -1), rated("bob", 0, 1), rated("ann", 0, 1)]), "ann", "bob")
+    again = agreement_of(agreements([rated("ann", 0, -1), rated("bob", 0, 1), rated("ann", 0, 1)]), "ann", "bob")
     assert again.percent is not None
     assert again.percent.value == 1

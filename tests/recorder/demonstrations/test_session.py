@@ -195,7 +195,7 @@ def test_a_removed_reference_was_never_quoted(session: Session) -> None:
     select(session, "Thé end")
     left = session.view().reference_tokens_left
     assert session.do(RemoveReference(number=2)).is_done
-    assert [one.extract for one in session.view().references] == ["Crow number 0 brought me a key.", "Thé end"]
+    assert [reference.extract for reference in session.view().references] == ["Crow number 0 brought me a key.", "Thé end"]
     assert session.view().reference_tokens_left == left + 2 + 7
     assert commands(session)[2:] == [
         "Quote: Crow number 0 brought me a key.",
@@ -248,7 +248,7 @@ def test_a_changed_reference_absorbs_the_one_it_contains(session: Session) -> No
     for start, end in ((first, first + 6), (first + 12, first + 20)):
         assert session.do(Select(start=start, end=end)).is_done
     assert session.do(EditReference(number=1, start=first, end=first + 31)).is_done
-    assert [one.extract for one in session.view().references] == [LINES[0]]
+    assert [reference.extract for reference in session.view().references] == [LINES[0]]
     assert commands(session)[2:] == [f"Quote: {LINES[0]}"]
     assert replay(session.episode(), session.web()) is None
 
@@ -311,12 +311,12 @@ def test_undo_reverts_a_word_at_a_time(session: Session) -> None:
         write(session, text := text + character)
     write(session, text := text[:-1])
     write(session, text := text[:-1])
-    found = [session.state.answer]
+    answers = [session.state.answer]
     while session.view().undoes == "Writing":
         session.do(Undo())
-        found.append(session.state.answer)
-    assert found == ["Crows bring gif", "Crows bring gifts", "Crows bring ", "Crows ", ""]
-    for answer in reversed(found[:-1]):
+        answers.append(session.state.answer)
+    assert answers == ["Crows bring gif", "Crows bring gifts", "Crows bring ", "Crows ", ""]
+    for answer in reversed(answers[:-1]):
         session.do(Redo())
         assert session.state.answer == answer
 
@@ -560,9 +560,9 @@ class Anything(RuleBasedStateMachine):
     def the_episode_replays(self) -> None:
         episode = self.session.episode()
         assert replay(episode, self.session.web()) is None
-        for one, other in zip(episode.steps, episode.steps[1:], strict=False):
-            both = one.completion[:-1], other.completion[:-1]
-            assert both[0] != both[1] or not both[0].startswith("Scrolled") or one.completion.endswith("3")
+        for step, following in zip(episode.steps, episode.steps[1:], strict=False):
+            both = step.completion[:-1], following.completion[:-1]
+            assert both[0] != both[1] or not both[0].startswith("Scrolled") or step.completion.endswith("3")
         assert all(step.problem is None for step in episode.steps)
 
     @invariant()
@@ -571,9 +571,9 @@ class Anything(RuleBasedStateMachine):
         assert view.actions_left >= 0
         assert view.reference_tokens_left >= 0
         pages = {state.page.digest: state.page for state in self.session.state.states}
-        for number, one in enumerate(view.references, start=1):
-            assert one.extract == pages[one.page].text[one.start : one.end]
-            assert self.session.page_of(number).digest == one.page
+        for number, reference in enumerate(view.references, start=1):
+            assert reference.extract == pages[reference.page].text[reference.start : reference.end]
+            assert self.session.page_of(number).digest == reference.page
 
 
 @pytest.mark.usefixtures("no_fsync")

@@ -155,12 +155,12 @@ def test_invalid_journals_are_rejected_and_not_changed(tmp_path: Path, lines: li
 def test_writing_fails_after_another_program_has_written(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     write(path, *EVENTS)
-    with Journal(path, SCHEMA) as one, Journal(path, SCHEMA) as other:
-        one.append(Entry(Say(text="one"), 1.0))
+    with Journal(path, SCHEMA) as first, Journal(path, SCHEMA) as second:
+        first.append(Entry(Say(text="first"), 1.0))
         with pytest.raises(RecordError, match="another program has written to this file"):
-            other.append(Entry(Say(text="other"), 1.0))
-        one.append(Entry(Say(text="one"), 2.0))
-    assert [entry.event for entry in read_journal(path, SCHEMA).entries] == [*EVENTS, Say(text="one"), Say(text="one")]
+            second.append(Entry(Say(text="second"), 1.0))
+        first.append(Entry(Say(text="first"), 2.0))
+    assert [entry.event for entry in read_journal(path, SCHEMA).entries] == [*EVENTS, Say(text="first"), Say(text="first")]
 
 
 def test_a_failed_write_leaves_the_journal_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

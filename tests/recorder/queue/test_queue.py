@@ -41,14 +41,14 @@ def taken(job: Job | None) -> str:
 
 @pytest.mark.parametrize(("seed", "is_shuffled"), [(None, False), (3, True)], ids=["in order", "shuffled"])
 def test_one_annotator_gets_every_question_once(tmp_path: Path, seed: int | None, is_shuffled: bool) -> None:
-    found = []
+    taken_items = []
     queue = Queue(tmp_path, QUESTIONS, "ann", seed=seed)
     while job := queue.take():
-        found.append(job.item)
+        taken_items.append(job.item)
         job.finish(2.5)
-    assert sorted(found) == QUESTIONS
-    assert (found != QUESTIONS) == is_shuffled
-    assert Queue(tmp_path / "again", QUESTIONS, "bob", seed=seed).take().item == found[0]  # type: ignore[union-attr]
+    assert sorted(taken_items) == QUESTIONS
+    assert (taken_items != QUESTIONS) == is_shuffled
+    assert Queue(tmp_path / "again", QUESTIONS, "bob", seed=seed).take().item == taken_items[0]  # type: ignore[union-attr]
     progress = queue.progress()
     assert (progress.total, progress.done, progress.held, progress.left, progress.mine) == (5, 5, 0, 0, 5)
     assert (progress.annotators["ann"].seconds, progress.annotators["ann"].median_seconds) == (12.5, 2.5)
@@ -76,7 +76,9 @@ def test_skipped_items_are_left_to_other_annotators(tmp_path: Path) -> None:
         job.skip(" ")
     job.skip("not my field", 3)
     assert ann.take() is None
-    assert [(one.item, one.annotator, one.reason) for one in ann.progress().skipped] == [(QUESTIONS[0], "ann", "not my field")]
+    assert [(skip.item, skip.annotator, skip.reason) for skip in ann.progress().skipped] == [
+        (QUESTIONS[0], "ann", "not my field")
+    ]
     assert ann.progress().left == 1
     other = bob.take()
     assert taken(other) == QUESTIONS[0]
@@ -98,13 +100,13 @@ def test_recordings_of_different_items_or_annotators_have_different_folders(tmp_
 
 def test_common_questions_go_to_every_annotator(tmp_path: Path) -> None:
     queues = [Queue(tmp_path, QUESTIONS, name, common=QUESTIONS[:2]) for name in ("ann", "bob")]
-    found: Counter[str] = Counter()
+    taken_items: Counter[str] = Counter()
     for _ in QUESTIONS:
         for queue in queues:
             if job := queue.take():
-                found[job.item] += 1
+                taken_items[job.item] += 1
                 job.finish(1)
-    assert found == Counter(QUESTIONS) + Counter(QUESTIONS[:2])
+    assert taken_items == Counter(QUESTIONS) + Counter(QUESTIONS[:2])
 
 
 def test_a_lease_is_abandoned_if_it_is_not_renewed_while_watched(tmp_path: Path, clock: Clock) -> None:
@@ -191,7 +193,7 @@ def test_no_item_is_held_or_done_twice(tmp_path_factory: pytest.TempPathFactory,
         if what == "take":
             if job := queues[who].take():
                 assert job.item not in done
-                assert job.item not in [one.item for jobs in held for one in jobs]
+                assert job.item not in [other.item for jobs in held for other in jobs]
                 held[who].append(job)
         elif what == "vanish":
             held[who] = [job for job in held[who] if not vanish(job, gone)]
