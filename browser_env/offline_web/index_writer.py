@@ -25,7 +25,7 @@ OnItem = Callable[[Item], None]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The result of a build."""
+    """Numbers of pages after a build, and the skipped items."""
 
     num_pages: int
     """Pages in the collection."""

@@ -41,7 +41,7 @@ _NOT_FOUND = re.compile(
 
 
 def render_html(html: str, url: str, *, mode: ReadingMode = "full", followable: Callable[[str], bool] = is_http) -> Page:
-    """Render HTML.
+    """Render HTML to a page of text.
 
     Args:
         html: Decoded source.

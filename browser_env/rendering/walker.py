@@ -29,7 +29,7 @@ SCANNED = 100
 
 _MEANINGFUL_ATTRIBUTES = frozenset({"aria-hidden", "aria-modal", "class", "hidden", "id", "role", "style"})
 _HEADING_CLASS = "section-title"
-"""Class of the cells that are headings on pydoc's pages."""
+"""CSS class of the cells that are headings on pydoc's pages."""
 _PERMALINKS = frozenset("¶#§🔗")
 _TEX = re.compile(r"\{\\(?:display|text)style\s+(.*)\}", re.DOTALL)
 _TINY = re.compile(r"\s*[01](?:px)?\s*")

@@ -13,7 +13,7 @@ class WritingArea(TextArea):
     """A text area that reports each change of its text before it is drawn."""
 
     def __init__(self, on_write: Callable[[str], None], *, id: str) -> None:
-        """Make the area. `on_write` is called with the whole text after each change."""
+        """Create the text area. `on_write` is called with the whole text after each change."""
         super().__init__(soft_wrap=True, tab_behavior="focus", show_line_numbers=False, id=id)
         self._on_write = on_write
 
