@@ -87,7 +87,7 @@ class WebAddress:
 
 
 def parse_address(url: str) -> WebAddress:
-    """Parse a web address.
+    """Parse an http or https address.
 
     Raises:
         Refused: The text is not an http(s) address with a plain host name, or contains a user name or password.

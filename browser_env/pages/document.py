@@ -10,7 +10,7 @@ class Document:
     url: str
     """Final URL, after redirects."""
     body: bytes
-    """Content, decompressed."""
+    """Decompressed content."""
     content_type: str | None = None
     """Content-Type header with its parameters. None: there is none, as for files."""
     status: int = 200

@@ -25,7 +25,7 @@ MAX_SERVER_TEXT = 500
 
 
 def render(document: Document, *, mode: ReadingMode = "full", followable: Callable[[str], bool] = is_http) -> Page:
-    """Render a document.
+    """Render a document to a page of text.
 
     Args:
         document: A document with its URL, content type and status.

@@ -42,7 +42,7 @@ Node: TypeAlias = Element | str
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A parsed page."""
+    """A parsed HTML document, with an index of some of its elements."""
 
     root: Element
     """An element without a tag that contains the document."""

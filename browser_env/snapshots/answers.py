@@ -39,7 +39,7 @@ class Answer:
         return tuple(SearchHit(**hit) for hit in self._content()["hits"])
 
     def page(self) -> Page:
-        """The page of a URL.
+        """The page that was fetched.
 
         Raises:
             FetchError: The page could not be fetched when it was recorded.

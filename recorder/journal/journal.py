@@ -73,7 +73,7 @@ class Schema(Generic[E]):
         return _line({"elapsed": elapsed, "event": asdict(event)})
 
     def decode(self, line: bytes) -> Entry[E]:
-        """Parse a line.
+        """Parse a line of a journal.
 
         Raises:
             ValueError: The line is not an event of this schema.

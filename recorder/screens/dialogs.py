@@ -28,12 +28,12 @@ class AskLine(ModalScreen[str | None]):
             yield Keys()
 
     def action_submit(self) -> None:
-        """Return the line, unless it is empty."""
+        """Close the dialog with the line as its result, unless it is empty."""
         if line := self.query_one(Input).value.strip():
             self.dismiss(line)
 
     def action_cancel(self) -> None:
-        """Return None."""
+        """Close the dialog with the result None."""
         self.dismiss(None)
 
 
@@ -64,7 +64,7 @@ class Choice(ModalScreen[str | None]):
             yield Keys()
 
     def action_choose(self, result: str | None) -> None:
-        """Return a choice."""
+        """Close the dialog with a choice as its result."""
         self.dismiss(result)
 
 

@@ -12,9 +12,9 @@ class Redirect:
     """A URL that redirects to another one."""
 
     url: str
-    """The redirecting URL."""
+    """URL that redirects."""
     target: str
-    """The URL that it redirects to."""
+    """URL to which it redirects."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class Folder:
     """
 
     root: Path
-    """The folder."""
+    """Folder to index."""
     base_url: str | None = None
     """URL that corresponds to the folder. Default: pages have ``file:`` URLs."""
 

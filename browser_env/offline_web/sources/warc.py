@@ -21,7 +21,7 @@ class Warc:
     """The pages of a web archive. The first record of each URL is used."""
 
     path: Path
-    """The archive file."""
+    """File of the web archive."""
 
     @property
     def label(self) -> str:
