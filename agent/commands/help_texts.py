@@ -1,7 +1,8 @@
-"""Help texts for tyro: the lines of a field's docstring flow as one paragraph, and an option that is not set shows no value.
+"""Help texts for tyro: the lines of a field's docstring flow as one paragraph, and unset options show no default value.
 
 tyro keeps the line breaks of a field's docstring, because it does not remove the indentation of its continuation lines, and
-appends ``(default: None)`` to texts that already describe the default, and ``(default: )`` to lists of required arguments.
+appends ``(default: None)`` to texts that already describe the default, ``(default: False)`` to flags, and ``(default: )`` to
+lists of required arguments.
 """
 
 from dataclasses import is_dataclass, replace
@@ -34,7 +35,7 @@ def _adjusted(field: StructFieldSpec) -> StructFieldSpec:
     text = field.helptext() if callable(field.helptext) else field.helptext
     field = replace(field, helptext=text and " ".join(text.split()))
     base, *settings = get_args(field.type) if get_origin(field.type) is Annotated else (field.type,)
-    if field.default is None or field.default == ():
+    if field.default is None or field.default is False or field.default == ():
         hint = ""
     elif field.default is MISSING_NONPROP and get_origin(base) is tuple:
         hint = "(one or more)"

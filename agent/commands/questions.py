@@ -24,10 +24,10 @@ from browser_env.records.storage import append_record
 class Questions:
     """Make a question set, or convert a published one, and write it as JSON Lines, one question per line.
 
-    A set is pydoc (questions made from the documentation of this Python, with the sentences that answer them), a file of your
-    own (JSON Lines, or plain text with one question per line), a published file, as truthfulqa:PATH, eli5:PATH, triviaqa:PATH,
-    nq:PATH, squad:PATH or arc:PATH, or a data set of the Hugging Face hub, as hf:NAME. Append :bc, :rm, :rl, :validation or
-    :test to take one split of a set, as in pydoc:test.
+    A set is pydoc (questions made from the documentation of this Python, with the sentences that answer them), a file
+    of your own (JSON Lines, or plain text with one question per line), a published file, as truthfulqa:PATH,
+    eli5:PATH, triviaqa:PATH, nq:PATH, squad:PATH or arc:PATH, or a data set of the Hugging Face hub, as hf:NAME.
+    Append :bc, :rm, :rl, :validation or :test to take one split of a set, as in pydoc:test.
 
     Exit codes: 0 done, 1 failure, 2 usage error.
     """

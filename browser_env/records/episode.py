@@ -29,7 +29,7 @@ class Settings:
     max_reference_tokens: int = 512
     """Number of tokens in all references, titles included, at which browsing ends (Figure 1a)."""
     token_counter: str = "words"
-    """Name of the function that counts those tokens."""
+    """Name of the function that counts the tokens of references; only words is available."""
     blocked_domains: tuple[str, ...] = ("reddit.com", "quora.com")
     """Domains whose search results and links are removed, with their subdomains (Appendix A)."""
     censor: bool = False

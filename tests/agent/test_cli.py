@@ -83,7 +83,7 @@ def test_help_texts_flow_and_name_no_missing_default(webgpt: Run, name: str) -> 
     lines = webgpt(*name.split(), "--help", COLUMNS="1000").stdout.splitlines()
     options = [line.strip("│ ") for line in lines if line.startswith("│") and "Format of the observations" not in line]
     assert options
-    assert not [line for line in options if "(default: None)" in line or "(default: )" in line]
+    assert not [line for line in options if re.search(r"\(default: (None|False)?\)", line)]
     # At this width every text fits into one line, beside its flag or below it.
     is_text = [not re.match(r"--|-h|[A-Z|.]{2,}|─", line) for line in options]
     assert not any(map(all, pairwise(is_text)))

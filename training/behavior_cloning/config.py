@@ -49,4 +49,4 @@ class CloningConfig:
     weights: Literal["bfloat16", "float32"] = "bfloat16"
     """Data type of the saved weights."""
     seed: int = 0
-    """Seed of the held-out split, the order of batches and the augmentations."""
+    """Random seed of the held-out split, the order of batches and the augmentations."""

@@ -22,10 +22,10 @@ class BehaviorCloning:
     The policy is saved in the folder --out; use it as --policy hf:DIR. Its configuration and figures are in DIR/run. A training
     that was stopped or killed resumes with the same command and ends with the same weights.
 
-    Demonstrations are files of episodes: people's (`webgpt record`), scripted ones (`webgpt demonstrate`), or a policy's own
-    (`webgpt sample`). A few percent of the questions are held out; every --eval-every steps the averaged weights answer some of
-    these on the web, and the best average is saved. For a model from the Hugging Face hub use a GPU, --lora-rank 16 (or a
-    --learning-rate of about 1e-5), and the largest --micro-batch-size that fits in memory.
+    Demonstrations are files of episodes: people's (`webgpt record`), scripted ones (`webgpt demonstrate`), or a policy's
+    own ones (`webgpt sample`). A few percent of the questions are held out; every --eval-every steps the averaged weights
+    answer some of these on the web, and the best average is saved. For a model from the Hugging Face hub use a GPU, the
+    largest --micro-batch-size that fits in memory, and --lora-rank 16 or a --learning-rate of about 1e-5.
 
     Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
     """

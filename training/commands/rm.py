@@ -60,9 +60,12 @@ def _totals(report: RewardModelReport) -> list[str]:
     rows = (
         ("comparisons learned", f"{report.groups:,} ({report.ties:,} ties; {report.tokens:,} tokens; {report.steps:,} steps)"),
         ("comparisons held out", f"{held_out.groups:,} ({held_out.pairs:,} pairs, {held_out.ties:,} of them ties)"),
-        ("accuracy", f"{_accuracy(held_out)} without ties; {_accuracy(learned)} on what was learned"),
+        ("accuracy", f"{_accuracy(held_out)} without ties; {_accuracy(learned)} on the training comparisons"),
         ("labelers agree", agreement),
-        ("log-loss", f"{held_out.log_loss:.3f} nats (knowing nothing is 0.693); {learned.log_loss:.3f} on what was learned"),
+        (
+            "log-loss",
+            f"{held_out.log_loss:.3f} nats (without information: 0.693); {learned.log_loss:.3f} on the training comparisons",
+        ),
         ("calibration error", f"{held_out.calibration_error:.3f}"),
     )
     return [f"{name:22}{value}" for name, value in rows]

@@ -79,7 +79,7 @@ class PPOConfig:
     checkpoint_every: int = 1
     """Number of iterations between checkpoints. Raise it if writing them takes long."""
     seed: int = 0
-    """Seed of the order of questions, the action budgets, the samples and the minibatches."""
+    """Random seed of the order of questions, the action budgets, the samples and the minibatches."""
 
     def __post_init__(self) -> None:
         for name in AT_LEAST_1:

@@ -46,4 +46,4 @@ class RewardModelConfig:
     weights: Literal["bfloat16", "float32"] = "bfloat16"
     """Data type of the saved weights."""
     seed: int = 0
-    """Seed of the splits, the initial weights of the output, the order of batches and word replacement."""
+    """Random seed of the splits, the initial weights of the output, the order of batches and word replacement."""
