@@ -28,7 +28,7 @@ class Ask:
     printed to stderr as they happen. The answer goes to stdout, with the title, URL and quoted text of each reference below it,
     and behind each cited sentence the share of its words that the cited quotes contain.
 
-    Exit codes: 0 an answer that cites its references, 1 failure, 2 usage error, 3 no answer or no citation, 130 interrupted.
+    Exit codes: 0 an answer that cites its references, 1 failure, 2 usage, 3 no answer or no citation, 130 interrupted.
     """
 
     question: Annotated[tuple[str, ...], Positional, arg(metavar="QUESTION", help_behavior_hint="")]

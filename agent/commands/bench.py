@@ -22,7 +22,7 @@ from agent.evaluation.judges import Entailment, TruthJudge
 from agent.evaluation.verdicts import Verdicts
 from agent.intervals import RESAMPLES
 from agent.policies.registry import has_server
-from agent.policies.time_limit import Guarded
+from agent.policies.time_limit import TimeLimited
 from agent.question_sets.registry import load_questions
 from agent.question_sets.selection import choose, digest
 from browser_env.command_line.exit_codes import INTERRUPTED
@@ -42,7 +42,7 @@ class Bench:
     or killed, run it again to continue: finished questions are not run again. A policy that hangs, raises an error or does not
     stop writing fails that question, which counts as wrong.
 
-    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
     """
 
     questions: Annotated[str, arg(metavar="SET")]
@@ -74,10 +74,10 @@ class Bench:
     def run(self) -> int:
         """Run the missing episodes, measure all of them and print the table."""
         self._check()
-        unguarded = self.policy_options.make_each(self._specs)
-        policies = [Guarded(policy, self.max_seconds) for policy in unguarded]
+        made = self.policy_options.make_each(self._specs)
+        policies = [TimeLimited(policy, self.max_seconds) for policy in made]
         names = [self.policy_options.result_name(policy.name) for policy in policies]
-        settings = {name: self.settings.for_policy(policy) for name, policy in zip(names, unguarded, strict=True)}
+        settings = {name: self.settings.for_policy(policy) for name, policy in zip(names, made, strict=True)}
         if len({file_stem(name) for name in names}) < len(names):
             raise UsageError(f"two policies have the same name: {', '.join(names)}; pass each --policy once")
         answering = self.policy_options.answering()

@@ -54,7 +54,7 @@ class Browse:
     Type help for the ten commands and their short forms, and quit or Ctrl-D to leave. Commands can also come from a pipe;
     stdout then contains the observations only.
 
-    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
     """
 
     question: Annotated[tuple[str, ...], Positional, arg(metavar="QUESTION")] = ("Just looking around",)

@@ -37,7 +37,7 @@ class Index:
     The file is replaced in one step at the end, so an existing one can be used meanwhile. Its path is printed to stdout; pass
     it to other commands as --collection.
 
-    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
     """
 
     source: Annotated[str, Positional, arg(metavar="pydoc|DIR|URL|FILE")]

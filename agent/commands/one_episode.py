@@ -88,13 +88,7 @@ def run_episode(
     try:
         (episode,) = answering(policy, web, [question], settings, seed=seed, batch_size=batch_size, on_step=record_step)
     except KeyboardInterrupt:
-        if save is None:
-            raise KeyboardInterrupt("nothing was saved; pass --save FILE to keep the steps") from None
-        if not events:
-            raise KeyboardInterrupt(f"before the first step; {save} is unchanged") from None
-        sample = [event for event in events if event.seed == events[-1].seed]  # best-of-n: the sample of the last step
-        append_record(save, _interrupted(sample, policy.name, web.name))
-        raise KeyboardInterrupt(f"the {len(sample)} steps so far were saved to {save}") from None
+        raise KeyboardInterrupt(_save_interrupted(events, policy.name, web.name, save)) from None
     if not is_timed:
         episode = replace(episode, steps=tuple(replace(step, seconds=None) for step in episode.steps))
     if save is not None:
@@ -102,18 +96,25 @@ def run_episode(
     return episode
 
 
-def _interrupted(events: Sequence[StepEvent], actor: str, web: str) -> Episode:
-    """The record of an episode that was interrupted after these steps."""
-    question, state, seed = events[-1].question, events[-1].state, events[-1].seed
-    return Episode(
-        id=stable_hash(question.id, actor, seed)[:12],
-        question=question,
-        settings=state.settings,
+def _save_interrupted(events: Sequence[StepEvent], actor: str, web: str, save: Path | None) -> str:
+    """Save the steps before an interrupt, and return a message that says what was saved."""
+    if save is None:
+        return "nothing was saved; pass --save FILE to keep the steps"
+    if not events:
+        return f"before the first step; {save} is unchanged"
+    last = events[-1]
+    steps = tuple(event.step for event in events if event.seed == last.seed)  # best-of-n: the sample of the last step
+    episode = Episode(
+        id=last.episode_id,
+        question=last.question,
+        settings=last.state.settings,
         actor=actor,
         backend=web,
-        seed=seed,
-        steps=tuple(event.step for event in events),
-        references=state.references,
-        ending=state.ending,
+        seed=last.seed,
+        steps=steps,
+        references=last.state.references,
+        ending=last.state.ending,
         failure="interrupted",
     )
+    append_record(save, episode)
+    return f"the {len(steps)} steps so far were saved to {save}"

@@ -29,7 +29,7 @@ class Questions:
     eli5:PATH, triviaqa:PATH, nq:PATH, squad:PATH or arc:PATH, or a data set of the Hugging Face hub, as hf:NAME.
     Append :bc, :rm, :rl, :validation or :test to take one split of a set, as in pydoc:test.
 
-    Exit codes: 0 done, 1 failure, 2 usage error.
+    Exit codes: 0 done, 1 failure, 2 usage.
     """
 
     set: Annotated[str, Positional, arg(metavar="SET")]

@@ -28,7 +28,7 @@ class Sample:
     is stopped or killed, run it again to continue. A larger --num, --limit or --answers-only adds episodes to the file.
     Further answers (--answers-only) are episodes of one step, with the id of the browsing episode and a number.
 
-    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
     """
 
     questions: Annotated[str, arg(metavar="SET")]

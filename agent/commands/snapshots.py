@@ -17,7 +17,7 @@ class Snapshots:
     The option --record of ask, browse, record, sample and bench writes such a folder, and --replay browses it. The folder's
     path is printed to stdout, and the number of recorded pages and responses to stderr.
 
-    Exit codes: 0 done, 1 failure, 2 usage error.
+    Exit codes: 0 done, 1 failure, 2 usage.
     """
 
     folder: Annotated[Path, Positional, arg(metavar="DIR")]

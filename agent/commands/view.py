@@ -20,7 +20,7 @@ class View:
     The pages are a folder of static files that need no server and no network: open its index.html, or send the folder to
     somebody. The path of index.html is printed on stdout.
 
-    Exit codes: 0 done, 1 failure, 2 usage error, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.
     """
 
     source: Annotated[Path, Positional, arg(metavar="DIR|FILE")]

@@ -20,7 +20,7 @@ SLICE = 0.2
 Reply = list[Completion | PolicyError] | BaseException
 
 
-class Guarded:
+class TimeLimited:
     """A `Policy` that runs another one in a thread with a time limit, one batch at a time."""
 
     def __init__(self, policy: Policy, max_seconds: float) -> None:

@@ -9,6 +9,7 @@ from agent.models.completion_limits import SamplingOptions
 from agent.models.language_model import LanguageModel
 from agent.models.reward_model import RewardModelScore
 from agent.models.scalar_model import load_scalar_model
+from agent.models.shipped import model_path
 from agent.question_sets.selection import digest
 from browser_env.backends import Backend
 from browser_env.env import check_question
@@ -19,12 +20,11 @@ from training.ppo.networks import ValueNetwork
 from training.ppo.processes import make_accelerator
 from training.ppo.trainer import PPO, PPOCallbacks, Result
 from training.ppo.world import Gold, World
-from training.runs import begin_run, save_model
+from training.runs import RUN, begin_run, save_model
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-RUN = "run"
 """Folder inside the model's folder for the configuration, the checkpoint, the figures and the examples."""
 
 
@@ -33,7 +33,7 @@ class PPORun:
     """The configuration of a run: everything that decides its result."""
 
     policy: str
-    """Folder or hub name of the cloned policy."""
+    """Cloned policy: ``learned``, a folder or a hub name."""
     reward_model: str
     """Folder or hub name of the reward model, which scores answers and initializes the value network."""
     questions: str
@@ -114,12 +114,13 @@ def _load_models(
     """The cloned policy in float32, the reward model, and a value network that is initialized from it."""
     import torch
 
-    cloned = LanguageModel.load(policy, options=SamplingOptions(free=config.free), device="cpu", dtype=torch.float32)
+    cloned = LanguageModel.load(
+        model_path(policy), options=SamplingOptions(free=config.free), device="cpu", dtype=torch.float32
+    )
     score = RewardModelScore.load(reward_model, device=str(accelerator.device))
     if score.tokenizer.get_vocab() != cloned.tokenizer.get_vocab():
         raise UsageError(f"{reward_model} and {policy} have different tokenizers: train the reward model from this policy")
-    folder = Path(reward_model).expanduser()
-    model: Any = load_scalar_model(str(folder) if folder.is_dir() else reward_model)
+    model: Any = load_scalar_model(model_path(reward_model))
     return cloned, score, ValueNetwork(model, score.normalization, starts_at_zero=zero_value)
 
 

@@ -1,7 +1,6 @@
 """Loading the models that supervised training starts from."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from agent.models.shipped import model_path
@@ -31,15 +30,14 @@ def load_reward_base(name: str) -> tuple[Any, Any]:
     """Load a policy with a scalar output instead of its unembedding, in float32, and its tokenizer, which has a padding token.
 
     Args:
-        name: A folder, or a name on the Hugging Face hub.
+        name: A model that ships with the package, a folder, or a name on the Hugging Face hub.
 
     Raises:
         UsageError: The model cannot be loaded.
     """
     from agent.models.scalar_model import load_scalar_model
 
-    folder = Path(name).expanduser()
-    return _load(name, str(folder) if folder.is_dir() else name, load_scalar_model)
+    return _load(name, model_path(name), load_scalar_model)
 
 
 def context_length(model: Any) -> int | None:

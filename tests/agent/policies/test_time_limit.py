@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.policies.time_limit import Guarded
+from agent.policies.time_limit import TimeLimited
 from agent.policy import Completion, Prompt
 from agent.rollouts.rollout import rollout
 from browser_env.backends import FakeBackend
@@ -46,12 +46,12 @@ def never() -> Iterator[threading.Event]:
 
 
 def test_completions_are_passed_on() -> None:
-    guarded = Guarded(Does(lambda asked: [Completion(prompt.text) for prompt in asked]), 10)
-    assert [guarded.complete(prompts("a", "b")), guarded.complete(prompts("c"))] == [
+    limited = TimeLimited(Does(lambda asked: [Completion(prompt.text) for prompt in asked]), 10)
+    assert [limited.complete(prompts("a", "b")), limited.complete(prompts("c"))] == [
         [Completion("a"), Completion("b")],
         [Completion("c")],
     ]
-    assert (guarded.name, guarded.is_busy) == ("does", False)
+    assert (limited.name, limited.is_busy) == ("does", False)
 
 
 def test_a_policy_has_one_thread_as_long_as_it_answers() -> None:
@@ -61,9 +61,9 @@ def test_a_policy_has_one_thread_as_long_as_it_answers() -> None:
         threads.add(threading.get_ident())
         return ends(asked)
 
-    guarded = Guarded(Does(note), 10)
+    limited = TimeLimited(Does(note), 10)
     for _ in range(3):
-        guarded.complete(prompts("a"))
+        limited.complete(prompts("a"))
     assert len(threads) == 1
     assert threads != {threading.get_ident()}
 
@@ -74,11 +74,11 @@ def test_a_policy_that_hangs_is_abandoned(never: threading.Event) -> None:
             never.wait()
         return ends(asked)
 
-    guarded = Guarded(Does(hang), 0.05)
+    limited = TimeLimited(Does(hang), 0.05)
     with pytest.raises(PolicyError, match=r"does did not answer within 0\.05 seconds"):
-        guarded.complete(prompts("hang"))
-    assert (guarded.num_hanging, guarded.is_busy) == (1, True)
-    assert guarded.complete(prompts("go on")) == [Completion("End: Answer")]
+        limited.complete(prompts("hang"))
+    assert (limited.num_hanging, limited.is_busy) == (1, True)
+    assert limited.complete(prompts("go on")) == [Completion("End: Answer")]
 
 
 def test_the_late_reply_of_an_abandoned_policy_is_ignored(never: threading.Event) -> None:
@@ -90,12 +90,12 @@ def test_the_late_reply_of_an_abandoned_policy_is_ignored(never: threading.Event
             late.set()
         return [Completion(prompt.text) for prompt in asked]
 
-    guarded = Guarded(Does(slow), 0.05)
+    limited = TimeLimited(Does(slow), 0.05)
     with pytest.raises(PolicyError):
-        guarded.complete(prompts("slow"))
+        limited.complete(prompts("slow"))
     never.set()
     assert late.wait(10)
-    assert guarded.complete(prompts("quick")) == [Completion("quick")]
+    assert limited.complete(prompts("quick")) == [Completion("quick")]
 
 
 def test_exceptions_of_the_policy_are_raised_by_the_guard() -> None:
@@ -103,7 +103,7 @@ def test_exceptions_of_the_policy_are_raised_by_the_guard() -> None:
         raise ZeroDivisionError("by zero")
 
     with pytest.raises(ZeroDivisionError, match="by zero"):
-        Guarded(Does(fail), 10).complete(prompts("a"))
+        TimeLimited(Does(fail), 10).complete(prompts("a"))
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=["exit", "interrupt"])
@@ -112,11 +112,11 @@ def test_a_policy_cannot_end_the_program(error: BaseException) -> None:
         raise error
 
     with pytest.raises(PolicyError, match=f"does raised {type(error).__name__}"):
-        Guarded(Does(leave), 10).complete(prompts("a"))
+        TimeLimited(Does(leave), 10).complete(prompts("a"))
 
 
 def test_more_completions_than_prompts_are_cut_after_the_first_too_many() -> None:
-    endless = Guarded(Does(lambda asked: (Completion("Top") for _ in itertools.count())), 10)
+    endless = TimeLimited(Does(lambda asked: (Completion("Top") for _ in itertools.count())), 10)
     assert len(endless.complete(prompts("a", "b"))) == 3
 
 
@@ -138,7 +138,7 @@ def test_a_policy_that_misbehaves_on_a_question_loses_that_question_alone(
         return misbehave(never) if any("bad" in prompt.text for prompt in asked) else ends(asked)
 
     questions = [Question(id=text, text=text) for text in ("one", "two", "bad", "four")]
-    episodes = rollout(Guarded(Does(complete), 0.2), FakeBackend([]), questions, Settings(), batch_size=4)
+    episodes = rollout(TimeLimited(Does(complete), 0.2), FakeBackend([]), questions, Settings(), batch_size=4)
     assert {episode.question.id: episode.failure is None for episode in episodes} == {
         "one": True,
         "two": True,
@@ -148,7 +148,7 @@ def test_a_policy_that_misbehaves_on_a_question_loses_that_question_alone(
 
 
 def test_a_flood_is_cut_and_costs_an_action() -> None:
-    flood = Guarded(Does(lambda asked: [Completion("Search " + "x" * 3_000_000) for _ in asked]), 10)
+    flood = TimeLimited(Does(lambda asked: [Completion("Search " + "x" * 3_000_000) for _ in asked]), 10)
     (episode,) = rollout(flood, FakeBackend([]), [Question(id="q", text="q")], Settings(max_actions=2))
     assert (episode.failure, episode.ending, len(episode.steps)) == (None, "max_actions", 2)
     assert all(len(step.completion) == 20_000 for step in episode.steps)
