@@ -42,8 +42,8 @@ class ReinforcementLearning:
     """
 
     policy: Annotated[str, arg(metavar="PATH_OR_ID")]
-    """Cloned policy to start from and to measure the KL penalty against: a folder (`webgpt train bc`), or a name on the Hugging
-    Face hub."""
+    """Cloned policy to start from, which the KL penalty refers to: learned (ships with the package), a folder
+    (`webgpt train bc`) or a hub name."""
     reward_model: Annotated[str, arg(metavar="DIR")]
     """Reward model that scores answers and initializes the value network, trained from the same policy (`webgpt train rm`)."""
     questions: Annotated[str, arg(metavar="SET")]
@@ -70,7 +70,8 @@ class ReinforcementLearning:
         prepare(self.threads)
         from training.ppo.log import read_metrics
         from training.ppo.processes import make_accelerator
-        from training.ppo.train import RUN, train_ppo
+        from training.ppo.train import train_ppo
+        from training.runs import RUN
 
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit must be at least 1, got {self.limit}")

@@ -18,7 +18,7 @@ class RewardModelConfig:
     """Everything that decides the result of reward-model training."""
 
     policy: Annotated[str, arg(metavar="PATH_OR_ID")]
-    """Cloned policy to start from: a folder (`webgpt train bc` writes one), or a name on the Hugging Face hub."""
+    """Cloned policy to start from: learned (ships with the package), a folder (`webgpt train bc`) or a hub name."""
     comparisons: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FILE", help_behavior_hint="(repeatable)")]
     """File of comparisons to learn from: this project's, published ones, or preferences in TRL's format."""
     validation: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FILE", help_behavior_hint="(repeatable)")] = ()

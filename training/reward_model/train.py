@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.models.folder import load_settings
 from agent.models.reward_model import Normalization, RewardModelScore, save_normalization
+from agent.models.shipped import model_path
 from browser_env.records import Settings
 from training.reward_model.config import NormalizationKind, RewardModelConfig
 from training.reward_model.data import GroupSource, PreferenceData, make_data, read_preferences, split
@@ -185,7 +186,7 @@ def normalization(outputs: Sequence[float], kind: NormalizationKind) -> Normaliz
 
 def _settings(policy: str) -> Settings:
     """The format of the episodes that a policy was trained on; the default format if it is not known."""
-    folder = Path(policy).expanduser()
+    folder = Path(model_path(policy))
     return (load_settings(folder) if folder.is_dir() else None) or Settings()
 
 
