@@ -1,8 +1,7 @@
 """Train a tiny policy end to end: python examples/train.py [FOLDER] [COLLECTION] [QUESTIONS].
 
-Scripts stand in for people: one demonstrates how to answer questions about the Python documentation, one compares answers. The
-defaults take about ten minutes on two cores, enough to see every stage but too little for a good policy; `webgpt reproduce`
-trains one in an hour and forty minutes. Killed, the same command resumes.
+Scripts stand in for people: one demonstrates how to answer questions, one compares answers. The defaults take about ten minutes
+on two cores: enough to see every stage, too little for a good policy (`webgpt reproduce` trains one). A killed run resumes.
 """
 
 import sys
@@ -23,14 +22,15 @@ from training import (
     train_reward_model,
 )
 
-VIEW = Settings(view_height=12, max_actions=12)  # an observation takes about 400 tokens of the small base model
+VIEW = Settings(view_height=12, max_actions=10)  # an observation takes about 400 tokens of the small base model
 
 
 def main(folder: str = "runs/example", collection: str | None = None, num: str = "200") -> None:
     """Demonstrate, clone, compare, train a reward model, improve with PPO, and answer with best-of-2."""
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
-    demonstrations, comparisons = out / "demonstrations.jsonl", out / "comparisons.jsonl"
+    demonstrations, comparisons, better = out / "demonstrations.jsonl", out / "comparisons.jsonl", out / "better"
+    cloned, reward = str(out / "cloned"), str(out / "reward")
 
     def open_web() -> Collection:
         return Collection.open(Path(collection)) if collection else default_collection()
@@ -38,26 +38,19 @@ def main(folder: str = "runs/example", collection: str | None = None, num: str =
     def questions(split: str) -> list[Question]:
         return list(load_questions(f"pydoc:{split}", open_docs=open_web))[: int(num)]
 
+    rl, test = questions("rl"), questions("test")
     with open_web() as web:
         add_demonstrations(demonstrations, web, questions("bc"), VIEW, noise=0.1, seeds=[0])
         clone(CloningConfig(demonstrations=(str(demonstrations),)), out / "cloned", backend=web)
 
         pairs = draw_others(read_records(demonstrations, Episode), seed=0)  # good answers beside answers to other questions
         add_comparisons(comparisons, pairs, Labeler(seed=0), seed=0)
-        train_reward_model(RewardModelConfig(policy=str(out / "cloned"), comparisons=(str(comparisons),)), out / "reward")
+        train_reward_model(RewardModelConfig(policy=cloned, comparisons=(str(comparisons),)), out / "reward")
 
-        train_ppo(
-            out / "better",
-            policy=str(out / "cloned"),
-            reward_model=str(out / "reward"),
-            backend=web,
-            questions=questions("rl"),
-            questions_name="pydoc:rl",
-            config=PPOConfig(iterations=1, episodes=4, answers=2, minibatches=4, min_actions=8, max_actions=12),
-        )
+        ppo = PPOConfig(iterations=1, episodes=4, answers=2, minibatches=4, min_actions=8, max_actions=10)
+        train_ppo(better, policy=cloned, reward_model=reward, backend=web, questions=rl, questions_name="rl", config=ppo)
 
-        policy, score = LanguageModel.load(str(out / "better")), RewardModelScore.load(out / "reward")
-        episodes = list(best_of_n(policy, web, questions("test"), VIEW, score, 2))
+        episodes = list(best_of_n(LanguageModel.load(str(better)), web, test, VIEW, RewardModelScore.load(reward), 2))
         correct = [is_correct(episode.question, final_answer(episode), episode.references) for episode in episodes]
         print(f"{sum(map(bool, correct))} of {len(episodes)} test questions answered correctly")
 
