@@ -143,7 +143,7 @@ def _dispatch(arguments: list[str]) -> int:
         case [group, *rest] if members := [name for name in COMMANDS if name.startswith(f"{group} ")]:
             if rest and rest[0] not in ("-h", "--help"):
                 kinds = ", ".join(name.removeprefix(f"{group} ") for name in members)
-                raise UsageError(f"there is no command {f'{group} {rest[0]}'!r}; webgpt {group} is followed by {kinds}")
+                raise UsageError(f"there is no command {f'{group} {rest[0]}'!r}; webgpt {group} takes {kinds}")
             print("\n".join(f"webgpt {_line(COMMANDS[name])}" for name in members))
             return 0
         case _:

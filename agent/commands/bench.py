@@ -67,7 +67,7 @@ class Bench:
     policy_options: Annotated[PolicyOptions, arg(name="")] = field(default_factory=PolicyOptions)
     """Options of the policies; --base-url is also the server of openai: judges."""
     web: Annotated[WebOptions, arg(name="")] = field(default_factory=WebOptions)
-    """The web that is browsed."""
+    """Options of the web to browse."""
     settings: Annotated[EpisodeOptions, arg(name="")] = field(default_factory=EpisodeOptions)
     """Format and budgets of the episodes."""
 
@@ -127,7 +127,7 @@ class Bench:
         if self.policy_options.base_url is not None and not any(
             map(has_server, (*self._specs, self.judge, self.truth_judge or ""))
         ):
-            raise UsageError("--base-url is for openai:MODEL and served:PATH_OR_ID, and neither a policy nor a judge is one")
+            raise UsageError("--base-url is for openai:MODEL and served:PATH_OR_ID, and no --policy or --judge is one of them")
 
     def _questions(self) -> list[Question]:
         questions = load_questions(self.questions, open_docs=lambda: open_web(self.web.collection))

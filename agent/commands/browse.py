@@ -64,7 +64,7 @@ class Browse:
     name: str = "anonymous"
     """Name of the person, for the record."""
     web: Annotated[WebOptions, arg(name="")] = field(default_factory=WebOptions)
-    """The web that is browsed."""
+    """Options of the web to browse."""
     settings: Annotated[Settings, arg(name="")] = field(default_factory=Settings)
     """Format and budgets of the episode."""
 

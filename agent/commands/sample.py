@@ -49,7 +49,7 @@ class Sample:
     policy_options: Annotated[PolicyOptions, arg(name="")] = field(default_factory=PolicyOptions)
     """Options of the policy."""
     web: Annotated[WebOptions, arg(name="")] = field(default_factory=WebOptions)
-    """The web that is browsed."""
+    """Options of the web to browse."""
     settings: Annotated[EpisodeOptions, arg(name="")] = field(default_factory=EpisodeOptions)
     """Format and budgets of the episodes."""
 

@@ -19,7 +19,8 @@ class CitationScore:
     recall: float
     """Share of the answer's sentences that the references they cite entail."""
     precision: float
-    """Share of the citations that are needed for that, or that entail their sentence alone; 0 without citations."""
+    """Share of the citations that support their sentence: the sentence is entailed, and the citation is needed for that or is
+    enough alone. 0 without citations."""
 
 
 def citation_score(answer: str, references: Sequence[Reference], entailment: Entailment) -> CitationScore:

@@ -173,7 +173,7 @@ class Generation:
 
     prompt: TokenPrompt
     constraint_state: "ConstraintState | None"
-    """None if decoding is free."""
+    """State of constrained decoding. None if decoding is free."""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
 

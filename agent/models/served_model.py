@@ -208,7 +208,11 @@ class _Models(BaseModel):
 
 
 def _find_model(server: ModelServer, path_or_id: str, short: str) -> _Model:
-    """The server's model with one of two names."""
+    """The server's model that has the hub id or path, or its last part, as its id or root.
+
+    Raises:
+        UsageError: The server offers no such model.
+    """
 
     def read(content: bytes) -> _Models:
         try:

@@ -30,8 +30,8 @@ def prompt_ids(tokenizer: Any, observation: str) -> list[int]:
 
 def completion_ids(tokenizer: Any, text: str, phase: Phase) -> list[int]:
     """The tokens of a command or an answer, including its end, since ending is an action of the policy."""
-    whole = storable(text) + stop_of(phase)
-    ids: list[int] = tokenizer(whole, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+    completion = storable(text) + stop_of(phase)
+    ids: list[int] = tokenizer(completion, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
     return ids
 
 

@@ -34,7 +34,7 @@ MAX_SCROLLS = 2
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """The past actions for the current topic: all since the last quote."""
+    """Past actions on the current topic: those since the last quote."""
 
     searches: int
     opened: tuple[str, ...]
@@ -42,7 +42,7 @@ class Trail:
     since_find: tuple[str, ...]
     """Actions since the last find on this page."""
     finds: tuple[str, ...]
-    """Finds on this page."""
+    """Finds on this page, in the words of the past actions."""
 
     @classmethod
     def of(cls, past_actions: Sequence[str]) -> "Trail":

@@ -55,7 +55,7 @@ class Topic:
     place: str | None = None
     """Module or class in which a definition without a name is sought; without a name, None means no particular place."""
     keywords: tuple[str, ...] = ()
-    """The other content words."""
+    """Content words of the question other than the name and the place."""
     phrases: tuple[str, ...] = ()
     """Phrases of the question, the most specific first."""
     wants_name: bool = False

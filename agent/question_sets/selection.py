@@ -22,7 +22,7 @@ def choose(questions: Sequence[Question], limit: int | None, seed: int) -> list[
         UsageError: There is no question, or two have the same id.
     """
     if not questions:
-        raise UsageError("there are no questions to run")
+        raise UsageError("the question set has no questions; pass another set")
     ids = [question.id for question in questions]
     if len(set(ids)) < len(ids):
         repeated = next(known for index, known in enumerate(ids) if known in ids[:index])

@@ -94,7 +94,7 @@ class Material:
     pages: Path | None = None
 
     def episodes(self) -> Iterator[tuple[str, Episode]]:
-        """Each episode with the name of its policy.
+        """Yield each episode with the name of its policy.
 
         Raises:
             RecordError: A line is not an episode.
@@ -122,7 +122,7 @@ def read_material(path: Path) -> Material:
     if path.is_file():
         return Material(title=path.stem, files=((None, path),))
     if not path.is_dir():
-        raise UsageError(f"there is no {path}; pass the results folder of webgpt bench, or a file of episodes")
+        raise UsageError(f"{path} does not exist; pass the results folder of webgpt bench, or a file of episodes")
     files = sorted((path / "episodes").glob("*.jsonl"))
     if not files:
         raise UsageError(

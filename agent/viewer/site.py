@@ -279,7 +279,7 @@ def _prepare(out: Path) -> None:
     if out.is_dir():
         others = sorted(file.name for file in out.iterdir() if file.name not in WRITTEN)
         if others:
-            raise UsageError(f"{out} contains {others[0]}, which is not part of such pages; choose another --out")
+            raise UsageError(f"{out} contains {others[0]}, which is not part of the pages of webgpt view; choose another --out")
     for name in ("episodes", "pages"):
         shutil.rmtree(out / name, ignore_errors=True)
         (out / name).mkdir(parents=True)

@@ -106,7 +106,7 @@ MISTAKES = {
     "no such training": (
         ["train", "xyzzy"],
         2,
-        "there is no command 'train xyzzy'; webgpt train is followed by base, bc, rm, ppo",
+        "there is no command 'train xyzzy'; webgpt train takes base, bc, rm, ppo",
     ),
     "setting": (["ask", "x", "--max-actions", "0"], 2, "--max-actions must be at least 1, got 0 (webgpt ask --help)"),
     "no collection": (["ask", "x", "--collection", "/no/such"], 1, "there is no collection /no/such"),

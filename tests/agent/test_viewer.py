@@ -250,7 +250,7 @@ def test_a_folder_with_other_files_is_not_overwritten(tmp_path: Path) -> None:
 
 
 MISTAKES = {
-    "nothing": (None, None, UsageError, "there is no "),
+    "nothing": (None, None, UsageError, "does not exist"),
     "no benchmark": ("notes.txt", "", UsageError, r"has no episodes/\*\.jsonl"),
     "torn result": ("results.jsonl", '{"question": "q"}\n', RecordError, r"results\.jsonl:1: is not a Result: Field required"),
     "broken page": ("pages.jsonl", "{}\n{", RecordError, r"pages\.jsonl:1: is not a PageText"),

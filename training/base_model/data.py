@@ -188,7 +188,7 @@ class Batches:
         return row, [0.0] * len(row.prompt) + list(row.token_weights or [1.0] * len(row.completion))
 
     def micro_batch(self, rows: Sequence[WeightedRow]) -> MicroBatch:
-        """Rows side by side."""
+        """Make a micro-batch of rows."""
         return MicroBatch.of([(row.ids, weights) for row, weights in rows], self._tokenizer.pad_token_id)
 
 

@@ -134,8 +134,8 @@ class BaseModelTraining:
 
     def _learning_rate(self) -> float:
         """Linear warm-up, then constant, then a linear cool-down over the last share of the tokens."""
-        left = 1 - self.tokens / self.config.tokens
-        cooldown = min(1.0, max(left, 0.01) / self.config.cooldown) if self.config.cooldown else 1.0
+        remaining = 1 - self.tokens / self.config.tokens
+        cooldown = min(1.0, max(remaining, 0.01) / self.config.cooldown) if self.config.cooldown else 1.0
         return self.config.learning_rate * min(1.0, (self.step + 1) / self.config.warmup_steps) * cooldown
 
     # ---------------------------------------------------------------------------------------------------------------- files

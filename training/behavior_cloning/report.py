@@ -8,7 +8,7 @@ class CloningEvaluation:
     """An evaluation of the averaged weights."""
 
     step: int
-    """Optimizer step."""
+    """Number of the optimizer step."""
     score: float | None
     """Score of rollouts on held-out questions, 0 to 1. None: not measured."""
     held_out_loss: float | None
@@ -27,7 +27,7 @@ class CloningReport:
     action_tokens: int
     """Number of tokens of the training rows that have a loss."""
     steps: int
-    """Optimizer steps."""
+    """Number of optimizer steps."""
     best_step: int | None
     """Optimizer step of the saved weights. None: there was no evaluation, and the last ones were saved."""
     score: float | None

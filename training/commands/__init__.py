@@ -1,1 +1,1 @@
-"""The commands that train, one file a command."""
+"""Commands of `webgpt` that make training data, convert it, and train; one module per command."""

@@ -24,9 +24,9 @@ class Evaluated:
 
     experience: Experience
     scores: tuple[float, ...]
-    """Scores of its answers."""
+    """Scores of the answers of the experience."""
     gold: float | None
-    """Score of its episode by the gold judge, if there is one."""
+    """Score of the episode by the gold judge. None: there is no gold judge."""
     logprobs: Tensor
     """Log-probabilities under the policy that sampled, in nats."""
     ref_logprobs: Tensor

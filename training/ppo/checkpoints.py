@@ -14,7 +14,7 @@ PROGRESS_FILE = "progress.json"
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The state of a run beside weights and optimizers."""
+    """The progress of a run, saved with its weights and optimizers."""
 
     iteration: int = 0
     """Number of the next iteration."""

@@ -59,7 +59,7 @@ def read_metrics(out: Path) -> list[IterationMetrics]:
 
 
 def _keep_lines(file: Path, number: int) -> None:
-    """Truncate a file to its first lines."""
+    """Truncate a file to its first `number` lines."""
     if file.is_file():
         lines = file.read_bytes().splitlines(keepends=True)
         if len(lines) > number:

@@ -132,7 +132,7 @@ class Reproduction:
     # ------------------------------------------------------------------------------------------- demonstrations, cloning
 
     def _demonstrate(self) -> None:
-        """`webgpt demonstrate`, from the start even if it was interrupted, so that the order of the file is reproducible."""
+        """Demonstrate (`webgpt demonstrate`); after an interrupt from the start, so that the order of the file is reproducible."""
         path, seed = self.folders.demonstration_file, self.config.seed
         path.unlink(missing_ok=True)
         seeds = range(seed, seed + self.config.amounts.demonstrations_each)
@@ -142,7 +142,7 @@ class Reproduction:
         self.log(f"  {number:,} demonstrations of {len(self.bc_questions):,} questions")
 
     def _clone(self) -> None:
-        """`webgpt train bc`."""
+        """Clone the demonstrations (`webgpt train bc`)."""
 
         def log(evaluation: CloningEvaluation) -> None:
             self.log(f"  step {evaluation.step:,}: score {evaluation.score}, held-out loss {evaluation.held_out_loss}")
@@ -154,12 +154,12 @@ class Reproduction:
     # ------------------------------------------------------------------------------------------ comparisons, reward models
 
     def _sample_answers(self) -> None:
-        """`webgpt sample`: answers of the cloned policy to compare."""
+        """Sample answers of the cloned policy to compare (`webgpt sample`)."""
         policy = self._policy("cloned", temperature=self.config.compared_temperature)
         self._add_samples(self.folders.answer_file, policy, self.rm_questions, self.config.amounts.answers_each)
 
     def _label(self) -> None:
-        """`webgpt label`: two labelers, whose agreement is measured, and the gold labeler rate the same pairs."""
+        """Rate the same pairs by two labelers, whose agreement is measured, and by the gold labeler (`webgpt label`)."""
         folders, seed = self.folders, self.config.seed
         labeler = Labeler(seed)
         pairs = list(draw_pairs(read_episodes(folders.answer_file), self.config.amounts.pairs_each, seed))
@@ -178,7 +178,7 @@ class Reproduction:
         self.log(f"  {len(others):,} comparisons with answers to other questions")
 
     def _train_reward_model(self, folder: Path, part: str) -> None:
-        """`webgpt train rm`."""
+        """Train a reward model on one part of the questions (`webgpt train rm`)."""
         report = train_reward_model(self.config.reward_model(self.folders, part), model_folder(folder))
         accuracy = report.figures.accuracy
         quality = f"accuracy {accuracy.mean:.1%}" if accuracy else "every held-out pair is a tie"
@@ -187,7 +187,7 @@ class Reproduction:
     # ----------------------------------------------------------------------------------------------------------------- PPO
 
     def _improve(self) -> None:
-        """`webgpt train ppo`."""
+        """Improve the cloned policy (`webgpt train ppo`)."""
         result = train_ppo(
             model_folder(self.folders.ppo),
             policy=str(model_folder(self.folders.cloned)),
@@ -205,7 +205,7 @@ class Reproduction:
     # --------------------------------------------------------------------------------------------- tests, samples, scores
 
     def _test(self) -> None:
-        """`webgpt bench`: every policy on the split test."""
+        """Measure every policy on the split test (`webgpt bench`)."""
         seed = self.config.seed
         config: dict[str, Json] = {"questions": "pydoc:test", "policies": list(TESTED), "seed": seed, "backend": self.web.name}
         with Benchmark.open(self.folders.benchmark, self.test_questions, config) as benchmark:
@@ -246,7 +246,7 @@ class Reproduction:
         )
 
     def _sample(self, name: Trained) -> None:
-        """`webgpt sample`: samples for best-of-n."""
+        """Sample episodes of a policy for best-of-n (`webgpt sample`)."""
         amounts, policy = self.config.amounts, self._policy(name)
         self._add_samples(self.folders.sample_file(name), policy, self.test_questions[: amounts.sampled], amounts.samples)
         if amounts.deep_samples > amounts.samples and name == "cloned":

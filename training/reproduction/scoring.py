@@ -44,7 +44,7 @@ class Agreement:
     labelers: float | None
     """Share of the pairs on which two labelers prefer the same answer, without ties. None: every pair is a tie."""
     rated_twice: int
-    """Number of these pairs."""
+    """Number of pairs that both labelers rated without a tie."""
     reward_model: Estimate | None
     """Accuracy of the reward model on held-out comparisons by the gold labeler, without ties. None: there are no such
     comparisons."""

@@ -63,7 +63,7 @@ def read_preferences(path: Path) -> Iterator[PreferenceGroup]:
         RecordError: A line cannot be read.
     """
     if not path.is_file():
-        raise UsageError(f"there is no file of comparisons {path}")
+        raise UsageError(f"{path} is not a file; pass a file of comparisons")
     with path.open("rb") as lines:
         first = next((line for line in lines if not line.isspace()), b"")
     try:
@@ -103,7 +103,7 @@ def split(groups: Sequence[PreferenceGroup], config: RewardModelConfig) -> tuple
     ]
     if not training or not validation:
         purpose = "training" if not training else "validation"
-        raise UsageError(f"no comparisons are left for {purpose}, of {len(groups)}: pass more, or another --held-out or --part")
+        raise UsageError(f"of {len(groups)} comparisons none is left for {purpose}; pass more, or another --held-out or --part")
     return training, validation
 
 

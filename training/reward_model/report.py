@@ -29,7 +29,7 @@ class RewardModelReport:
     tokens: int
     """Number of tokens of the training answers in one epoch, question and references included."""
     steps: int
-    """Optimizer steps."""
+    """Number of optimizer steps."""
     normalization: Normalization
     figures: PreferenceFigures
     """Figures on the held-out comparisons."""

@@ -71,7 +71,7 @@ class _Columns(_Model):
     score_1: Score
 
     def records(self) -> tuple[_Record, _Record]:
-        """The two records of the other shape."""
+        """The comparison in the other shape, as two records."""
         return (
             _Record(question=self.question, quotes=self.quotes_0, answer=self.answer_0, score=self.score_0),
             _Record(question=self.question, quotes=self.quotes_1, answer=self.answer_1, score=self.score_1),

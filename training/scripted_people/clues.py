@@ -35,8 +35,8 @@ def queries(topic: Topic, question: str, sentence: str) -> Iterator[str]:
     keywords = " ".join(topic.keywords)
     if topic.name:
         inner = topic.owner.rpartition(".")[2] or "builtins"
-        whole = topic.name if "." in topic.name else f"builtins {topic.name}"
-        candidates = (whole, f"{inner} {topic.last}", f"{topic.name} {keywords}", topic.last)
+        full_name = topic.name if "." in topic.name else f"builtins {topic.name}"
+        candidates = (full_name, f"{inner} {topic.last}", f"{topic.name} {keywords}", topic.last)
     else:
         place = topic.place or ("builtins" if BUILT_INS in question else "")
         if "." not in place and f"method of {place}" in question:

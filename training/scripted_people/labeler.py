@@ -112,13 +112,15 @@ def error_for(target: float, pairs: Sequence[tuple[Question, ComparedAnswer, Com
     """
     gold = [gold_score(question, a.references, a.text) - gold_score(question, b.references, b.text) for question, a, b in pairs]
     labelers = Labeler(seed=1), Labeler(seed=2)
-    deviations = [[who.deviation(question, a) - who.deviation(question, b) for question, a, b in pairs] for who in labelers]
+    deviations = [
+        [labeler.deviation(question, a) - labeler.deviation(question, b) for question, a, b in pairs] for labeler in labelers
+    ]
     low, high = 0.0, 2.0
     for _ in range(12):
         error = (low + high) / 2
         first, second = (
-            [five_points(difference + error * deviation) for difference, deviation in zip(gold, own, strict=True)]
-            for own in deviations
+            [five_points(difference + error * deviation) for difference, deviation in zip(gold, column, strict=True)]
+            for column in deviations
         )
         if (agreement(first, second) or 0.0) > target:
             low = error

@@ -101,7 +101,7 @@ class Planner:
         return Search(untried[0]) if untried else End(EndReason.ANSWER if self.state.references else EndReason.NONSENSE)
 
     def _choose_result(self, target: Target) -> Action:
-        """Open the result that has the target, scrolling to it first; as a detour a wrong one before it."""
+        """Open the result that links to the target's page, scrolling to it first; as a detour, open a wrong result before."""
         in_view = [hit.link_id for hit in hits(view_lines(self.state))]
         right = next((index for index, url in enumerate(self.state.page.link_urls) if url == target.url), None)
         if right is None:
@@ -115,7 +115,7 @@ class Planner:
         return Click(right)
 
     def _leave(self, target: Target) -> Action:
-        """Go back from a wrong page; as a detour look for the name on it first."""
+        """Go back from a wrong page; as a detour, find the name on it first."""
         if target.topic.name and not self._finds() and self.detours.takes(f"look {target.index}", 3.0):
             return Find(f"{target.topic.last}(")
         return Back() if len(self.state.visits) > 1 else self._search(target)
@@ -171,7 +171,7 @@ class Planner:
         return None
 
     def _text_to_find(self, target: Target, place: TargetPlace, finds: Sequence[str]) -> str | None:
-        """The text to look for: the class that owns the definition first, a name before a phrase."""
+        """The text to find: the owning class first, a name before a phrase. None if no text leads to the place."""
         page, owner = self.state.page, f"class {place.owner}("
         if place.owner and owner not in finds and _contains(page, owner):
             return owner

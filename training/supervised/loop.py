@@ -16,7 +16,7 @@ LOSS_STEPS = 10
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Position in a training."""
+    """Progress of a training at an optimizer step."""
 
     step: int
     max_steps: int

@@ -1,4 +1,4 @@
-"""Drafts of questions: from one or two definitions to a text, accepted answers and evidence sentences."""
+"""Drafts of questions: text, accepted answers and evidence sentences, made from one or two definitions."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

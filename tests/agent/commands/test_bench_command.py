@@ -248,7 +248,7 @@ REFUSED: list[tuple[str, tuple[str, ...], str]] = [
     ("same-policy-twice", ("--policy", "scripted", "--policy", "default"), "two policies have the same name"),
     ("no-such-judge", ("--judge", "nobody"), "there is no judge 'nobody'"),
     ("no-such-truth-judge", ("--truth-judge", "nobody"), "there is no judge of truth 'nobody'"),
-    ("server-of-nobody", ("--base-url", "http://localhost:1/v1"), "neither a policy nor a judge is one"),
+    ("server-of-nobody", ("--base-url", "http://localhost:1/v1"), "no --policy or --judge is one of them"),
     ("no-such-set", ("--questions", "no/such/file.jsonl"), "there is no question set 'no/such/file.jsonl'"),
     ("token-counter", ("--token-counter", "gpt2"), "--token-counter must be words"),
     (

@@ -30,7 +30,7 @@ def test_a_benchmark_can_be_viewed_in_its_folder_or_elsewhere(webgpt: Run, small
 
 def test_a_path_that_is_neither_benchmark_nor_file_is_an_error(webgpt: Run, tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
-    for path, message in ((tmp_path / "nothing", "there is no "), (tmp_path / "notes", "has no episodes/*.jsonl")):
+    for path, message in ((tmp_path / "nothing", "does not exist"), (tmp_path / "notes", "has no episodes/*.jsonl")):
         done = webgpt("view", path)
         assert (done.returncode, done.stdout) == (2, "")
         assert message in done.stderr

@@ -263,7 +263,7 @@ def test_a_sample_is_random() -> None:
 
 
 def test_an_empty_set_and_a_repeated_id_are_refused() -> None:
-    with pytest.raises(UsageError, match="there are no questions"):
+    with pytest.raises(UsageError, match="the question set has no questions"):
         choose([], None, 0)
     with pytest.raises(UsageError, match="two questions have the id '1'"):
         choose([*numbered(3), Question(id="1", text="other")], None, 0)
