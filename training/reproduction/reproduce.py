@@ -132,7 +132,7 @@ class Reproduction:
     # ------------------------------------------------------------------------------------------- demonstrations, cloning
 
     def _demonstrate(self) -> None:
-        """Demonstrate (`webgpt demonstrate`); after an interrupt from the start, so that the order of the file is reproducible."""
+        """Demonstrate (`webgpt demonstrate`), from the start even after an interrupt, so that the order is reproducible."""
         path, seed = self.folders.demonstration_file, self.config.seed
         path.unlink(missing_ok=True)
         seeds = range(seed, seed + self.config.amounts.demonstrations_each)
