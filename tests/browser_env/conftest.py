@@ -1,4 +1,4 @@
-"""Fixtures of the tests of collections and of the network: a small collection and a web server."""
+"""Fixtures for tests of collections and of the network: a small collection and a web server."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping

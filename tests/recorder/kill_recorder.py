@@ -49,7 +49,7 @@ class Terminal:
 
     @property
     def screen(self) -> str:
-        """The text on the screen now."""
+        """The current text of the screen."""
         self._stream.feed(self._raw[self._fed :])
         self._fed = len(self._raw)
         return "\n".join(self._screen.display)

@@ -37,7 +37,7 @@ def demonstration_app(
 
 
 def run(app: App[None], steps: Steps, size: tuple[int, int] = (80, 24)) -> None:
-    """Run a program and take steps in it."""
+    """Run a program and carry out steps in it."""
 
     async def session() -> None:
         async with app.run_test(size=size) as pilot:
@@ -55,7 +55,7 @@ async def _soon(*arguments: float) -> None:
 
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
-    """Press keys. Each waits for the web and the screen after the previous one."""
+    """Press keys, and wait for the web and the screen after each."""
     for key in keys:
         await pilot.press(key)
         await settle(pilot)

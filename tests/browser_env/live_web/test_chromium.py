@@ -1,4 +1,4 @@
-"""Real Chromium on real pages: what it draws, which requests are answered, and that it has no network of its own."""
+"""Chromium on pages of a local server: the drawn text, the requests that are answered, and the lack of any other network."""
 
 import asyncio
 import os
@@ -352,7 +352,7 @@ def test_navigation_to_a_forbidden_address_is_not_followed(
 
 
 def test_listener_records_tcp_and_udp(forbidden: Listener) -> None:
-    """The tests above would notice a connection."""
+    """Check the listener on which the tests above rely."""
     with socket.create_connection(("127.0.0.1", forbidden.port)) as connection:
         connection.sendall(b"hello")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
