@@ -111,7 +111,7 @@ class Visit:
             except Error:
                 if page.is_closed() or is_last:
                     raise
-                drawn = None  # it is navigating to another page
+                drawn = None  # the page is navigating to another one
             if drawn == "loading":
                 patience = min(waited + PATIENCE_SECONDS, LOADING_SECONDS)
             elif drawn is not None:

@@ -126,7 +126,7 @@ class IndexWriter:
         page_id, *row = self._connection.execute(
             "SELECT id, url, title, text, spans, notes FROM pages WHERE url = ?", (url,)
         ).fetchone()
-        # The index stores no content, so a row is deleted by giving its columns again.
+        # The index does not store its columns, so SQLite needs them to delete a row.
         page = load_page(*row)
         self._connection.execute(
             "INSERT INTO search (search, rowid, title, headings, lead, body) VALUES ('delete', ?, ?, ?, ?, ?)",

@@ -57,7 +57,7 @@ iso2022-jp: iso-2022-jp csiso2022jp
 cp932: shift_jis shift-jis sjis x-sjis ms_kanji ms932 windows-31j csshiftjis
 cp949: euc-kr ks_c_5601-1987 ks_c_5601-1989 ksc5601 ksc_5601 korean windows-949 cseuckr csksc56011987 iso-ir-149
 """
-# Each line: Python's codec, then the labels for which browsers use it (https://encoding.spec.whatwg.org/#names-and-labels).
+# Each line is Python's codec and the labels for which browsers use it (https://encoding.spec.whatwg.org/#names-and-labels).
 
 CODECS = {
     label: codec.strip()

@@ -21,7 +21,7 @@ def is_http(url: str) -> bool:
             and parts.username is None
             and parts.port != 0  # raises for a port that is not a number
             and _HOST.fullmatch(parts.hostname or "") is not None
-            and clean(parts.netloc) == parts.netloc  # a domain is shown in observations
+            and clean(parts.netloc) == parts.netloc  # observations show the domain
         )
     except ValueError:
         return False

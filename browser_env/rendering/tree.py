@@ -55,7 +55,7 @@ class Tree:
 def parse(html: str) -> Tree:
     """Parse any text; never raises."""
     source = _FORBIDDEN.sub("", html).replace("\r\n", "\n").replace("\r", "\n")
-    source = source.replace("&nbsp;", "\xa0")  # each entity is an event: a third of the time of pydoc's pages
+    source = source.replace("&nbsp;", "\xa0")  # each entity is an event; these took a third of the time for pydoc's pages
     builder = _Builder()
     parser = etree.HTMLParser(target=builder)  # type: ignore[arg-type]  # lxml calls those methods that a target has
     work = num_read = 0

@@ -158,7 +158,7 @@ def _read_file(path: Path) -> Iterator[LocatedRecord | Problem]:
                 yield Problem(location, _not_a_record(line))
                 continue
             try:
-                yield LocatedRecord(location, parse_record(line, kind))  # type: ignore[type-var]  # it is one of the three
+                yield LocatedRecord(location, parse_record(line, kind))  # type: ignore[type-var]  # one of the three
             except RecordError as error:
                 yield Problem(location, str(error))
     except RecordError as error:

@@ -69,7 +69,7 @@ class Process:
         except ProcessLookupError:
             return True
         except OSError:
-            return False  # it runs under another user
+            return False  # the process runs under another user
         return _started(self.pid) != self.started
 
 

@@ -16,7 +16,7 @@ class Brave(Provider):
     max_query: ClassVar = 400
 
     def request(self, query: str) -> ApiRequest:
-        first_words = " ".join(query.split()[:50])  # more words are an error
+        first_words = " ".join(query.split()[:50])  # the API rejects longer queries
         parameters: dict[str, str | int] = {"q": first_words, "count": 20, "text_decorations": "false"}
         return self.get("/res/v1/web/search", parameters, {"X-Subscription-Token": self.key})
 
