@@ -1,4 +1,4 @@
-// Serializes a drawn page as [address, HTML]. Returns null if it has little text and may show more, "loading" while its source
+// Serializes a drawn page as [URL, HTML]. Returns null if it has little text and may show more, "loading" while its source
 // is being read.
 //
 // The HTML records what only a browser knows: text that is hidden by any style sheet or script is wrapped in <span hidden>,
@@ -16,12 +16,12 @@
     if (!element) return "rgb(255, 255, 255)";
     if (colors.has(element)) return colors.get(element);
     const style = getComputedStyle(element);
-    const own = style.backgroundColor;
+    const backgroundColor = style.backgroundColor;
     const outer = element.parentElement || (element.getRootNode().host ?? null);
     let color;
     if (style.backgroundImage !== "none") color = null;
-    else if (own === "rgba(0, 0, 0, 0)") color = behind(outer);
-    else color = own.startsWith("rgba") ? null : own;
+    else if (backgroundColor === "rgba(0, 0, 0, 0)") color = behind(outer);
+    else color = backgroundColor.startsWith("rgba") ? null : backgroundColor;
     colors.set(element, color);
     return color;
   };
