@@ -94,7 +94,7 @@ def action_lambdas(lengths: list[int], max_action_tokens: int, lam: float = 0.95
     tokens; a longer completion is several. This is λ = 1 inside a timestep, and `lam` at its last token.
 
     Args:
-        lengths: The number of tokens of each action, in order.
+        lengths: Number of tokens of each action, in order.
         max_action_tokens: The maximum number of tokens of a timestep.
         lam: The λ between timesteps (0.95, Table 7).
         level: *action* for the paper's timesteps; *token* for the same λ at every token, as in InstructGPT.

@@ -17,7 +17,7 @@ from browser_env.pages.characters import ELLIPSIS_BAR
 from browser_env.pages.matching import MIN_END_CHARACTERS, MIN_END_WORDS
 
 UNLIMITED = 1 << 20
-"""A number of tokens above what any command needs."""
+"""Number of tokens above the length of any command."""
 MAX_LOOPED = 24
 """Maximum number of offsets to process one by one, where a loop is faster than NumPy."""
 
@@ -56,7 +56,7 @@ class TextStart:
             self._collect(node, remaining, allowed)
 
     def _collect(self, node: int, remaining: int, allowed: AllowedTokens) -> int:
-        """Collect the tokens; returns the most tokens that a text needs after any of them."""
+        """Collect the tokens; returns the maximum number of tokens that a text needs after any of them."""
         trie, first_tokens = self.trie, self.page_text.first_tokens(node)
         if not len(first_tokens.start):
             return 0
@@ -167,7 +167,7 @@ class TextState:
         return self.offsets[self.page_text.is_end[self.offsets] & (self.offsets >= self.min_end)]
 
     def _tail_need(self, head_end: int, head_length: int) -> int | None:
-        """The most tokens that the nearest tail needs with its line feed; None if the head is too short or has no tail."""
+        """Maximum number of tokens of the nearest tail and its line feed; None if the head is too short or has no tail."""
         head = self.trie.denormalize(self.page_text.form[head_end - head_length : head_end])
         if len(head.split()) < MIN_END_WORDS and len(head.strip()) < MIN_END_CHARACTERS:
             return None

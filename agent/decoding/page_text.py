@@ -72,8 +72,8 @@ class PageText:
         self._index_starts(boundaries)
         self._first_tokens: dict[int, FirstTokens] = {}
         self.first_token_ids: dict[int, tuple[int, TokenIds]] = {}
-        """Cache of `TextStart`: by trie node, the most tokens needed after a first token of any text, and the ids of all first
-        tokens."""
+        """Cache of `TextStart`: by trie node, the maximum number of tokens needed after a first token of any text, and the ids
+        of all first tokens."""
         self._excluding: tuple[int, PageText] | None = None
 
     def _set_ends(self, is_end: NDArray[np.bool_], next_end: Offsets) -> None:

@@ -31,9 +31,10 @@ WRITTEN = frozenset({*ASSETS, "overview.js", "episodes", "pages"})
 MAX_ROW_TEXT = 300
 """Maximum length of a question in the list, in characters; its own page has it whole."""
 MAX_PAGE = 400_000
-"""Maximum length of a web page that is kept whole, in characters; of longer ones, the text around the references is kept."""
+"""Maximum length in characters of a web page that is written whole; of longer pages, only the text around the references is
+written."""
 AROUND = 20_000
-"""Number of characters kept before and after a reference on a page that is too long."""
+"""Number of characters written before and after a reference on a page that is too long."""
 Group = Literal["answers", "kinds", "behavior"]
 _KNOWN = {metric.name: metric for metric in METRICS}
 _DRAWN: dict[str, Group] = {

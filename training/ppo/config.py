@@ -23,11 +23,11 @@ class PPOConfig:
     max_actions: int = 30
     """Largest action budget of an episode, in commands (Appendix E: 100). Budgets are drawn between the two, both included."""
     max_action_tokens: int = 64
-    """Maximum tokens of a timestep (Table 7: 64); a longer completion counts as several timesteps."""
+    """Maximum number of tokens of a timestep (Table 7: 64); a longer completion counts as several timesteps."""
     max_command_tokens: int = 128
-    """Maximum tokens of a sampled command. It limits the length of quotes."""
+    """Maximum number of tokens of a sampled command. It limits the length of quotes."""
     max_answer_tokens: int = 256
-    """Maximum tokens of a sampled answer. A batch takes as long as its longest answer."""
+    """Maximum number of tokens of a sampled answer. A batch takes as long as its longest answer."""
     minibatches: int = 16
     """Number of optimizer steps per epoch (Table 7: 128, of 512 completions each). More make smaller and noisier steps."""
     epochs: int = 1
@@ -73,7 +73,7 @@ class PPOConfig:
     batch_size: int = 64
     """Number of completions sampled at a time. Lower it if memory is short; the results do not change."""
     batch_tokens: int = 8192
-    """Maximum tokens of a micro-batch, padding included. Lower it if memory is short; the results do not change."""
+    """Maximum number of tokens of a micro-batch, padding included. Lower it if memory is short; the results do not change."""
     sampling_dtype: Literal["float32", "bfloat16"] | None = None
     """Data type of a copy of the policy that samples faster. Default: sample with the trained weights themselves."""
     checkpoint_every: int = 1

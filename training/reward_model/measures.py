@@ -92,7 +92,7 @@ def figures(
     Args:
         groups: The preferences.
         scores: The score of each candidate of each group; differences are read as logits.
-        resamples: The number of bootstrap resamples.
+        resamples: Number of bootstrap resamples.
     """
     if not groups:
         raise ValueError("expected at least one group to measure")
@@ -146,7 +146,7 @@ def _accuracy(hits: Mapping[str, Sequence[float]], resamples: int) -> Estimate:
 
     Args:
         hits: The hits of the pairs of each question.
-        resamples: The number of bootstrap resamples.
+        resamples: Number of bootstrap resamples.
     """
     number = sum(map(len, hits.values()))
     mean = number / len(hits)

@@ -51,7 +51,7 @@ def copying_row(texts: Sequence[Sequence[int]], vocabulary: range, length: int, 
     Args:
         texts: The token ids of documents. Half of the rows use a stretch of one, the other half random tokens.
         vocabulary: The token ids to draw random tokens from.
-        length: The number of tokens of the text.
+        length: Number of tokens of the text.
         rng: The source of randomness.
     """
     document = rng.choice(texts) if texts and rng.random() < 0.5 else ()

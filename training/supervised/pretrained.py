@@ -41,7 +41,7 @@ def load_reward_base(name: str) -> tuple[Any, Any]:
 
 
 def context_length(model: Any) -> int | None:
-    """The number of tokens that a model can read. None: it has no limit."""
+    """Number of tokens that a model can read. None: it has no limit."""
     limit: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return limit
 

@@ -10,7 +10,7 @@ from browser_env.records import Step
 COMMAND: Final = re.compile(r"Search(?= )|Clicked on link(?= )|Find in page: |Quote: |End: ")
 """The name of a command, before its argument."""
 CHOICE_TOKENS: Final = 2
-"""The number of tokens at the start of an argument or answer that choose it; the tokens after them are mostly copied."""
+"""Number of tokens at the start of an argument or answer that choose it; the tokens after them are mostly copied."""
 
 
 @dataclass(frozen=True, slots=True)

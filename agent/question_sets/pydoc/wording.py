@@ -38,7 +38,7 @@ _ALSO_NOUNS: Final = frozenset(
     """display double end filter force format handle hash link list load log look map mark match measure process query quote
     report request release signal start stop store test time transfer update wait walk write""".split()  # noqa: SIM905
 )
-"""Words that are verbs only if an article or the like follows: *Process objects represent ...* begins with a noun."""
+"""Words that are verbs only if an article or another determiner follows: *Process objects represent ...* begins with a noun."""
 _DETERMINERS: Final = frozenset(
     """a all an and and/or any at data each every for from given if in its multiple new on one or out several some the this to
     two until up whether""".split()  # noqa: SIM905
