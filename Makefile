@@ -20,7 +20,7 @@ SAY := printf '%s\n'
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: .venv/core.stamp  ## create .venv and install the program: make install [EXTRAS=recorder,train,web]
+install: .venv/core.stamp  ## create .venv and install the program: make install [EXTRAS=web,recorder,learned,train]
 	$(if $(EXTRAS),$(PIP) install --constraint constraints.txt --editable '.[$(EXTRAS)]')
 
 # Language models of the hub need torch, which is large, so it is installed only when one is asked; the one that ships does not.

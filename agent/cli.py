@@ -97,7 +97,7 @@ COMMANDS = {entry.name: entry for entries in GROUPS.values() for entry in entrie
 
 EXAMPLES = (
     ('webgpt ask "What does shutil.copytree do?"', "from Python's documentation"),
-    ("webgpt browse --collection notes.webgpt", "an offline web of your own"),
+    ("webgpt browse --collection notes.sqlite", "an offline web of your own"),
     ('webgpt ask --web "Why do crows drop nuts?"', "the live web (docs/web.md)"),
 )
 

@@ -1,7 +1,7 @@
 """Train a tiny policy end to end: python examples/train.py [FOLDER] [COLLECTION] [QUESTIONS].
 
-Scripts stand in for people: one demonstrates how to answer questions, one compares answers. The defaults take about ten minutes
-on two cores: enough to see every stage, too little for a good policy (`webgpt reproduce` trains one). A killed run resumes.
+It needs torch (make install EXTRAS=train). Scripts stand in for people who demonstrate and compare. The defaults take about ten
+minutes on two cores, too little for a good policy (`webgpt reproduce` trains one). A killed run resumes.
 """
 
 import sys

@@ -89,7 +89,7 @@ class Index:
             return _archive(Path(self.source))
         folder = Path(self.source)
         if not self.source or not folder.is_dir():
-            raise UsageError(f"{self.source!r} is not a folder; pass a folder, a URL or pydoc")
+            raise UsageError(f"{self.source!r} is not a folder; pass pydoc, a folder, the URL of a site, or a web archive")
         return Folder(folder, self.base_url)
 
     def _site(self) -> Site:
@@ -128,7 +128,7 @@ def _archive(path: Path) -> Source:
     try:
         from browser_env.offline_web.sources.warc import Warc
     except ImportError as error:
-        raise UsageError("web archives need the package warcio; install it with: pip install 'open-webgpt[web]'") from error
+        raise UsageError("web archives need the package warcio; install it with: make install EXTRAS=web") from error
     return Warc(path)
 
 

@@ -62,7 +62,10 @@ class Questions:
 
 
 def _write(questions: Iterable[Question], out: Path) -> Counter[str]:
-    """Write questions to a file and count them by kind. If a question cannot be read, those before it are still written."""
+    """Write questions to a file and count them by kind.
+
+    If a question cannot be read, those before it are still written; if it is the first, an existing file stays as it is.
+    """
     written: Counter[str] = Counter()
     failure: WebGPTError | None = None
     with replacing(out) as unfinished:
@@ -72,6 +75,8 @@ def _write(questions: Iterable[Question], out: Path) -> Counter[str]:
                 append_record(unfinished, question)
                 written[question.kind or "of no kind"] += 1
         except WebGPTError as error:
+            if not written:
+                raise
             failure = error
     if failure is not None:
         raise failure

@@ -3,11 +3,14 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from browser_env.errors import UsageError
+
+if TYPE_CHECKING:
+    from browser_env.snapshots.store import SnapshotStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +32,22 @@ class Snapshots:
 
     def run(self) -> int:
         """Import, export, then describe the folder."""
-        # Imported here, because only this command needs warcio.
-        try:
-            from browser_env.snapshots.warc import export_warc, import_warc
-        except ImportError as error:
-            raise UsageError("web archives need the package warcio; install it with: pip install 'open-webgpt[web]'") from error
         from browser_env.snapshots.store import SnapshotStore
 
         with SnapshotStore(self.folder, create=self.import_warc is not None) as store:
-            if self.import_warc is not None:
-                print(f"{import_warc(self.import_warc, store)} records read from {self.import_warc}", file=sys.stderr)
-            if self.export_warc is not None:
-                print(f"{export_warc(store, self.export_warc)} records written to {self.export_warc}", file=sys.stderr)
+            if self.import_warc is not None or self.export_warc is not None:
+                self._exchange(store)
             num_answers, num_received = store.counts
             print(f"{num_answers} answers of {store.backend}, {num_received} responses of servers", file=sys.stderr)
         print(self.folder)
         return 0
+
+    def _exchange(self, store: "SnapshotStore") -> None:
+        try:
+            from browser_env.snapshots.warc import export_warc, import_warc
+        except ImportError as error:
+            raise UsageError("web archives need the package warcio; install it with: make install EXTRAS=web") from error
+        if self.import_warc is not None:
+            print(f"{import_warc(self.import_warc, store)} records read from {self.import_warc}", file=sys.stderr)
+        if self.export_warc is not None:
+            print(f"{export_warc(store, self.export_warc)} records written to {self.export_warc}", file=sys.stderr)

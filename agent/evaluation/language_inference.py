@@ -54,7 +54,7 @@ class LanguageInference:
             import torch
             from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification, AutoTokenizer
         except ImportError as error:
-            raise UsageError(f"hf:{path_or_id} needs torch and transformers: pip install 'open-webgpt[train]'") from error
+            raise UsageError(f"hf:{path_or_id} needs torch and transformers: make install EXTRAS=train") from error
         folder = Path(path_or_id).expanduser()
         source = str(folder) if folder.is_dir() else path_or_id
         try:

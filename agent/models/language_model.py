@@ -296,7 +296,7 @@ def _load(path_or_id: str, name: str, device: str | None, dtype: "torch.dtype | 
 
         place = default_device(device)
     except ImportError as error:
-        raise UsageError(f"{name} needs torch and transformers: pip install 'open-webgpt[train]'") from error
+        raise UsageError(f"{name} needs torch and transformers: make install EXTRAS=train") from error
     source = model_source(f"hf:{path_or_id}")
     disable_progress_bar()  # type: ignore[no-untyped-call]  # it would overwrite the program's own progress lines
     if place.type == "cpu":  # silences advice to install kernels that only run on GPUs

@@ -195,7 +195,7 @@ def _load(source: str, device: str | None, dtype: "torch.dtype | None") -> tuple
 
         from agent.models.scalar_model import load_scalar_model
     except ImportError as error:
-        raise UsageError(f"the reward model {source} needs torch and transformers: pip install 'open-webgpt[train]'") from error
+        raise UsageError(f"the reward model {source} needs torch and transformers: make install EXTRAS=train") from error
     if Path(source).is_dir() and not _is_reward_model(Path(source)):
         raise UsageError(f"{source} is not the folder of a reward model: train one with webgpt train rm")
     place = default_device(device)

@@ -166,7 +166,7 @@ def _load(source: str, name: str) -> tuple[Any, Any, Any]:
     try:
         from transformers import AutoConfig, AutoTokenizer, GenerationConfig
     except ImportError as error:
-        raise UsageError(f"{name} needs transformers for its tokenizer: pip install 'open-webgpt[train]'") from error
+        raise UsageError(f"{name} needs transformers for its tokenizer: make install EXTRAS=train") from error
     with load_errors(f"the tokenizer of {name} cannot be loaded"):
         tokenizer = AutoTokenizer.from_pretrained(source)
         config: Any = AutoConfig.from_pretrained(source)

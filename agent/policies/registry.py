@@ -81,7 +81,7 @@ def _learned(request: Request) -> Policy:
         from agent.models.small_model import SmallModel
     except ImportError as error:
         raise UsageError(
-            f"--policy {request.spec} needs NumPy and tokenizers; install them with: pip install 'open-webgpt[learned]'"
+            f"--policy {request.spec} needs NumPy and tokenizers; install them with: make install EXTRAS=learned"
         ) from error
     name = f"{request.spec} free" if request.free else request.spec
     return SmallModel(LEARNED_FOLDER, name=name, options=request.sampling)

@@ -41,7 +41,7 @@ def require_chromium() -> Path:
         UsageError: The browser or Playwright is not installed; the message says how to install it.
     """
     if find_spec("playwright") is None:
-        raise UsageError("pages drawn by scripts need Playwright: pip install 'open-webgpt[web]', or use --browser never")
+        raise UsageError("pages drawn by scripts need Playwright: make install EXTRAS=web, or use --browser never")
     if (path := find_chromium()) is None:
         raise UsageError(MISSING)
     return path

@@ -79,7 +79,7 @@ def extract(body: bytes, max_seconds: float = ENOUGH_SECONDS) -> dict[str, objec
         from pypdf import PdfReader
         from pypdf.errors import DependencyError, PyPdfError
     except ImportError:
-        return "which needs pypdf to be read: pip install 'open-webgpt[web]'"
+        return "which needs pypdf to be read: make install EXTRAS=web"
 
     end = time.monotonic() + max_seconds
     try:

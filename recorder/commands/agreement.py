@@ -34,7 +34,7 @@ class Agreement:
         """Print a table of all annotators together and of each pair."""
         groups = agreements(records(self.sources, Comparison), seed=self.seed)
         if not groups:
-            raise UsageError("no two annotators have compared the same answers; use `webgpt compare --common N`")
+            raise UsageError("no two annotators have compared the same answers; use webgpt compare --common N")
         table = Table(box=None, pad_edge=False)
         for name in ("annotators", "pairs", "questions", "figure", "", "95 % interval"):
             table.add_column(name, justify="left" if name in ("annotators", "figure") else "right", overflow="fold")

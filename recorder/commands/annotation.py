@@ -22,7 +22,7 @@ def textual_required(command: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise UsageError(f"{command} needs textual: pip install 'open-webgpt[recorder]'") from error
+        raise UsageError(f"{command} needs textual: make install EXTRAS=recorder") from error
 
 
 def check_terminal(command: str) -> None:

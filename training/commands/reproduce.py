@@ -33,7 +33,7 @@ class Reproduce:
     Hugging Face hub."""
     scale: Literal["smoke", "default"] = "default"
     """Number of questions, episodes and epochs. smoke: a few of each, to check that everything runs. default: enough for
-    measurements; it takes an hour and a half or more on two cores."""
+    measurements; it takes about 100 minutes on two cores."""
     collection: Annotated[Path | None, arg(metavar="FILE")] = None
     """Documentation to browse, made by `webgpt index pydoc`. Default: that of this Python, indexed on first use."""
     seed: int = 0

@@ -48,7 +48,7 @@ def prepare(threads: int) -> None:
 
         import training.supervised.trainers  # noqa: F401 - imports transformers and trl
     except ImportError as error:
-        raise UsageError("webgpt train needs torch, transformers and trl: pip install 'open-webgpt[train]'") from error
+        raise UsageError("this command needs torch, transformers and trl: make install EXTRAS=train") from error
     torch.set_num_threads(threads)
     silence_libraries()
 

@@ -61,6 +61,15 @@ def test_an_invalid_line_is_reported_and_those_before_it_are_written(webgpt: Run
     assert [question.text for question in read(out)] == ["Why?"]
 
 
+def test_an_existing_file_stays_if_no_question_can_be_read(webgpt: Run, tmp_path: Path) -> None:
+    source, out = tmp_path / "squad.json", tmp_path / "mine.jsonl"
+    source.write_text("no JSON")
+    out.write_text("my questions\n")
+    assert webgpt("questions", f"squad:{source}", "--out", out).returncode == 1
+    assert out.read_text() == "my questions\n"
+    assert sorted(tmp_path.iterdir()) == [out, source]
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [

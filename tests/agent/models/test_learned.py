@@ -91,4 +91,4 @@ def test_the_learned_policy_says_what_to_install(small_collection: Path, environ
     asked = ("ask", "--policy", "learned", "--collection", str(small_collection), QUESTION)
     done = run_without("tokenizers", asked, environment)
     assert done.returncode == 2
-    assert "learned needs NumPy and tokenizers; install them with: pip install 'open-webgpt[learned]'" in done.stderr
+    assert "learned needs NumPy and tokenizers; install them with: make install EXTRAS=learned" in done.stderr
