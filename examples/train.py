@@ -47,7 +47,7 @@ def main(folder: str = "runs/example", collection: str | None = None, num: str =
         add_comparisons(comparisons, pairs, Labeler(seed=0), seed=0)
         train_reward_model(RewardModelConfig(policy=cloned, comparisons=(str(comparisons),)), out / "reward")
 
-        ppo = PPOConfig(iterations=1, episodes=4, answers=2, minibatches=4, min_actions=8, max_actions=10)
+        ppo = PPOConfig(iterations=1, episodes=2, answers=2, minibatches=2, min_actions=8, max_actions=10)
         train_ppo(better, policy=cloned, reward_model=reward, backend=web, questions=rl, questions_name="rl", config=ppo)
 
         episodes = list(best_of_n(LanguageModel.load(str(better)), web, test, VIEW, RewardModelScore.load(reward), 2))

@@ -29,9 +29,9 @@ AMOUNTS = Amounts(
     cloning_epochs=1,
     cloning_eval_every=100,
     cloning_eval_questions=0,
-    compared=8,
-    answers_each=4,
-    pairs_each=4,
+    compared=6,
+    answers_each=3,
+    pairs_each=3,
     others=40,
     reward_epochs=1,
     ppo_iterations=1,
@@ -41,11 +41,11 @@ AMOUNTS = Amounts(
     tested=4,
     sampled=2,
     samples=4,
-    deep=2,
+    deep=1,
     deep_samples=5,
 )
 CONFIG = ReproduceConfig(
-    amounts=AMOUNTS, settings=replace(SMALL_VIEW, max_actions=10), max_command_tokens=48, max_answer_tokens=48
+    amounts=AMOUNTS, settings=replace(SMALL_VIEW, max_actions=10), max_command_tokens=24, max_answer_tokens=24
 )
 """Tight budgets: a policy that has hardly learned anything uses them up."""
 STAGES = [
