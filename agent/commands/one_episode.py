@@ -60,19 +60,11 @@ def run_episode(
     answering: Answering = rollout,
     batch_size: int = 1,
 ) -> Episode:
-    """Answer one question.
+    """Answer one question; the policy browses the web and calls `on_step` after each step.
 
-    Args:
-        policy: The policy that acts.
-        web: The web that is browsed.
-        question: The question to answer.
-        settings: Format and budgets.
-        seed: Random seed of the episode.
-        save: File to append the episode to, even if it fails or is interrupted; None: it is not saved.
-        on_step: Called after each step.
-        is_timed: Whether to record the seconds of each step; without them, a replayed episode is equal byte for byte.
-        answering: `rollout`, or best-of-n.
-        batch_size: Number of samples that run at the same time.
+    With `save`, the episode is appended to that file, even if it fails or is interrupted. Without `is_timed`, steps have no
+    seconds, so that a replayed episode is equal byte for byte. `answering` is `rollout` or best-of-n, with `batch_size` samples
+    at the same time.
 
     Raises:
         UsageError: The settings name an unknown token counter.

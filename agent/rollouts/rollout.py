@@ -113,8 +113,7 @@ def rollout(
         batch_size: Number of episodes in progress at a time.
         count_tokens: Counts the tokens of references.
         on_step: Called with every step, in the calling thread, before the step's episode is yielded.
-        threads: Number of threads that wait for the backend; 1 is the calling thread. Default: one per episode in progress, at
-            most 16.
+        threads: Threads that wait for the backend; 1 is the calling thread. Default: one per episode in progress, at most 16.
         prompt_seed: Maps a task and the number of a step to the seed of its completion.
         clock: A monotonic clock in seconds, for `Step.seconds`. None leaves steps untimed.
     """

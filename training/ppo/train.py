@@ -67,20 +67,10 @@ def train_ppo(
 ) -> Result:
     """Train a policy, or continue an interrupted training; the new policy is ``hf:OUT``.
 
-    Args:
-        out: Folder of the new policy; the files of the run are in ``OUT/run``.
-        policy: Folder or hub name of the cloned policy.
-        reward_model: Folder or hub name of the reward model, which scores answers and initializes the value network.
-        backend: The web.
-        questions: Questions to train on.
-        questions_name: Name of the question set in the configuration of the run.
-        settings: Format of the episodes. Default: that of the episodes that the policy was trained on.
-        config: Settings of PPO. Default: `PPOConfig()`.
-        zero_value: Start the value network with an output of 0 instead of the reward model's scores.
-        weights: Data type of the saved weights, as torch names it.
-        gold: A second judge, whose scores are logged and never learned from.
-        accelerator: The device and the processes. Default: those that accelerate finds.
-        callbacks: Called to report progress.
+    `PPORun` describes `policy`, `reward_model` and `zero_value`; `World` describes `backend`, `questions` and `gold`; `PPO`
+    describes `accelerator`. `questions_name` stands in the configuration of the run. `settings` default to those that the
+    policy was trained on, `config` to the defaults of `PPOConfig`. `weights` is the data type of the saved weights, as torch
+    names it. `callbacks` report progress.
 
     Raises:
         UsageError: A question is invalid, a model cannot be loaded, or the two have different tokenizers.
@@ -94,8 +84,8 @@ def train_ppo(
         run = PPORun(**about, questions_digest=digest(questions), settings=settings, zero_value=zero_value, ppo=config)
         begin_run(out / RUN, run)
     world = World(backend=backend, questions=questions, settings=settings, score=score, gold=gold)
-    training = PPO(config, world, cloned.model, cloned.tokenizer, value, out / RUN, accelerator=accelerator)
-    result = training.run(callbacks)
+    ppo = PPO(config, world, cloned.model, cloned.tokenizer, value, out / RUN, accelerator=accelerator)
+    result = ppo.run(callbacks)
     _save(out, cloned, settings, weights, accelerator)
     return result
 
