@@ -95,7 +95,7 @@ def test_a_site_on_this_machine_is_indexed_only_if_allowed(webgpt: Run, server: 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["nowhere"], "'nowhere' is not a folder; pass a folder, a URL or pydoc"),
+        (["nowhere"], "'nowhere' is not a folder; pass pydoc, a folder, the URL of a site, or a web archive"),
         ([""], "'' is not a folder"),
         (["ftp://example.org/"], "'ftp://example.org/' is not an http or https URL"),
         (["http://user:secret@example.org/"], "is not a valid URL"),

@@ -345,5 +345,5 @@ def test_the_error_of_a_model_that_cannot_be_loaded_is_one_line(tmp_path: Path) 
 
 def test_the_error_of_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(UsageError, match=r"pip install 'open-webgpt\[train\]'"):
+    with pytest.raises(UsageError, match="make install EXTRAS=train"):
         LanguageModel.load(str(folder))

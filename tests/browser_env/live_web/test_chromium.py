@@ -517,5 +517,5 @@ def test_missing_browser_is_an_error_that_says_how_to_install_it(monkeypatch: py
     with pytest.raises(UsageError, match="apt install chromium"):
         require_chromium()
     monkeypatch.setattr(installation, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"pip install 'open-webgpt\[web\]'"):
+    with pytest.raises(UsageError, match="make install EXTRAS=web"):
         require_chromium()
